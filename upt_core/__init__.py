@@ -1,0 +1,114 @@
+"""The public names of upt, all that a plugin may import. Each is imported at first use: torch is slow to load."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from upt_core.batch import (
+        Batch,
+        DataSpec,
+        FieldSpec,
+        LatentSpec,
+        Points,
+        Progress,
+        Queries,
+        Trajectories,
+        Trajectory,
+    )
+    from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
+    from upt_core.experiment import Experiment
+    from upt_core.hookspecs import hookimpl
+    from upt_core.kinds import (
+        Approximator,
+        Callback,
+        Dataset,
+        Decoder,
+        Encoder,
+        LossTerm,
+        Metric,
+        Optimizer,
+        Probe,
+        Sampler,
+        Schedule,
+        Split,
+    )
+    from upt_core.locality import hilbert_key, hilbert_order
+    from upt_core.step import Step
+    from upt_core.store import InMemory, cache_dir, split_indices
+
+_MODULE_OF = {
+    "batch": ("Batch", "DataSpec", "FieldSpec", "LatentSpec", "Points", "Progress", "Queries", "Trajectories", "Trajectory"),
+    "errors": ("CheckpointError", "ConfigError", "DataError", "PluginError", "UserError"),
+    "experiment": ("Experiment",),
+    "hookspecs": ("hookimpl",),
+    "kinds": (
+        "Approximator",
+        "Callback",
+        "Dataset",
+        "Decoder",
+        "Encoder",
+        "LossTerm",
+        "Metric",
+        "Optimizer",
+        "Probe",
+        "Sampler",
+        "Schedule",
+        "Split",
+    ),
+    "locality": ("hilbert_key", "hilbert_order"),
+    "step": ("Step",),
+    "store": ("InMemory", "cache_dir", "split_indices"),
+}  # fmt: skip
+_HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Approximator",
+    "Batch",
+    "Callback",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DataSpec",
+    "Dataset",
+    "Decoder",
+    "Encoder",
+    "Experiment",
+    "FieldSpec",
+    "InMemory",
+    "LatentSpec",
+    "LossTerm",
+    "Metric",
+    "Optimizer",
+    "PluginError",
+    "Points",
+    "Probe",
+    "Progress",
+    "Queries",
+    "Sampler",
+    "Schedule",
+    "Split",
+    "Step",
+    "Trajectories",
+    "Trajectory",
+    "UserError",
+    "cache_dir",
+    "hilbert_key",
+    "hilbert_order",
+    "hookimpl",
+    "split_indices",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'upt_core' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"upt_core.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,53 @@
+"""Errors meant for the person who runs upt: each names the place, what came, and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class UserError(ValueError):
+    """Something outside the code is wrong; the message says where, what, and what to do. The CLI exits with 2."""
+
+
+class DataError(UserError):
+    """A data file is missing, truncated, has another layout, or holds values that cannot be trained on."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint cannot be read, or belongs to another architecture or another set of plugins."""
+
+
+class PluginError(UserError):
+    """A plugin is unknown, broken, or claimed by two distributions."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a configuration.
+
+    Args:
+        path: where in the configuration, as keys from the root.
+        message: what came and what was expected.
+        origin: the file, line and column (or the command line) that the value came from.
+        hint: what to do, for example the nearest valid name.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    origin: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = ".".join(str(key) for key in self.path)
+        place = ": ".join(part for part in (self.origin, where) if part)
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text}\n    {self.hint}" if self.hint else text
+
+
+class ConfigError(UserError):
+    """A configuration is wrong. Holds every problem found, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,199 @@
+"""The kinds of plugin, as abstract classes: what each is given, what it must answer, what it may leave out.
+
+A class is used by hand with keywords, or named in YAML: its constructor's signature is its schema. Parameters
+annotated with ``DataSpec`` or ``LatentSpec`` are supplied by upt and cannot be written in YAML; a parameter annotated
+with a kind (``base: Sampler``) takes a plugin of that kind.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, final
+
+import torch
+from torch import Tensor, nn
+
+from upt_core.batch import Batch, DataSpec, Points, Progress, Queries, Trajectories
+
+if TYPE_CHECKING:
+    from upt_core.step import Step
+
+Split = Literal["train", "valid", "test"]
+
+
+class Dataset(ABC):
+    """A data set: trajectories (or input and solution pairs) in physical units, by split."""
+
+    @abstractmethod
+    def spec(self) -> DataSpec:
+        """Fields, axes and shape. Reads headers at most.
+
+        Raises:
+            DataError: the file is missing, truncated or of another layout.
+        """
+
+    @abstractmethod
+    def trajectories(self, split: Split) -> Trajectories:
+        """The trajectories of a split. Splits share no trajectory."""
+
+
+class Sampler(ABC):
+    """Decides at how many points a loss looks (``count``) and at which (``draw``).
+
+    A draw is a pure function of its arguments and of the sampler's state: the given generator is the only source of
+    randomness. Draws neither read nor wait for values on the device.
+    """
+
+    @property
+    def needs_order(self) -> bool:
+        """Whether draws at scattered points use ``points.locality_order_BN``; if so the data set keeps it cached."""
+        return False
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the sampler learns from losses through ``observe`` or ``refresh``."""
+        return False
+
+    @abstractmethod
+    def count(self, num_points: int, progress: Progress) -> int:
+        """Q, how many query points of ``num_points`` (≥ 1). More than ``num_points`` means all."""
+
+    @abstractmethod
+    def draw(self, points: Points, count: int, rng: torch.Generator, progress: Progress) -> Queries:
+        """``count`` query points for each row of ``points``, 1 ≤ count < N, with weights that keep means unbiased."""
+
+    @final
+    def sample(self, points: Points, rng: torch.Generator, progress: Progress) -> Queries:
+        """Query points of this step; all points, without a gather, where the budget reaches them all."""
+        count = self.count(points.num_points, progress)
+        if count < 1:
+            raise ValueError(f"{type(self).__name__} asks for {count} query points; at least 1 is needed")
+        if count >= points.num_points:
+            return Queries.all(points)
+        return self.draw(points, count, rng, progress)
+
+    def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:  # noqa: B027 (optional)
+        """Feedback of an adaptive sampler: the loss's value at the visited points, detached, unweighted."""
+
+    def refresh_due(self, progress: Progress) -> bool:
+        """Whether ``refresh`` is wanted at the start of this epoch."""
+        return False
+
+    def refresh(self, probe: Probe, progress: Progress) -> None:  # noqa: B027 (optional)
+        """Recomputes an adaptive sampler's scores with the model as it is now."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Adaptive state as tensors and plain data; empty for a sampler without state."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restores what ``state_dict`` gave."""
+        if state:
+            raise ValueError(f"{type(self).__name__} has no state, but was given: {', '.join(state)}")
+
+
+class Probe(Protocol):
+    """Looks at all points of all training samples, for adaptive samplers. Each method is one pass over the data."""
+
+    num_samples: int
+
+    def errors(self) -> Iterator[tuple[Points, Tensor]]:
+        """(points, value_BN): the pointwise loss (squared residual) of the terms that use the sampler."""
+        ...
+
+    def loss_gradients(self, num_directions: int) -> Iterator[tuple[Points, Tensor]]:
+        """(points, value_BN): squared norm of each point's contribution to the loss's gradient, over all parameters.
+
+        Estimated without bias along ``num_directions`` random directions in parameter space.
+        """
+        ...
+
+    def targets(self) -> Iterator[tuple[Points, Tensor]]:
+        """(points, target_BNC): the target fields at the first predicted time step, normalised."""
+        ...
+
+
+class Encoder(nn.Module, ABC):
+    """Turns input fields at points into latent tokens: (B, N, C) → (B, L, D)."""
+
+    needs_grid: ClassVar[bool] = False
+    """True where the encoder works only on a whole grid; False where it takes any set of points."""
+
+    @abstractmethod
+    def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
+        """latent_BLD of the input fields at these points."""
+
+
+class Approximator(nn.Module, ABC):
+    """Moves latent tokens one time step on: (B, L, D) → (B, L, D)."""
+
+    @abstractmethod
+    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
+        """The latent tokens one time step later."""
+
+
+class Decoder(nn.Module, ABC):
+    """Answers at any query point: latent tokens and coordinates → (B, Q, C)."""
+
+    @abstractmethod
+    def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
+        """decoded_BQC, all channels of ``DataSpec.fields``, normalised. The points do not influence each other."""
+
+
+class LossTerm(ABC):
+    """One thing the loss asks for: a callable on the lazy step that returns an unweighted scalar."""
+
+    horizon: int = 1
+    """How many target time steps the term needs."""
+
+    pointwise: ClassVar[bool] = True
+    """True where the term looks at query points, so that a sampler may choose them; False: it takes no sampler."""
+
+    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:  # noqa: B027 (optional)
+        """Refuses, with a ValueError, an encoder or sampler that the term cannot work with. Called before any data."""
+
+    def check_data(self, data: DataSpec) -> None:  # noqa: B027 (optional)
+        """Refuses, with a ValueError, data that the term cannot work with. Called before training."""
+
+    @abstractmethod
+    def __call__(self, step: Step) -> Tensor:
+        """The term's value on this step, a float32 scalar with gradient, without its weight."""
+
+
+class Schedule(ABC):
+    """A number that changes over the run: a loss term's weight, a sampling ratio, a learning-rate factor."""
+
+    @abstractmethod
+    def __call__(self, progress: Progress) -> float:
+        """The value now."""
+
+
+class Metric(ABC):
+    """A figure over a split, from predictions and targets in physical units."""
+
+    lower_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forgets what was seen."""
+
+    @abstractmethod
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        """Adds a batch. Padded points are marked by ``batch.points.mask_BN``."""
+
+    @abstractmethod
+    def compute(self) -> float:
+        """The figure over everything since ``reset``."""
+
+
+class Optimizer(ABC):
+    """Builds torch optimizers for a model's parameters."""
+
+    @abstractmethod
+    def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        """One or more optimizers that together hold every trainable parameter once."""
+
+
+class Callback:
+    """Listens to a run: methods marked with ``@hookimpl`` and named as the lifecycle hooks in ``upt_core.hookspecs``."""

@@ -1,0 +1,89 @@
+"""Named loss terms × weight schedules × frequency → the total and its components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from upt_core.batch import Batch, DataSpec, Progress
+from upt_core.kinds import LossTerm, Sampler, Schedule
+from upt_core.model import Upt
+from upt_core.step import Observer, Step
+
+
+@dataclass(frozen=True)
+class WeightedTerm:
+    """A loss term in a bundle.
+
+    Args:
+        name: what logs and errors call it.
+        term: computes the unweighted value.
+        weight: its factor in the total; at 0 the term is not computed.
+        every: the term acts on batches whose number is a multiple of this.
+        sampler: chooses its query points; None: all points.
+        stream: name of the sampler's random stream; terms with one sampler and stream share their query points.
+    """
+
+    name: str
+    term: LossTerm
+    weight: Schedule
+    every: int = 1
+    sampler: Sampler | None = None
+    stream: str = "sampler"
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a bundle answers: the weighted total (None when no term was due), and each due term's raw value and weight."""
+
+    total: Tensor | None
+    values: dict[str, Tensor]
+    weights: dict[str, float]
+
+
+class LossBundle(nn.Module):
+    """The sum of weighted terms over one lazy step. Everything runs inside ``forward``, as DDP and FSDP need it."""
+
+    def __init__(self, model: Upt, terms: Sequence[WeightedTerm], data: DataSpec, seed: int = 0) -> None:
+        super().__init__()
+        if not terms:
+            raise ValueError("a bundle needs at least one loss term")
+        self.model = model
+        self.terms = tuple(terms)
+        self.data = data
+        self.seed = seed
+
+    @property
+    def horizon(self) -> int:
+        """How many target time steps the terms need."""
+        return max(weighted.term.horizon for weighted in self.terms)
+
+    @property
+    def samplers(self) -> dict[str, Sampler]:
+        """Every sampler once, by the name of its stream."""
+        return {weighted.stream: weighted.sampler for weighted in self.terms if weighted.sampler is not None}
+
+    def due(self, progress: Progress) -> dict[str, float]:
+        """The weights of the terms that act on this batch; a term of weight 0, or not due, is left out."""
+        weights = {w.name: w.weight(progress) for w in self.terms if progress.step % w.every == 0}
+        return {name: weight for name, weight in weights.items() if weight != 0.0}
+
+    def forward(self, batch: Batch, progress: Progress) -> Losses:
+        """The losses of one batch."""
+        weights = self.due(progress)
+        step = Step(self.model, batch, self.data, progress, self.seed)
+        values = {w.name: self.evaluate(w, step) for w in self.terms if w.name in weights}
+        parts = [weights[name] * value for name, value in values.items()]
+        return Losses(torch.stack(parts).sum() if parts else None, values, weights)
+
+    def evaluate(self, weighted: WeightedTerm, step: Step) -> Tensor:
+        """One term's raw value on a step. An adaptive sampler learns from it, while training."""
+        sampler = weighted.sampler
+        observer: Observer | None = sampler.observe if sampler is not None and sampler.adaptive and self.training else None
+        value = weighted.term(step.using(sampler, weighted.stream, observer))
+        if value.dim() != 0:
+            raise ValueError(f"loss term {weighted.name!r} must return a scalar; it returned {tuple(value.shape)}")
+        return value

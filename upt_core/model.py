@@ -1,0 +1,23 @@
+"""The three parts of a Universal Physics Transformer as one module."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from upt_core.kinds import Approximator, Decoder, Encoder
+
+
+class Upt(nn.Module):
+    """Encoder, approximator and decoder of a Universal Physics Transformer (arXiv 2402.12365)."""
+
+    def __init__(self, encoder: Encoder, approximator: Approximator, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.approximator = approximator
+        self.decoder = decoder
+
+    def decode_in_chunks(self, latent_BLD: Tensor, coords_BNX: Tensor, chunk: int = 1 << 16) -> Tensor:
+        """decoded_BNC at any number of points, ``chunk`` at a time: points are independent, so memory stays bounded."""
+        parts = [self.decoder(latent_BLD, part) for part in coords_BNX.split(chunk, dim=1)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)

@@ -1,0 +1,151 @@
+"""kind + name → class, and which distribution brought it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from upt_core.errors import PluginError
+
+Kind = Literal[
+    "dataset",
+    "sampler",
+    "encoder",
+    "approximator",
+    "decoder",
+    "loss",
+    "schedule",
+    "metric",
+    "optimizer",
+    "callback",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution that brings plugins."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered plugin: a class, or the path of one that is imported at first use."""
+
+    kind: Kind
+    name: str
+    target: type | str
+    distribution: Distribution
+
+    def load(self) -> type:
+        """The class.
+
+        Raises:
+            PluginError: it cannot be imported, or is not of its kind.
+        """
+        cls = self._import() if isinstance(self.target, str) else self.target
+        base = kind_class(self.kind)
+        if not (isinstance(cls, type) and issubclass(cls, base)):
+            raise PluginError(
+                f"{self.kind} {self.name!r} of {self.distribution} is {cls!r}; it must be a subclass of "
+                f"upt_core.{base.__name__}"
+            )
+        return cls
+
+    def _import(self) -> type:
+        module, _, attribute = str(self.target).partition(":")
+        try:
+            loaded: type = getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            raise PluginError(
+                f"{self.kind} {self.name!r} of {self.distribution} cannot be imported from {self.target!r}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return loaded
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A distribution whose entry point could not be loaded."""
+
+    entry_point: str
+    distribution: Distribution
+    cause: str
+
+
+@dataclass
+class Registry:
+    """What is installed. A broken or doubly claimed name stops only those who ask for it."""
+
+    entries: dict[tuple[Kind, str], list[Entry]] = field(default_factory=dict)
+    broken: list[BrokenPlugin] = field(default_factory=list)
+
+    def register(self, entry: Entry) -> None:
+        """Adds a plugin. A second claim of a name is kept, and refused when the name is used."""
+        self.entries.setdefault((entry.kind, entry.name), []).append(entry)
+
+    def names(self, kind: Kind) -> list[str]:
+        """All names of a kind, sorted."""
+        return sorted(name for other, name in self.entries if other == kind)
+
+    def find(self, kind: Kind, name: str) -> Entry:
+        """The plugin of this kind and name.
+
+        Raises:
+            PluginError: unknown (the message lists the near names and all there are), or claimed twice.
+        """
+        claims = self.entries.get((kind, name), [])
+        if not claims:
+            raise PluginError(self._unknown(kind, name))
+        if len(claims) > 1:
+            who = " and ".join(str(entry.distribution) for entry in claims)
+            raise PluginError(f"{kind} {name!r} is claimed by {who}; uninstall one of them, or ask it for another name")
+        return claims[0]
+
+    def load(self, kind: Kind, name: str) -> type:
+        """The class of this kind and name; see ``find`` and ``Entry.load`` for the errors."""
+        return self.find(kind, name).load()
+
+    def conflicts(self) -> list[list[Entry]]:
+        """Names that more than one distribution claims."""
+        return [claims for claims in self.entries.values() if len(claims) > 1]
+
+    def _unknown(self, kind: Kind, name: str) -> str:
+        known = self.names(kind)
+        near = difflib.get_close_matches(name, known, n=3)
+        parts = [f"no {kind} is called {name!r}"]
+        if near:
+            parts.append("did you mean " + " or ".join(repr(other) for other in near) + "?")
+        elsewhere = [other for other in KINDS if other != kind and (other, name) in self.entries]
+        if elsewhere:
+            parts.append(f"({name!r} is a {' and a '.join(elsewhere)})")
+        parts.append(f"known: {', '.join(known) or 'none'}")
+        if self.broken:
+            parts.append("broken: " + ", ".join(f"{b.entry_point} of {b.distribution} ({b.cause})" for b in self.broken))
+        return "; ".join(parts)
+
+
+def kind_class(kind: Kind) -> type:
+    """The abstract class of a kind."""
+    from upt_core import kinds  # late: the registry is read without torch, classes need it
+
+    classes: dict[Kind, type] = {
+        "dataset": kinds.Dataset,
+        "sampler": kinds.Sampler,
+        "encoder": kinds.Encoder,
+        "approximator": kinds.Approximator,
+        "decoder": kinds.Decoder,
+        "loss": kinds.LossTerm,
+        "schedule": kinds.Schedule,
+        "metric": kinds.Metric,
+        "optimizer": kinds.Optimizer,
+        "callback": kinds.Callback,
+    }
+    return classes[kind]

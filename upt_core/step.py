@@ -1,0 +1,155 @@
+"""The lazy step: computes a latent, a prediction, a decoding only when a loss term asks for it, and once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import Batch, DataSpec, Points, Progress, Queries
+from upt_core.kinds import Sampler
+from upt_core.model import Upt
+from upt_core.seeding import generator
+
+Observer = Callable[[Points, Queries, Tensor], None]
+Value = TypeVar("Value")
+
+
+class Step:
+    """What the loss terms see of one batch. All views of a step share what was computed.
+
+    Time steps are counted from the input: 0 is the input itself, 1 the first target.
+
+    Args:
+        model: encoder, approximator and decoder.
+        batch: the samples.
+        data: what is known of the data set.
+        progress: where training stands; query points depend on it.
+        seed: the run's seed; query points depend on it.
+    """
+
+    def __init__(self, model: Upt, batch: Batch, data: DataSpec, progress: Progress | None = None, seed: int = 0) -> None:
+        self.model = model
+        self.batch = batch
+        self.data = data
+        self.progress = progress or Progress()
+        self.seed = seed
+        self._computed: dict[tuple[Any, ...], Any] = {}
+        self._sampler: Sampler | None = None
+        self._stream = "all"
+        self._observer: Observer | None = None
+
+    def using(self, sampler: Sampler | None, stream: str = "sampler", observer: Observer | None = None) -> Step:
+        """A view of this step whose queries come from ``sampler`` (None: all points).
+
+        Args:
+            stream: name of the random stream; views with equal sampler and stream share their query points.
+            observer: is given (points, queries, value_BQ, detached) of every pointwise loss.
+        """
+        view = copy.copy(self)
+        view._sampler, view._stream, view._observer = sampler, stream, observer
+        return view
+
+    @property
+    def points(self) -> Points:
+        """The points of the batch."""
+        return self.batch.points
+
+    def queries(self) -> Queries:
+        """The query points of this view: the same for all who share its sampler and stream."""
+        return self._once(("queries", self._stream), self._draw)
+
+    def all_queries(self) -> Queries:
+        """All points, without a gather."""
+        return self._once(("queries", "all"), lambda: Queries.all(self.points))
+
+    def latent(self, time: int = 0) -> Tensor:
+        """latent_BLD: the encoded input (time 0), or that moved on ``time`` steps by the approximator."""
+        if time == 0:
+            return self._once(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.points))
+        return self._once(("latent", time), lambda: self.advance(self.latent(time - 1)))
+
+    def encoded_target(self, time: int = 1) -> Tensor:
+        """latent_BLD of the true fields at a time step: what a latent prediction is compared with."""
+        return self._once(("encoded", time), lambda: self.encode(self._true_input(time), self.points))
+
+    def decoded(self, time: int = 0, queries: Queries | None = None) -> Tensor:
+        """decoded_BQC, float32, all channels: the latent at a time step, decoded at query points (None: this view's)."""
+        queries = self.queries() if queries is None else queries
+        return self._once(("decoded", time, id(queries)), lambda: self.decode(self.latent(time), queries))
+
+    def predicted(self, time: int = 1, queries: Queries | None = None) -> Tensor:
+        """The target channels of ``decoded``: the prediction (B, Q, C) at a time step."""
+        return self.data.targets_of(self.decoded(time, queries))
+
+    def reconstructed(self, queries: Queries | None = None) -> Tensor:
+        """The input channels of the decoded input latent (B, Q, C)."""
+        return self.data.inputs_of(self.decoded(0, queries))
+
+    def input(self, queries: Queries | None = None) -> Tensor:
+        """The true input fields (B, Q, C) at query points."""
+        return self._taken(("input",), self.batch.input_BNC, queries)
+
+    def target(self, time: int = 1, queries: Queries | None = None) -> Tensor:
+        """The true target fields (B, Q, C) at a time step ≥ 1, at query points."""
+        return self._taken(("target", time), self.batch.target_BTNC[:, time - 1], queries)
+
+    def reference(self, queries: Queries | None = None) -> Tensor:
+        """The target fields (B, Q, C) at t = 0 of each sample's trajectory, at query points."""
+        if self.batch.reference_BNC is None:
+            raise ValueError("this data set has no time, so no reference fields at t = 0")
+        return self._taken(("reference",), self.batch.reference_BNC, queries)
+
+    def mean(self, value_BQ: Tensor, queries: Queries | None = None) -> Tensor:
+        """Unbiased mean of a pointwise loss over all points and the batch; adaptive samplers learn from it."""
+        queries = self.queries() if queries is None else queries
+        if self._observer is not None:
+            self._observer(self.points, queries, value_BQ.detach())
+        return queries.mean(value_BQ)
+
+    def encode(self, input_BNC: Tensor, points: Points) -> Tensor:
+        """One call of the encoder."""
+        latent: Tensor = self.model.encoder(input_BNC, points)
+        return latent
+
+    def advance(self, latent_BLD: Tensor) -> Tensor:
+        """One call of the approximator: one time step on."""
+        latent: Tensor = self.model.approximator(latent_BLD, self.batch.condition_BP)
+        return latent
+
+    def decode(self, latent_BLD: Tensor, queries: Queries) -> Tensor:
+        """One call of the decoder, in float32: decoded_BQC at query points."""
+        coords_BQX = self._once(("coords", id(queries)), lambda: queries.take(self.points.coords_BNX))
+        decoded: Tensor = self.model.decoder(latent_BLD, coords_BQX)
+        return decoded.float() if decoded.dtype in (torch.float16, torch.bfloat16) else decoded
+
+    def _draw(self) -> Queries:
+        if self._sampler is None:
+            return self.all_queries()
+        progress = self.progress
+        rng = generator(self.points.device, self.seed, self._stream, progress.epoch, progress.step, progress.rank)
+        return self._sampler.sample(self.points, rng, progress)
+
+    def _true_input(self, time: int) -> Tensor:
+        """The input fields at a later time step: from the targets, and from the input what does not change in time."""
+        target_BNC = self.batch.target_BTNC[:, time - 1]
+        if self.data.inputs == self.data.targets:
+            return target_BNC
+        parts = []
+        for field in self.data.inputs:
+            source, among = (target_BNC, self.data.targets) if field in self.data.targets else (self.batch.input_BNC, self.data.inputs)
+            parts.append(source[..., self.data.channels_of(field.name, among)])
+        return torch.cat(parts, dim=-1)
+
+    def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
+        queries = self.queries() if queries is None else queries
+        return self._once((*key, id(queries)), lambda: queries.take(value_BNC))
+
+    def _once(self, key: tuple[Any, ...], compute: Callable[[], Value]) -> Value:
+        if key not in self._computed:
+            self._computed[key] = compute()
+        value: Value = self._computed[key]
+        return value

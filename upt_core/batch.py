@@ -43,6 +43,7 @@ class DataSpec:
         grid_shape: points along each axis of a regular grid, row-major; None for scattered points.
         condition: names of the conditioning values (time step, viscosity, …), P of them.
         steady: True where there is no time: one input, one solution.
+        origin: physical coordinates of the domain's low corner; None: the points' bounding box is centred in it.
     """
 
     inputs: tuple[FieldSpec, ...]
@@ -52,6 +53,7 @@ class DataSpec:
     grid_shape: tuple[int, ...] | None = None
     condition: tuple[str, ...] = ()
     steady: bool = False
+    origin: tuple[float, ...] | None = None
 
     @property
     def num_axes(self) -> int:

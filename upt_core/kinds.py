@@ -169,6 +169,17 @@ class Schedule(ABC):
         """The value now."""
 
 
+class FixedValue(Schedule):
+    """A number that does not change: what a plain number in a configuration becomes."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, progress: Progress) -> float:
+        """The number."""
+        return self.value
+
+
 class Metric(ABC):
     """A figure over a split, from predictions and targets in physical units."""
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from upt_core.batch import Batch, DataSpec, Progress
 from upt_core.kinds import LossTerm, Sampler, Schedule
 from upt_core.model import Upt
+from upt_core.normalize import Normalization
 from upt_core.step import Observer, Step
 
 
@@ -47,7 +48,14 @@ class Losses:
 class LossBundle(nn.Module):
     """The sum of weighted terms over one lazy step. Everything runs inside ``forward``, as DDP and FSDP need it."""
 
-    def __init__(self, model: Upt, terms: Sequence[WeightedTerm], data: DataSpec, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: Upt,
+        terms: Sequence[WeightedTerm],
+        data: DataSpec,
+        seed: int = 0,
+        normalization: Normalization | None = None,
+    ) -> None:
         super().__init__()
         if not terms:
             raise ValueError("a bundle needs at least one loss term")
@@ -55,6 +63,7 @@ class LossBundle(nn.Module):
         self.terms = tuple(terms)
         self.data = data
         self.seed = seed
+        self.normalization = normalization
 
     @property
     def horizon(self) -> int:
@@ -74,10 +83,14 @@ class LossBundle(nn.Module):
     def forward(self, batch: Batch, progress: Progress) -> Losses:
         """The losses of one batch."""
         weights = self.due(progress)
-        step = Step(self.model, batch, self.data, progress, self.seed)
+        step = self.step(batch, progress)
         values = {w.name: self.evaluate(w, step) for w in self.terms if w.name in weights}
         parts = [weights[name] * value for name, value in values.items()]
         return Losses(torch.stack(parts).sum() if parts else None, values, weights)
+
+    def step(self, batch: Batch, progress: Progress) -> Step:
+        """A lazy step of this bundle's model on a batch."""
+        return Step(self.model, batch, self.data, progress, self.seed, self.normalization)
 
     def evaluate(self, weighted: WeightedTerm, step: Step) -> Tensor:
         """One term's raw value on a step. An adaptive sampler learns from it, while training."""

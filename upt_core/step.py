@@ -12,6 +12,7 @@ from torch import Tensor
 from upt_core.batch import Batch, DataSpec, Points, Progress, Queries
 from upt_core.kinds import Sampler
 from upt_core.model import Upt
+from upt_core.normalize import Normalization
 from upt_core.seeding import generator
 
 Observer = Callable[[Points, Queries, Tensor], None]
@@ -29,14 +30,24 @@ class Step:
         data: what is known of the data set.
         progress: where training stands; query points depend on it.
         seed: the run's seed; query points depend on it.
+        normalization: how fields were scaled, for terms that ask for physical units; None: not at all.
     """
 
-    def __init__(self, model: Upt, batch: Batch, data: DataSpec, progress: Progress | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model: Upt,
+        batch: Batch,
+        data: DataSpec,
+        progress: Progress | None = None,
+        seed: int = 0,
+        normalization: Normalization | None = None,
+    ) -> None:
         self.model = model
         self.batch = batch
         self.data = data
         self.progress = progress or Progress()
         self.seed = seed
+        self.normalization = normalization
         self._computed: dict[tuple[Any, ...], Any] = {}
         self._sampler: Sampler | None = None
         self._stream = "all"
@@ -102,6 +113,10 @@ class Step:
         if self.batch.reference_BNC is None:
             raise ValueError("this data set has no time, so no reference fields at t = 0")
         return self._taken(("reference",), self.batch.reference_BNC, queries)
+
+    def to_physical(self, target_BQC: Tensor) -> Tensor:
+        """Target channels in physical units."""
+        return target_BQC if self.normalization is None else self.normalization.to_physical(target_BQC)
 
     def mean(self, value_BQ: Tensor, queries: Queries | None = None) -> Tensor:
         """Unbiased mean of a pointwise loss over all points and the batch; adaptive samplers learn from it."""

@@ -10,6 +10,7 @@ Letters of tensor shapes, used everywhere; a tensor's name ends in its shape (``
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -241,16 +242,19 @@ class Points:
             order_BN=None,
         )
 
-    def to(self, device: torch.device) -> Points:
-        """The same points on a device; rows that shared memory still do."""
-        coords = self.coords_BNX
-        if self.shared and self.batch_size > 1:
-            coords = coords[:1].to(device, non_blocking=True).expand(coords.shape)
-        else:
-            coords = coords.to(device, non_blocking=True)
-        order = None if self.order_BN is None else self.order_BN.to(device, non_blocking=True)
-        ids = None if self.sample_id_B is None else self.sample_id_B.to(device, non_blocking=True)
-        return replace(self, coords_BNX=coords, order_BN=order, sample_id_B=ids)
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Points:
+        """The same points with every tensor changed (moved, pinned); rows that shared memory still do."""
+        return replace(
+            self,
+            coords_BNX=_mapped_rows(self.coords_BNX, change),
+            order_BN=None if self.order_BN is None else _mapped_rows(self.order_BN, change),
+            sample_id_B=None if self.sample_id_B is None else change(self.sample_id_B),
+        )
+
+
+def _mapped_rows(value: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    shared = value.shape[0] > 1 and value.stride(0) == 0
+    return change(value[:1]).expand(value.shape) if shared else change(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,17 +335,20 @@ class Batch:
     reference_BNC: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device; copies do not wait for the device."""
+        """The same batch on a device; from pinned memory the copies do not wait for the device."""
+        return self._mapped(lambda value: value.to(device, non_blocking=True))
 
-        def move(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value.to(device, non_blocking=True)
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory; the data loader calls this."""
+        return self._mapped(lambda value: value.pin_memory())
 
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return Batch(
-            self.input_BNC.to(device, non_blocking=True),
-            self.target_BTNC.to(device, non_blocking=True),
-            self.points.to(device),
-            move(self.condition_BP),
-            move(self.reference_BNC),
+            change(self.input_BNC),
+            change(self.target_BTNC),
+            self.points.mapped(change),
+            None if self.condition_BP is None else change(self.condition_BP),
+            None if self.reference_BNC is None else change(self.reference_BNC),
         )
 
 

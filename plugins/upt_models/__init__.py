@@ -1,0 +1,27 @@
+"""Model parts: encoders, latent approximators and decoders of Universal Physics Transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from upt_core import hookimpl
+
+Register = Callable[[str, str], None]
+
+
+@hookimpl
+def register_encoders(register: Register) -> None:
+    """Encoders: fields at points → latent tokens."""
+    register("grid", "upt_models.grid_encoder:GridEncoder")
+
+
+@hookimpl
+def register_approximators(register: Register) -> None:
+    """Approximators: latent tokens → latent tokens one time step later."""
+    register("transformer", "upt_models.transformer:Transformer")
+
+
+@hookimpl
+def register_decoders(register: Register) -> None:
+    """Decoders: latent tokens and query points → fields."""
+    register("perceiver", "upt_models.perceiver_decoder:PerceiverDecoder")

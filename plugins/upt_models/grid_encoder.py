@@ -1,0 +1,95 @@
+"""Encoder for regular grids: patches, transformer blocks, perceiver pooling."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from upt_core import DataSpec, Encoder, LatentSpec, Points
+from upt_models.blocks import SelfBlock
+from upt_models.checks import check_channels, check_not_negative, check_positive
+from upt_models.fourier import FourierFeatures
+from upt_models.initialise import initialise
+from upt_models.patches import check_patch, to_patches
+from upt_models.pooling import PerceiverPooling
+
+
+class GridEncoder(Encoder):
+    """Cuts fields on a grid of 1, 2 or 3 axes into patches and pools them to latent tokens.
+
+    Each patch is embedded with the Fourier features of its centre, the patches exchange what they know in transformer
+    blocks, and learned queries pool them to L tokens: (B, N, C) → (B, L, D). It also takes grids of other shapes than
+    that of the data set, if the patch tiles them; a patch then covers another part of the domain, which training did
+    not see.
+
+    Args:
+        patch: points of a patch along each axis, one number for all axes or one for each; small patches are more
+            exact, and cost grows with the square of the number of patches. Good: 2 to 4 for 16×16, 4 to 8 for 64×64.
+        width: width of the blocks; None: that of the latent tokens.
+        depth: number of transformer blocks before pooling. Good: 2 to 4.
+        heads: attention heads; they must divide the width.
+        mlp_ratio: hidden size of the MLPs in widths.
+        frequencies: whole frequencies of the Fourier features of the patch centres.
+    """
+
+    needs_grid: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        data: DataSpec,
+        latent: LatentSpec,
+        *,
+        patch: PositiveInt | list[PositiveInt] = 4,
+        width: PositiveInt | None = None,
+        depth: NonNegativeInt = 2,
+        heads: PositiveInt = 4,
+        mlp_ratio: PositiveFloat = 4.0,
+        frequencies: list[PositiveInt] = [1, 2, 4, 8],  # noqa: B006 (a schema needs a plain default; it is only read)
+    ) -> None:
+        super().__init__()
+        if data.grid_shape is None:
+            raise ValueError(
+                "the encoder 'grid' needs fields on a regular grid, but this data set has scattered points; "
+                "use the encoder 'supernode'"
+            )
+        self.patch = tuple(patch) if isinstance(patch, list | tuple) else (patch,) * data.num_axes
+        self.input_channels = data.input_channels
+        width = latent.dim if width is None else width
+        check_positive(patch=min(self.patch), mlp_ratio=mlp_ratio)
+        check_not_negative(depth=depth)
+        check_patch(data.grid_shape, self.patch)
+        self.features = FourierFeatures(data.periodic, frequencies)
+        self.embed_patch = nn.Linear(data.input_channels * math.prod(self.patch), width)
+        self.embed_position = nn.Linear(self.features.num_features, width)
+        initialise(self)
+        self.blocks = nn.ModuleList(SelfBlock(width, heads, mlp_ratio, depth=depth) for _ in range(depth))
+        self.pool = PerceiverPooling(width, latent, heads, mlp_ratio)
+
+    def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
+        """latent_BLD of the input fields.
+
+        Raises:
+            ValueError: the points are no grid, or the patch does not tile it, or the channels are others.
+        """
+        if points.grid_shape is None:
+            raise ValueError(
+                "the encoder 'grid' was given scattered points; it needs the whole grid, so do not sample its input, "
+                "or use the encoder 'supernode'"
+            )
+        check_patch(points.grid_shape, self.patch)
+        check_channels("encoder 'grid'", self.input_channels, input_BNC.shape[-1])
+        patches_BMF = to_patches(input_BNC, points.grid_shape, self.patch).flatten(2)
+        tokens_BMD = self.embed_patch(patches_BMF) + self.embed_position(self.features(self._centres(points)))
+        for block in self.blocks:
+            tokens_BMD = block(tokens_BMD)
+        latent_BLD: Tensor = self.pool(tokens_BMD)
+        return latent_BLD
+
+    def _centres(self, points: Points) -> Tensor:
+        """Mean coordinates of each patch (B, M, X), or (1, M, X) where all rows share their points."""
+        assert points.grid_shape is not None
+        coords_BNX = points.coords_BNX[:1] if points.shared else points.coords_BNX
+        return to_patches(coords_BNX, points.grid_shape, self.patch).mean(dim=2)

@@ -1,0 +1,69 @@
+"""Any-point decoder: query points look at the latent tokens by cross-attention."""
+
+from __future__ import annotations
+
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from upt_core import DataSpec, Decoder, LatentSpec
+from upt_models.blocks import CrossBlock
+from upt_models.checks import check_positive
+from upt_models.fourier import FourierFeatures
+from upt_models.initialise import initialise, scale_
+from upt_models.mlp import MLP
+
+SMALL_HEAD = 0.1
+"""Size of the head's first weights, relative to Xavier's: training starts near the mean of the normalised fields."""
+
+
+class PerceiverDecoder(Decoder):
+    """Answers at any number of query points, each by itself: (B, L, D) and (B, Q, X) → (B, Q, C).
+
+    Each point's Fourier features are embedded, ``depth`` cross-attention blocks read the latent tokens, and a linear
+    head gives all channels. Keys and values are computed once per block on the L tokens, so the cost is in the MLPs
+    on the query points: it grows with Q · width². On periodic axes the answer is exactly periodic.
+
+    Args:
+        width: width of the query points; None: that of the latent tokens.
+        depth: number of cross-attention blocks. Good: 2 to 4.
+        heads: attention heads; they must divide the width.
+        mlp_ratio: hidden size of the MLPs in widths.
+        frequencies: whole frequencies of the Fourier features of the query points; the highest bounds how fine a
+            structure is learnt fast. Good: powers of two up to a quarter of the points along an axis.
+    """
+
+    def __init__(
+        self,
+        data: DataSpec,
+        latent: LatentSpec,
+        *,
+        width: PositiveInt | None = None,
+        depth: PositiveInt = 2,
+        heads: PositiveInt = 4,
+        mlp_ratio: PositiveFloat = 2.0,
+        frequencies: list[PositiveInt] = [1, 2, 4, 8],  # noqa: B006 (a schema needs a plain default; it is only read)
+    ) -> None:
+        super().__init__()
+        check_positive(depth=depth, mlp_ratio=mlp_ratio)
+        width = latent.dim if width is None else width
+        self.features = FourierFeatures(data.periodic, frequencies)
+        self.embed = MLP(self.features.num_features, width, width)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, data.channels)
+        initialise(self)
+        scale_([self.head], SMALL_HEAD)
+        self.blocks = nn.ModuleList(CrossBlock(width, latent.dim, heads, mlp_ratio, depth) for _ in range(depth))
+
+    def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
+        """decoded_BQC, all channels of ``DataSpec.fields``, normalised.
+
+        Raises:
+            ValueError: the query points have another number of axes than the data set.
+        """
+        shared = coords_BQX.shape[0] > 1 and coords_BQX.stride(0) == 0
+        x_BQD = self.embed(self.features(coords_BQX[:1] if shared else coords_BQX))
+        x_BQD = x_BQD.expand(latent_BLD.shape[0], -1, -1)
+        for block in self.blocks:
+            x_BQD = block(x_BQD, latent_BLD)
+        decoded_BQC: Tensor = self.head(self.norm(x_BQD))
+        return decoded_BQC

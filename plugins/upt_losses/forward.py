@@ -1,0 +1,63 @@
+"""The operator's one-step prediction against the next state."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from upt_core import DataSpec, LossTerm, Step
+from upt_losses.distance import Norm, check_norm, distance
+from upt_losses.targets import check_encodable
+
+
+class Forward(LossTerm):
+    """One-step prediction against the next state: in physical space at query points, or in latent space.
+
+    In physical space the value is the mean over points and channels of the distance between the decoded prediction
+    and the true field, both normalised. In latent space it is the mean over tokens and width of the distance between
+    the predicted latent and the encoded next state; the decoder is not called, so another term must train it, and
+    nothing is looked at point by point, so a sampler has no effect.
+
+    Trap: in latent space with ``detach: false`` and no other term, an encoder that maps everything to one latent is
+    a perfect answer.
+
+    Args:
+        space: "physical" compares fields at query points; "latent" compares latents.
+        norm: "mse" (usual), "l1", or "huber" for data with rare large errors.
+        delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
+        detach: in latent space, hold the encoded next state fixed. Keep it true unless other terms prevent collapse.
+
+    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365, section 3.
+    """
+
+    def __init__(
+        self,
+        space: Literal["physical", "latent"] = "physical",
+        norm: Norm = "mse",
+        delta: Annotated[float, Field(gt=0)] = 1.0,
+        detach: bool = True,
+    ) -> None:
+        if space not in ("physical", "latent"):
+            raise ValueError(f"space is {space!r}; expected physical or latent")
+        check_norm(norm, delta)
+        self.space = space
+        self.norm: Norm = norm
+        self.delta = delta
+        self.detach = detach
+
+    def check_data(self, data: DataSpec) -> None:
+        """In latent space, refuses data whose next state cannot be encoded."""
+        if self.space == "latent":
+            check_encodable(data, "forward with space: latent", "use space: physical")
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean distance."""
+        if self.space == "physical":
+            value_BQC = distance(step.predicted(1), step.target(1), self.norm, self.delta)
+            return step.mean(value_BQC.mean(dim=-1))
+        target_BLD = step.encoded_target(1)
+        if self.detach:
+            target_BLD = target_BLD.detach()
+        return distance(step.latent(1), target_BLD, self.norm, self.delta).mean()

@@ -1,0 +1,76 @@
+"""Decode a latent, encode the answer again, compare the latents: keeps the encoder able to read what is decoded."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from upt_core import DataSpec, Encoder, LossTerm, Points, Queries, Sampler, Step
+from upt_losses.distance import distance
+from upt_losses.targets import check_encodable
+
+
+class InverseDecoding(LossTerm):
+    """Mean squared difference between a latent and the latent of its own decoding.
+
+    A grid encoder reads whole grids, so with one the latent is decoded on all points, O(B·N·width), and a sampler is
+    refused. An encoder that takes any points reads the query points themselves, so sampling works. Input fields that
+    the model does not predict (a permeability, a mask) are taken from the input. It trains encoder and decoder, and
+    with ``of: predicted`` the approximator too. Good weights: 0.001 to 0.05.
+
+    Trap: a sampler that prefers some regions shows the encoder another density of points than it meets elsewhere;
+    ``uniform`` or ``stratified`` suit this term.
+
+    Args:
+        of: "current", the encoded input; "predicted", the latent one time step on, as in the UPT paper.
+        detach: hold the original latent fixed as the target. Without it, shrinking all latents lowers the term.
+
+    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365, section 3.2.
+    """
+
+    def __init__(self, of: Literal["current", "predicted"] = "current", detach: bool = True) -> None:
+        if of not in ("current", "predicted"):
+            raise ValueError(f"of is {of!r}; expected current or predicted")
+        self.of = of
+        self.detach = detach
+
+    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:
+        """Refuses a sampler together with an encoder that needs the whole grid."""
+        if sampler is not None and encoder.needs_grid:
+            raise ValueError(
+                f"inverse_decoding encodes what it decoded, and {encoder.__name__} reads only whole grids, so it "
+                f"cannot work on the query points of {type(sampler).__name__}; remove the term's sampler, or use an "
+                f"encoder that takes any points"
+            )
+
+    def check_data(self, data: DataSpec) -> None:
+        """With ``of: predicted``, refuses data whose predicted fields cannot be encoded."""
+        if self.of == "predicted":
+            check_encodable(data, "inverse_decoding with of: predicted", "use of: current")
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean squared difference."""
+        time = 0 if self.of == "current" else 1
+        queries = step.all_queries() if step.model.encoder.needs_grid else step.queries()
+        latent_BLD = step.latent(time)
+        again_BLD = step.encode(_decoded_input(step, time, queries), _points_at(step.points, queries))
+        return distance(again_BLD, latent_BLD.detach() if self.detach else latent_BLD, "mse").mean()
+
+
+def _decoded_input(step: Step, time: int, queries: Queries) -> Tensor:
+    """The fields (B, Q, C) that the encoder reads, as decoded; those that are never predicted as they were given."""
+    decoded_BQC, data = step.decoded(time, queries), step.data
+    if time == 0 or all(field in data.targets for field in data.inputs):
+        return data.inputs_of(decoded_BQC)
+    given_BQC = step.input(queries)
+    parts = []
+    for field in data.inputs:
+        source_BQC = decoded_BQC if field in data.targets else given_BQC
+        parts.append(source_BQC[..., data.channels_of(field.name)])
+    return torch.cat(parts, dim=-1)
+
+
+def _points_at(points: Points, queries: Queries) -> Points:
+    return points.select(queries)

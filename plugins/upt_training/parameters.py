@@ -1,0 +1,41 @@
+"""Which parameters an optimizer gets, and which of them shrink."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Every parameter that asks for a gradient, once, by name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if not found:
+        raise ValueError("the model has no trainable parameter; thaw at least one of its parts")
+    return found
+
+
+def by_decay(parameters: Sequence[nn.Parameter], weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
+    """Parameter groups: weights that shrink, and biases, norms and other 1-D parameters that do not."""
+    matrices = [parameter for parameter in parameters if decay_all or parameter.dim() >= 2]
+    vectors = [parameter for parameter in parameters if not (decay_all or parameter.dim() >= 2)]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def on_cuda(parameters: Sequence[nn.Parameter]) -> bool:
+    """Whether all parameters are on a CUDA device, where one fused kernel updates them."""
+    return all(parameter.is_cuda for parameter in parameters)
+
+
+def check_rates(lr: float, weight_decay: float) -> None:
+    """Refuses a learning rate that is not positive, and a negative weight decay."""
+    if lr <= 0:
+        raise ValueError(f"lr is {lr}; the learning rate must be positive, for example 1e-3")
+    if weight_decay < 0:
+        raise ValueError(f"weight_decay is {weight_decay}; it must be 0 or more")

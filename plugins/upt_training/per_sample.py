@@ -1,0 +1,80 @@
+"""What the metrics share: keeping figures of each sample until the end, sums over points that skip padding."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor
+
+from upt_core import Batch, Metric
+
+
+class MeanOfFigures(Metric):
+    """The mean of figures that are known batch by batch. They stay on the device until the end: no waiting."""
+
+    def __init__(self) -> None:
+        self._seen: list[Tensor] = []
+
+    @final
+    def reset(self) -> None:
+        """Forgets what was seen."""
+        self._seen = []
+
+    @final
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        """Adds a batch.
+
+        Raises:
+            ValueError: prediction and target differ in shape, or the metric cannot work with these points.
+        """
+        check_shapes(prediction_BTNC, target_BTNC)
+        self._seen.append(self.figures(prediction_BTNC.float(), target_BTNC.float(), batch).detach())
+
+    @final
+    def compute(self) -> float:
+        """The mean of all figures since ``reset``."""
+        return self.reduce(seen(self._seen, self))
+
+    def reduce(self, figures: Tensor) -> float:
+        """One number from all figures, along the first axis. Here: the mean."""
+        return figures.mean().item()
+
+    @abstractmethod
+    def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
+        """Figures of each sample, the batch as the first axis."""
+
+
+def seen(parts: list[Tensor], metric: Metric) -> Tensor:
+    """All figures of all batches, flat, in float64 on the CPU.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not parts:
+        raise ValueError(f"{type(metric).__name__} has seen no batch; call update before compute")
+    return torch.cat([part.flatten() for part in parts]).cpu().double()
+
+
+def check_shapes(prediction_BTNC: Tensor, target_BTNC: Tensor) -> None:
+    """Refuses a prediction of another shape than its target, which would broadcast to a wrong figure."""
+    if prediction_BTNC.shape != target_BTNC.shape or prediction_BTNC.dim() != 4:
+        raise ValueError(
+            f"prediction has shape {tuple(prediction_BTNC.shape)} and target {tuple(target_BTNC.shape)}; "
+            f"expected equal shapes (B, T, N, C)"
+        )
+
+
+def real_points(value_BTNC: Tensor, batch: Batch) -> Tensor:
+    """The values with padded points set to 0, so that they count in no sum."""
+    mask_BN = batch.points.mask_BN
+    return value_BTNC if mask_BN is None else value_BTNC.where(mask_BN[:, None, :, None], 0)
+
+
+def mean_over_points(value_BTNC: Tensor, batch: Batch) -> Tensor:
+    """Mean over the real points of each sample: (B, T, C)."""
+    length_B1 = batch.points.length_B1
+    if length_B1 is None:
+        return value_BTNC.mean(dim=2)
+    return real_points(value_BTNC, batch).sum(dim=2) / length_B1.unsqueeze(-1)

@@ -1,0 +1,29 @@
+"""How far a schedule has come between its first and its last epoch."""
+
+from __future__ import annotations
+
+from upt_core import Progress
+
+
+class Span:
+    """The epochs over which a schedule moves: 0 before ``start_epoch``, 1 from ``end_epoch`` on, linear between.
+
+    Args:
+        start_epoch: the last epoch at the start value.
+        end_epoch: the first epoch at the end value; None: the last epoch of the run.
+    """
+
+    def __init__(self, start_epoch: int, end_epoch: int | None) -> None:
+        if start_epoch < 0:
+            raise ValueError(f"start_epoch is {start_epoch}; epochs are counted from 0")
+        if end_epoch is not None and end_epoch < start_epoch:
+            raise ValueError(f"end_epoch is {end_epoch}, before start_epoch {start_epoch}; it must not be earlier")
+        self.start_epoch = start_epoch
+        self.end_epoch = end_epoch
+
+    def fraction(self, progress: Progress) -> float:
+        """How much of the way is done, from 0 to 1. A run that ends before the span begins never leaves 0."""
+        end_epoch = max(progress.num_epochs - 1, self.start_epoch) if self.end_epoch is None else self.end_epoch
+        if progress.epoch >= end_epoch:
+            return 1.0
+        return max(0.0, (progress.epoch - self.start_epoch) / (end_epoch - self.start_epoch))

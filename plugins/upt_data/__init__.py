@@ -1,0 +1,11 @@
+"""Data sets: generated on first use, or read from files of the field's common layouts."""
+
+from collections.abc import Callable
+
+from upt_core import hookimpl
+
+
+@hookimpl
+def register_datasets(register: Callable[[str, type | str], None]) -> None:
+    """The built-in data sets."""
+    register("burgers1d", "upt_data.burgers1d:Burgers1d")

@@ -1,0 +1,58 @@
+"""Generated data on disk: made on first use, kept under a hash of everything that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from upt_core import cache_dir
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def cached_arrays(name: str, parameters: Mapping[str, object], version: int, make: Callable[[], Arrays]) -> Arrays:
+    """The arrays that ``make`` returns, from the cache where they are there and whole.
+
+    The file is written beside its place and moved there in one step, so that processes that start together never see
+    half a file. A damaged file (the archive holds checksums) is made again.
+
+    Args:
+        name: the data set's name; a folder of the cache.
+        parameters: everything that the arrays depend on; plain values.
+        version: number of the generator; raised whenever its arrays change.
+        make: computes the arrays.
+    """
+    text = json.dumps({"parameters": dict(parameters), "version": version}, sort_keys=True)
+    path = cache_dir(name) / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+    arrays = _load(path)
+    if arrays is None:
+        arrays = make()
+        _save(path, arrays)
+    return arrays
+
+
+def _load(path: Path) -> Arrays | None:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _save(path: Path, arrays: Arrays) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,88 @@
+"""Checks at the door: constructor bounds, files that are there, values that can be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from upt_core import DataError
+
+Array = npt.NDArray[np.floating]
+
+
+def at_least(least: int, **values: int | None) -> None:
+    """Refuses values below ``least``; None stands for no value."""
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise ValueError(f"{name} is {value}; at least {least} is needed")
+
+
+def existing(path: Path, folder: bool = False) -> Path:
+    """The path, with ``~`` resolved.
+
+    Raises:
+        DataError: there is no such file (or folder).
+    """
+    path = Path(path).expanduser()
+    if (folder and path.is_dir()) or (not folder and path.is_file()):
+        return path
+    what = "folder" if folder else "file"
+    found = "it is a folder" if path.is_dir() else "it is a file" if path.is_file() else "it does not exist"
+    raise DataError(
+        f"{path}: expected a {what}, but {found}; correct the data set's path (now relative to {Path.cwd()})"
+    )
+
+
+def finite(value_TNC: Tensor, where: str, first_time: int = 0) -> Tensor:
+    """The value itself, if it has no NaN and no infinity.
+
+    Args:
+        value_TNC: a field of one trajectory.
+        where: file, field and trajectory, for the message.
+        first_time: number of the first time step.
+
+    Raises:
+        DataError: a value is not finite; the message names the first such time step.
+    """
+    total = value_TNC.sum(dtype=torch.float64)  # finite only if all are; far cheaper than a mask
+    if bool(torch.isfinite(total)):
+        return value_TNC
+    bad_T = (~torch.isfinite(value_TNC)).flatten(1).sum(1)
+    if int(bad_T.sum()) == 0:
+        return value_TNC
+    time = int(bad_T.nonzero()[0])
+    raise DataError(
+        f"{where}, time step {first_time + time}: {int(bad_T[time])} of {value_TNC[time].numel()} values are NaN or "
+        f"infinite; remove the trajectory from the file, or end it before this time step"
+    )
+
+
+def rising(values: npt.NDArray[np.generic], where: str) -> Array:
+    """One-dimensional coordinates as float64.
+
+    Raises:
+        DataError: they are not one-dimensional, not finite, or do not rise strictly.
+    """
+    if values.ndim != 1 or len(values) == 0 or not np.issubdtype(values.dtype, np.number):
+        raise DataError(f"{where}: expected a row of numbers, found shape {values.shape} of {values.dtype}")
+    rows = values.astype(np.float64)
+    if not np.isfinite(rows).all():
+        raise DataError(f"{where}: a coordinate is NaN or infinite at position {int(np.argmin(np.isfinite(rows)))}")
+    steps = np.diff(rows)
+    if (steps <= 0).any():
+        at = int(np.argmax(steps <= 0))
+        raise DataError(
+            f"{where}: coordinates must rise, but position {at} has {rows[at]:g} and position {at + 1} has "
+            f"{rows[at + 1]:g}; sort the file along this axis"
+        )
+    return rows
+
+
+def shown(names: Sequence[str]) -> str:
+    """Names for a message."""
+    return ", ".join(names) or "nothing"

@@ -99,6 +99,17 @@ class DataSpec:
         """The input channels of a tensor whose last axis holds all ``channels``."""
         return value[..., : self.input_channels]
 
+    def next_input(self, input_BNC: Tensor, target_BNC: Tensor) -> Tensor:
+        """The encoder's input one time step on: targets where they are inputs, and what does not change in time."""
+        if self.inputs == self.targets:
+            return target_BNC
+        parts = []
+        for field in self.inputs:
+            moves = field in self.targets
+            value, among = (target_BNC, self.targets) if moves else (input_BNC, self.inputs)
+            parts.append(value[..., self.channels_of(field.name, among)])
+        return torch.cat(parts, dim=-1)
+
     def targets_of(self, value: Tensor) -> Tensor:
         """The target channels of a tensor whose last axis holds all ``channels``."""
         if self._target_slice is not None:

@@ -132,14 +132,10 @@ class Batches(Dataset[Batch]):
 
 
 def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:
-    """Physical coordinates scaled to the unit box by the domain's extent, as float32."""
-    extent = torch.tensor(data.extent, dtype=torch.float64)
-    coords = coords_NX.double()
-    if data.origin is not None:
-        low = torch.tensor(data.origin, dtype=torch.float64)
-    else:
-        low = (coords.amin(0) + coords.amax(0) - extent) / 2
-    return ((coords - low) / extent).float()
+    """Physical coordinates scaled to the unit box by the domain's origin and extent, as float32."""
+    assert data.origin is not None, "the origin is measured when the data set is prepared"
+    low, extent = torch.tensor(data.origin, dtype=torch.float64), torch.tensor(data.extent, dtype=torch.float64)
+    return ((coords_NX.double() - low) / extent).float()
 
 
 def _padded(value: Tensor, width: int, axis: int) -> Tensor:

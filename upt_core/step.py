@@ -149,15 +149,7 @@ class Step:
         return self._sampler.sample(self.points, rng, progress)
 
     def _true_input(self, time: int) -> Tensor:
-        """The input fields at a later time step: from the targets, and from the input what does not change in time."""
-        target_BNC = self.batch.target_BTNC[:, time - 1]
-        if self.data.inputs == self.data.targets:
-            return target_BNC
-        parts = []
-        for field in self.data.inputs:
-            source, among = (target_BNC, self.data.targets) if field in self.data.targets else (self.batch.input_BNC, self.data.inputs)
-            parts.append(source[..., self.data.channels_of(field.name, among)])
-        return torch.cat(parts, dim=-1)
+        return self.data.next_input(self.batch.input_BNC, self.batch.target_BTNC[:, time - 1])
 
     def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
         queries = self.queries() if queries is None else queries

@@ -1,0 +1,60 @@
+"""Which parts each loss term trains, and how strongly: the check before training, and a figure in the logs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import Batch, Progress
+from upt_core.errors import UserError
+from upt_core.loss_bundle import LossBundle, WeightedTerm
+
+
+
+
+def gradient_norms(bundle: LossBundle, batch: Batch, progress: Progress) -> dict[str, dict[str, float]]:
+    """term → part → norm of the unweighted term's gradient; parts that a term does not reach are left out."""
+    return {weighted.name: _norms(bundle, weighted, batch, progress) for weighted in bundle.terms}
+
+
+def _norms(bundle: LossBundle, weighted: WeightedTerm, batch: Batch, progress: Progress) -> dict[str, float]:
+    value = bundle.evaluate(weighted, bundle.step(batch, progress))
+    named = [(name, p) for name, p in bundle.model.named_parameters() if p.requires_grad]
+    if not value.requires_grad or not named:
+        return {}
+    gradients = torch.autograd.grad(value, [p for _, p in named], allow_unused=True)
+    squares: dict[str, Tensor] = {}
+    for (name, _), gradient in zip(named, gradients, strict=True):
+        if gradient is not None:
+            part = name.partition(".")[0]
+            squares[part] = squares.get(part, torch.zeros((), device=gradient.device)) + gradient.float().square().sum()
+    return {part: float(square.sqrt()) for part, square in squares.items()}
+
+
+def check_reach(bundle: LossBundle, batch: Batch) -> dict[str, dict[str, float]]:
+    """The gradient norms before training.
+
+    Raises:
+        UserError: a term reaches no trainable parameter, so it would cost time and change nothing.
+    """
+    was_training = bundle.training
+    bundle.eval()  # adaptive samplers learn nothing from the check
+    norms = gradient_norms(bundle, batch, Progress())
+    bundle.train(was_training)
+    for name, reached in norms.items():
+        if not reached:
+            raise UserError(
+                f"losses.{name}: this term reaches no trainable parameter of the encoder, approximator or decoder, so it "
+                f"would train nothing; remove it, or unfreeze a part that it depends on"
+            )
+    return norms
+
+
+def gradient_shares(norms: dict[str, dict[str, float]], weights: dict[str, float]) -> dict[str, float]:
+    """Each term's share of the sum of weighted gradient norms, over all parts together."""
+    sizes = {
+        name: abs(weights.get(name, 0.0)) * sum(value * value for value in parts.values()) ** 0.5
+        for name, parts in norms.items()
+    }
+    total = sum(sizes.values())
+    return {name: size / total if total > 0 else 0.0 for name, size in sizes.items()}

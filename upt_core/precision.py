@@ -1,0 +1,43 @@
+"""Device and number format."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from upt_core.errors import UserError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a name; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UserError(f"trainer.device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA devices; use auto or cpu")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("trainer.device is 'mps', but this machine has none; use auto or cpu")
+    return device
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuses what would silently run otherwise.
+
+    Raises:
+        UserError: fp16 is asked for without CUDA.
+    """
+    if precision == "fp16" and device.type != "cuda":
+        raise UserError(f"trainer.precision fp16 needs CUDA; the device is {device.type}; use bf16 or fp32")
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The autocast context of a precision; does nothing for fp32."""
+    return torch.autocast(device.type, _DTYPES.get(precision, torch.bfloat16), enabled=precision != "fp32")

@@ -1,0 +1,43 @@
+"""Predictions over many time steps, from the first state on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import Batch, DataSpec
+from upt_core.model import Upt
+
+Space = Literal["latent", "physical"]
+
+
+@torch.no_grad()
+def rollout(model: Upt, data: DataSpec, batch: Batch, steps: int, space: Space = "latent") -> Tensor:
+    """Predicted targets (B, T, N, C) of ``steps`` time steps, normalised, float32.
+
+    Args:
+        space: "latent" moves the latent state on and decodes each step, as the UPT paper does; "physical" encodes
+            each prediction again, which is slower and keeps to fields that the encoder knows.
+    """
+    return torch.stack(list(_predictions(model, data, batch, steps, space)), dim=1)
+
+
+def _predictions(model: Upt, data: DataSpec, batch: Batch, steps: int, space: Space) -> Iterator[Tensor]:
+    input_BNC = batch.input_BNC
+    latent_BLD = model.encoder(input_BNC, batch.points)
+    for step in range(steps):
+        latent_BLD = model.approximator(latent_BLD, batch.condition_BP)
+        target_BNC = data.targets_of(model.decode_in_chunks(latent_BLD, batch.points.coords_BNX)).float()
+        yield target_BNC
+        if space == "physical" and step + 1 < steps:
+            input_BNC = data.next_input(input_BNC, target_BNC)
+            latent_BLD = model.encoder(input_BNC, batch.points)
+
+
+def persistence(data: DataSpec, batch: Batch, steps: int) -> Tensor:
+    """The baseline that nothing changes: the input's target fields (B, T, N, C), repeated. Not for steady problems."""
+    parts = [batch.input_BNC[..., data.channels_of(field.name, data.inputs)] for field in data.targets]
+    return torch.cat(parts, dim=-1).unsqueeze(1).expand(-1, steps, -1, -1)

@@ -83,6 +83,10 @@ class Sampler(ABC):
     def refresh(self, probe: Probe, progress: Progress) -> None:  # noqa: B027 (optional)
         """Recomputes an adaptive sampler's scores with the model as it is now."""
 
+    def diagnostics(self) -> dict[str, float]:
+        """Figures worth logging once an epoch, for example the effective sample size."""
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         """Adaptive state as tensors and plain data; empty for a sampler without state."""
         return {}

@@ -1,0 +1,20 @@
+"""The built-in samplers: how many query points a loss looks at, and which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upt_core import hookimpl
+
+if TYPE_CHECKING:
+    from upt_core.hookspecs import Register
+
+
+@hookimpl
+def register_samplers(register: Register) -> None:
+    """Registers the samplers by path: none is imported before it is used."""
+    register("uniform", "upt_samplers.uniform:Uniform")
+    register("stratified", "upt_samplers.stratified:Stratified")
+    register("ratio", "upt_samplers.ratio:Ratio")
+    register("cosine", "upt_samplers.cosine:Cosine")
+    register("linear", "upt_samplers.linear:Linear")

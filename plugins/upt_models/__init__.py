@@ -13,6 +13,7 @@ Register = Callable[[str, str], None]
 def register_encoders(register: Register) -> None:
     """Encoders: fields at points → latent tokens."""
     register("grid", "upt_models.grid_encoder:GridEncoder")
+    register("supernode", "upt_models.supernode_encoder:SupernodeEncoder")
 
 
 @hookimpl

@@ -22,6 +22,7 @@ from upt_core.interrupt import Interrupt
 from upt_core.kinds import Schedule
 from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle, Losses
+from upt_core.means import Means
 from upt_core.precision import Precision, autocast
 from upt_core.probe import TrainingProbe
 
@@ -107,7 +108,7 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
-        self._pending: list[tuple[int, Losses, Tensor | None]] = []
+        self._unchecked: list[tuple[int, dict[str, Tensor]]] = []
 
     def progress(self) -> Progress:
         """Where training stands now."""
@@ -138,17 +139,18 @@ class Trainer:
     def _epoch(self, interrupt: Interrupt) -> None:
         started, progress = time.perf_counter(), self.progress()
         first = self.state.step
-        self._refresh_samplers(progress)
+        if first == progress.epoch * self.batches.per_epoch:
+            self._refresh_samplers(progress)
         self.bundle.train()
         means = Means()
         stop = (progress.epoch + 1) * self.batches.per_epoch
         for window in self._windows(self.state.step, stop):
             self._update(window, means)
-            if interrupt.requested:
+            if interrupt.requested and self.state.step < stop:
                 self._save("last.pt")
-                raise KeyboardInterrupt(f"interrupted at step {self.state.step}; resume with the run folder {self.run_dir}")
+                raise KeyboardInterrupt
         done = Progress(progress.epoch, self.plan.epochs, self.state.step, progress.epoch + 1.0)
-        self._flush(done)
+        self._check_finite()
         scalars = means.compute()
         scalars["seconds"] = time.perf_counter() - started
         scalars["samples_per_second"] = len(self.batches.windows) * (stop - first) / self.batches.per_epoch / scalars["seconds"]
@@ -157,6 +159,8 @@ class Trainer:
         self._validate(done)
         self._save("last.pt")
         self.hook.epoch_ended(trainer=self, progress=done, scalars=scalars)
+        if interrupt.requested:
+            raise KeyboardInterrupt
 
     def _windows(self, start: int, stop: int) -> Iterator[list[Batch]]:
         """Batches in groups of ``accumulate``; the last group of an epoch may be shorter."""
@@ -184,13 +188,12 @@ class Trainer:
                 self.scaler.scale(losses.total * (batch.points.batch_size / samples)).backward()
                 trained = True
             means.add(losses, batch.points.batch_size)
-            self._pending.append((self.state.step, losses, None))
+            self._unchecked.append((self.state.step, {name: value.detach() for name, value in losses.values.items()}))
             self.state.step += 1
         if self.device.type == "cpu":
             self._check_finite()
         norm = self._step_optimizers(progress) if trained else None
         self.state.updates += 1
-        self._pending = self._pending[-1:] if self.device.type == "cpu" else self._pending
         if self.state.updates % self.plan.log_every == 0:
             self._log(progress, losses, norm)
 
@@ -213,7 +216,6 @@ class Trainer:
 
     def _log(self, progress: Progress, losses: Losses, norm: Tensor | None) -> None:
         self._check_finite()
-        self._pending.clear()
         scalars = {"lr": self.optimizers[0].param_groups[0]["lr"]}
         if losses.total is not None:
             scalars["loss/total"] = float(losses.total)
@@ -225,18 +227,15 @@ class Trainer:
 
     def _check_finite(self) -> None:
         """Names the first term that gave NaN or infinity. On CUDA this waits for the device, so it is done when logging."""
-        for step, losses, _ in self._pending:
-            for name, value in losses.values.items():
+        unchecked, self._unchecked = self._unchecked, []
+        for step, values in unchecked:
+            for name, value in values.items():
                 if not math.isfinite(float(value)):
                     raise UserError(
                         f"losses.{name}: the term became {float(value)} at step {step} (epoch {step // self.batches.per_epoch}); "
                         f"lower trainer.optimizer.lr or the term's weight, set trainer.clip_norm, or use fp32; "
                         f"the last good checkpoint is in {self.run_dir / 'checkpoints'}"
                     )
-
-    def _flush(self, progress: Progress) -> None:
-        self._check_finite()
-        self._pending.clear()
 
     def _refresh_samplers(self, progress: Progress) -> None:
         for stream, sampler in self.bundle.samplers.items():
@@ -328,23 +327,3 @@ class Trainer:
             sampler.load_state_dict(state["samplers"][stream])
         self.state = State(**state["state"])
         checkpoint.restore_random_state(state["random"], self.device)
-
-
-class Means:
-    """Means of every term over an epoch, summed on the device."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-
-    def add(self, losses: Losses, samples: int) -> None:
-        """Adds a batch."""
-        total = {"loss/total": losses.total} if losses.total is not None else {}
-        for name, value in {**total, **{f"loss/{name}": value for name, value in losses.values.items()}}.items():
-            part = value.detach() * samples
-            self._sums[name] = self._sums[name] + part if name in self._sums else part
-            self._counts[name] = self._counts.get(name, 0) + samples
-
-    def compute(self) -> Scalars:
-        """The means; waits for the device."""
-        return {name: float(value) / self._counts[name] for name, value in self._sums.items()}

@@ -9,3 +9,4 @@ from upt_core import hookimpl
 def register_datasets(register: Callable[[str, type | str], None]) -> None:
     """The built-in data sets."""
     register("burgers1d", "upt_data.burgers1d:Burgers1d")
+    register("neuraloperator", "upt_data.neuraloperator:NeuralOperator")

@@ -8,11 +8,13 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from upt_core import Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory
+from upt_core import Dataset, DataSpec, FieldSpec, Split, Trajectories
 from upt_data.cache import Arrays, cached_arrays
 from upt_data.checks import at_least
 from upt_data.etdrk4 import resolution, solve_burgers, substeps_for
+from upt_data.grid import grid_points, unit_axis
 from upt_data.initial import check_viscosity, evaluate_waves, random_viscosity, random_waves
+from upt_data.memory import on_shared_points
 from upt_data.splits import Fraction, check_fractions, split_of
 
 GENERATOR_VERSION = 1
@@ -72,15 +74,11 @@ class Burgers1d(Dataset):
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; the first call solves the equation, or finds the solution in the cache."""
         arrays = cached_arrays("burgers1d", self._parameters(), GENERATOR_VERSION, self._generate)
-        u_BTN = torch.from_numpy(arrays["u"])
-        chosen = split_of(len(u_BTN), split, self.valid_fraction, self.test_fraction, self.seed, "burgers1d")
-        coords_NX = (torch.arange(self.points, dtype=torch.float64) / self.points).float().unsqueeze(1)
+        u_BTNC = torch.from_numpy(arrays["u"]).unsqueeze(-1)
+        chosen = split_of(len(u_BTNC), split, self.valid_fraction, self.test_fraction, self.seed, "burgers1d")
         time_T = self._interval * torch.arange(self.num_times, dtype=torch.float64)
-        names = self.spec().condition
-        conditions = [{name: float(arrays[name][index]) for name in names} for index in range(len(u_BTN))]
-        return InMemory(
-            [Trajectory({"u": u_BTN[i].unsqueeze(-1)}, coords_NX, time_T, conditions[i]) for i in chosen],
-        )
+        condition = {name: torch.from_numpy(arrays[name]) for name in self.spec().condition}
+        return on_shared_points({"u": u_BTNC}, grid_points([unit_axis(self.points)]), time_T, chosen, condition)
 
     @property
     def _interval(self) -> float:

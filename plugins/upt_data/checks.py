@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from pathlib import Path
 
 import numpy as np
@@ -38,27 +38,26 @@ def existing(path: Path, folder: bool = False) -> Path:
     )
 
 
-def finite(value_TNC: Tensor, where: str, first_time: int = 0) -> Tensor:
+def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0) -> Tensor:
     """The value itself, if it has no NaN and no infinity.
 
     Args:
-        value_TNC: a field of one trajectory.
-        where: file, field and trajectory, for the message.
-        first_time: number of the first time step.
+        value_BTNC: a field of some trajectories.
+        where: file and field, for the message.
+        trajectory: number of the first trajectory in its file.
+        time: number of the first time step in its file.
 
     Raises:
-        DataError: a value is not finite; the message names the first such time step.
+        DataError: a value is not finite; the message names the first such trajectory and time step.
     """
-    total = value_TNC.sum(dtype=torch.float64)  # finite only if all are; far cheaper than a mask
-    if bool(torch.isfinite(total)):
-        return value_TNC
-    bad_T = (~torch.isfinite(value_TNC)).flatten(1).sum(1)
-    if int(bad_T.sum()) == 0:
-        return value_TNC
-    time = int(bad_T.nonzero()[0])
+    if math.isfinite(value_BTNC.sum(dtype=torch.float64).item()):  # finite only if all are, and far cheaper
+        return value_BTNC
+    bad_BT = (~torch.isfinite(value_BTNC)).flatten(2).sum(2)
+    first_b, first_t = (int(number) for number in bad_BT.nonzero()[0])
     raise DataError(
-        f"{where}, time step {first_time + time}: {int(bad_T[time])} of {value_TNC[time].numel()} values are NaN or "
-        f"infinite; remove the trajectory from the file, or end it before this time step"
+        f"{where}, trajectory {trajectory + first_b}, time step {time + first_t}: {int(bad_BT[first_b, first_t])} of "
+        f"{value_BTNC[0, 0].numel()} values are NaN or infinite (in float32); remove the trajectory from the file or "
+        f"end it before this time step"
     )
 
 
@@ -81,8 +80,3 @@ def rising(values: npt.NDArray[np.generic], where: str) -> Array:
             f"{rows[at + 1]:g}; sort the file along this axis"
         )
     return rows
-
-
-def shown(names: Sequence[str]) -> str:
-    """Names for a message."""
-    return ", ".join(names) or "nothing"

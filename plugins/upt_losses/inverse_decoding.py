@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -55,7 +56,7 @@ class InverseDecoding(LossTerm):
         time = 0 if self.of == "current" else 1
         queries = step.all_queries() if step.model.encoder.needs_grid else step.queries()
         latent_BLD = step.latent(time)
-        again_BLD = step.encode(_decoded_input(step, time, queries), _points_at(step.points, queries))
+        again_BLD = step.encode(*_real_first(_decoded_input(step, time, queries), step.points, queries))
         return distance(again_BLD, latent_BLD.detach() if self.detach else latent_BLD, "mse").mean()
 
 
@@ -72,5 +73,16 @@ def _decoded_input(step: Step, time: int, queries: Queries) -> Tensor:
     return torch.cat(parts, dim=-1)
 
 
-def _points_at(points: Points, queries: Queries) -> Points:
-    return points.select(queries)
+def _real_first(input_BQC: Tensor, points: Points, queries: Queries) -> tuple[Tensor, Points]:
+    """Values and points at the queries. Rows with fewer real points than queries get their padding at the end."""
+    selected = points.select(queries)
+    if points.lengths is None or queries.index_BQ is None or queries.weight_BQ is None:
+        return input_BQC, selected
+    count = queries.index_BQ.shape[1]
+    if min(points.lengths) >= count:
+        return input_BQC, selected
+    real_first = Queries((queries.weight_BQ == 0).byte().argsort(dim=1, stable=True))
+    lengths = tuple(min(length, count) for length in points.lengths)
+    return real_first.take(input_BQC), replace(
+        selected, coords_BNX=real_first.take(selected.coords_BNX), lengths=lengths
+    )

@@ -24,5 +24,6 @@ class RelativeL2(MeanOfFigures):
 
     def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
         """One ratio for each sample."""
-        error_B = torch.linalg.vector_norm(real_points(prediction_BTNC - target_BTNC, batch), dim=(1, 2, 3))
-        return error_B / (torch.linalg.vector_norm(real_points(target_BTNC, batch), dim=(1, 2, 3)) + EPSILON)
+        error_B: Tensor = torch.linalg.vector_norm(real_points(prediction_BTNC - target_BTNC, batch), dim=(1, 2, 3))
+        size_B: Tensor = torch.linalg.vector_norm(real_points(target_BTNC, batch), dim=(1, 2, 3))
+        return error_B / (size_B + EPSILON)

@@ -1,0 +1,54 @@
+"""What the domain holds in total must stay as it was at t = 0."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from upt_core import DataSpec, LossTerm, Step
+from upt_losses.targets import target_slices
+
+
+class Conservation(LossTerm):
+    """Squared difference of the predicted fields' mean over space from their mean at t = 0, sample by sample.
+
+    For fields whose total does not change: mass, momentum, a tracer, without sources and without flux through the
+    boundary. The reference is the first state of the sample's own trajectory. Means are taken of normalised fields:
+    the scaling is linear, so equal means there are equal totals in physical units, and fields of any size count alike.
+
+    All points are decoded, and no sampler is taken: the square of an estimated mean is too large by the estimate's
+    variance, so a sampled term would reward flat fields instead of conserved ones.
+
+    Trap: the mean over points is the mean over space only where points are spread evenly.
+
+    Args:
+        fields: names of the conserved fields; none: all predicted fields.
+    """
+
+    pointwise: ClassVar[bool] = False
+
+    def __init__(self, fields: list[str] | None = None) -> None:
+        if fields is not None and not fields:
+            raise ValueError("fields is empty; name at least one field, or leave it out for all")
+        self.fields = fields
+
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses data without time, and names of fields that are not predicted."""
+        if data.steady:
+            raise ValueError(
+                "conservation compares with the state at t = 0, but this data set is steady; remove the term"
+            )
+        target_slices(data, self.fields)
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean squared difference over samples and channels."""
+        queries = step.all_queries()
+        change_BNC = step.predicted(1, queries) - step.reference(queries)
+        weight_BN = queries.weight_BQ
+        if weight_BN is not None:
+            change_BNC = change_BNC * weight_BN.unsqueeze(-1)
+        change_BC = change_BNC.mean(dim=1)
+        parts = [change_BC[:, channels] for channels in target_slices(step.data, self.fields)]
+        return torch.cat(parts, dim=-1).square().mean()

@@ -1,0 +1,102 @@
+"""A vector field without sources: its predicted divergence must vanish."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from upt_core import DataSpec, Encoder, LossTerm, Sampler, Step
+
+
+class Divergence(LossTerm):
+    """Mean square of the divergence ∂u₁/∂x₁ + ∂u₂/∂x₂ + … of a predicted vector field, in physical units.
+
+    ``autograd`` differentiates the decoder with respect to its coordinates, exactly, at any query points, scattered
+    ones too; it decodes once more and backpropagates twice, at about four to six times the memory of a decoding, in
+    float32 and with torch's plain attention, because the fused kernels have no second derivative.
+    ``grid`` takes differences of second order between neighbours on the whole grid: cheap, shares its decoding with
+    other terms, but sees nothing finer than the grid, and vanishes only up to the differences' own error.
+
+    The unit is that of (velocity / length)², so a good weight depends on the data.
+
+    Args:
+        field: name of the vector field; it needs one channel for each axis, in the axes' order.
+        method: "autograd" or "grid".
+
+    Source: Raissi et al., Physics-informed neural networks, J. Comput. Phys. 378 (2019), for derivatives of a network.
+    """
+
+    def __init__(self, field: str, method: Literal["autograd", "grid"] = "autograd") -> None:
+        if method not in ("autograd", "grid"):
+            raise ValueError(f"method is {method!r}; expected autograd or grid")
+        self.field = field
+        self.method = method
+
+    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:
+        """Refuses a sampler with the method that needs the whole grid."""
+        if self.method == "grid" and sampler is not None:
+            raise ValueError(
+                f"divergence with method: grid takes differences between neighbours on the whole grid, so it cannot "
+                f"use {type(sampler).__name__}; remove the term's sampler, or use method: autograd"
+            )
+
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses a field that is no vector, one axis alone, and scattered points with ``grid``."""
+        channels = data.channels_of(self.field, data.targets)
+        num_channels = channels.stop - channels.start
+        if num_channels != data.num_axes or data.num_axes < 2:
+            raise ValueError(
+                f"divergence needs a vector field with a channel for each of at least 2 axes; {self.field!r} has "
+                f"{num_channels} channels and the data set {data.num_axes} axes"
+            )
+        if self.method == "grid" and (data.grid_shape is None or min(data.grid_shape) < 3):
+            raise ValueError(
+                "divergence with method: grid needs a regular grid of at least 3 points along each axis; use "
+                "method: autograd"
+            )
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean square over points."""
+        if self.method == "grid":
+            return step.mean(self._by_differences(step).square(), step.all_queries())
+        return step.mean(self._by_autograd(step).square())
+
+    def _by_autograd(self, step: Step) -> Tensor:
+        """Divergence (B, Q) at this view's query points. Points do not influence each other, so sums can be derived."""
+        latent_BLD = step.latent(1).float()
+        coords_BQX = step.queries().take(step.points.coords_BNX).float().contiguous()  # no rows that share memory
+        with torch.enable_grad(), torch.autocast(coords_BQX.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
+            coords_BQX = coords_BQX.detach().requires_grad_()
+            velocity_BQX = self._velocity(step, step.data.targets_of(step.model.decoder(latent_BLD, coords_BQX)))
+            parts_BQ = []
+            for axis, extent in enumerate(step.data.extent):
+                slope_BQX = torch.autograd.grad(velocity_BQX[..., axis].sum(), coords_BQX, create_graph=True)[0]
+                parts_BQ.append(slope_BQX[..., axis] / extent)
+        return torch.stack(parts_BQ).sum(dim=0)
+
+    def _by_differences(self, step: Step) -> Tensor:
+        """Divergence (B, N) on the grid, by central differences, one-sided at sides that do not wrap around."""
+        shape, data = step.points.grid_shape, step.data
+        assert shape is not None
+        velocity_BNX = self._velocity(step, step.predicted(1, step.all_queries()))
+        coords = step.points.coords_BNX[0].view(*shape, data.num_axes)
+        total = torch.zeros_like(velocity_BNX[..., 0]).view(-1, *shape)
+        for axis, (extent, wraps) in enumerate(zip(data.extent, data.periodic, strict=True)):
+            along = coords.select(-1, axis).movedim(axis, 0).flatten(1)[:, 0]
+            spacing = (along[1] - along[0]) * extent
+            total = total + difference(velocity_BNX[..., axis].reshape(total.shape), axis + 1, wraps) / spacing
+        return total.flatten(1)
+
+    def _velocity(self, step: Step, predicted_BQC: Tensor) -> Tensor:
+        return step.to_physical(predicted_BQC)[..., step.data.channels_of(self.field, step.data.targets)]
+
+
+def difference(value: Tensor, dim: int, periodic: bool) -> Tensor:
+    """Slope of values on a grid along a dimension, to second order, in units of the spacing."""
+    if periodic:
+        return (value.roll(-1, dim) - value.roll(1, dim)) / 2
+    slope: Tensor = torch.gradient(value, dim=dim, edge_order=2)[0]
+    return slope

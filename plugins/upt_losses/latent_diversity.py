@@ -1,0 +1,47 @@
+"""Keeps the latent tokens of a sample from saying the same."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from upt_core import LossTerm, Step
+
+
+class LatentDiversity(LossTerm):
+    """Mean squared cosine between different latent tokens of a sample, from 0 (all orthogonal) to 1 (all parallel).
+
+    With more tokens than width (L > D) tokens cannot all be orthogonal; the least value is then
+    (L − D) / (D (L − 1)), the Welch bound. Lengths of tokens do not count. Good weights: 1e-3 to 1e-1.
+
+    Args:
+        of: "current", the encoded input; "predicted", the latent one time step on.
+
+    Source: the frame potential of Benedetto and Fickus, Adv. Comput. Math. 18 (2003); as a penalty on redundant
+    attention rows: Lin et al., arXiv 1703.03130, equation 8.
+    """
+
+    pointwise: ClassVar[bool] = False
+
+    def __init__(self, of: Literal["current", "predicted"] = "current") -> None:
+        if of not in ("current", "predicted"):
+            raise ValueError(f"of is {of!r}; expected current or predicted")
+        self.of = of
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean over pairs of tokens and batch.
+
+        Raises:
+            ValueError: the latent has a single token, so that there is no pair.
+        """
+        latent_BLD = step.latent(0 if self.of == "current" else 1).float()
+        num_tokens = latent_BLD.shape[1]
+        if num_tokens < 2:
+            raise ValueError("latent_diversity compares latent tokens, but the latent has only one; remove the term")
+        unit_BLD = normalize(latent_BLD, dim=-1)
+        cosine_BLL = torch.bmm(unit_BLD, unit_BLD.transpose(1, 2))
+        off_diagonal = 1 - torch.eye(num_tokens, device=cosine_BLL.device)
+        return (cosine_BLL * off_diagonal).square().sum(dim=(1, 2)).mean() / (num_tokens * (num_tokens - 1))

@@ -1,0 +1,41 @@
+"""Keeps latent tokens from growing."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from upt_core import LossTerm, Step
+
+
+class LatentNorm(LossTerm):
+    """Mean square of how far the root mean square of each latent token exceeds a limit.
+
+    With ``limit: 0`` it is the mean square of all entries of the latent. Good against latents that grow over long
+    rollouts or that a decoder scales without bound. Good weights: 1e-4 to 1e-2.
+
+    Args:
+        limit: root mean square that a token may have at no cost. Good values: 1 to 5; 0 pulls every token to zero.
+        of: "current", the encoded input; "predicted", the latent one time step on.
+    """
+
+    pointwise: ClassVar[bool] = False
+
+    def __init__(
+        self, limit: Annotated[float, Field(ge=0)] = 0.0, of: Literal["current", "predicted"] = "current"
+    ) -> None:
+        if limit < 0:
+            raise ValueError(f"limit is {limit}; it must be 0 or more")
+        if of not in ("current", "predicted"):
+            raise ValueError(f"of is {of!r}; expected current or predicted")
+        self.limit = limit
+        self.of = of
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean over tokens and batch."""
+        latent_BLD = step.latent(0 if self.of == "current" else 1).float()
+        size_BL: Tensor = torch.linalg.vector_norm(latent_BLD, dim=-1) / latent_BLD.shape[-1] ** 0.5
+        return (size_BL - self.limit).relu().square().mean()

@@ -1,0 +1,36 @@
+"""A penalty on negative values of fields that cannot be negative."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from upt_core import DataSpec, LossTerm, Step
+from upt_losses.targets import physical_unit, target_slices
+
+
+class Positivity(LossTerm):
+    """Mean square of the negative part of predicted fields: densities, concentrations, pressures, probabilities.
+
+    Below zero is judged in physical units; how far below is measured in standard deviations of the field over the
+    training split, so that the value has no unit. 0 where nothing is negative. The prediction is that of one time step.
+
+    Args:
+        fields: names of the fields that must not be negative.
+    """
+
+    def __init__(self, fields: list[str]) -> None:
+        if not fields:
+            raise ValueError("fields is empty; name at least one field that must not be negative")
+        self.fields = fields
+
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses names of fields that are not predicted."""
+        target_slices(data, self.fields)
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean over points and the named channels."""
+        predicted_BQC = step.predicted(1)
+        below_BQC = (-step.to_physical(predicted_BQC)).relu() / physical_unit(step, predicted_BQC)
+        parts = [below_BQC[..., channels] for channels in target_slices(step.data, self.fields)]
+        return step.mean(torch.cat(parts, dim=-1).square().mean(dim=-1))

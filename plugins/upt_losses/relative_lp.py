@@ -1,0 +1,64 @@
+"""Error relative to the size of the true field, sample by sample."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from upt_core import LossTerm, Queries, Step
+
+EPSILON = 1e-8  # keeps the division finite; only a field of zeros feels it
+
+
+class RelativeLp(LossTerm):
+    """‖prediction − target‖_p / ‖target‖_p of each sample over its points and channels, averaged over the batch.
+
+    Each sample counts alike however large its fields are, which suits data whose amplitude varies much, and the
+    metric ``relative_l2`` is trained directly (p = 2, physical units).
+
+    At sampled query points both norms are estimated from the same points. Each sum is estimated without bias; a
+    ratio of roots of two estimates is not unbiased, but consistent: its bias falls as 1/Q.
+
+    Args:
+        p: exponent of the norm; at least 1. 2 is usual, 1 minds outliers less.
+        units: "physical" compares in the units of the data, as metrics do; "normalised" as the model sees them,
+            where a field near its mean is small and the ratio large.
+
+    Source: Kovachki et al., Neural Operator, arXiv 2108.08481.
+    """
+
+    def __init__(
+        self, p: Annotated[float, Field(ge=1)] = 2.0, units: Literal["physical", "normalised"] = "physical"
+    ) -> None:
+        if p < 1:
+            raise ValueError(f"p is {p}; below 1 there is no norm")
+        if units not in ("physical", "normalised"):
+            raise ValueError(f"units is {units!r}; expected physical or normalised")
+        self.p = p
+        self.units = units
+
+    def __call__(self, step: Step) -> Tensor:
+        """The mean of the samples' ratios."""
+        queries = step.queries()
+        prediction_BQC, target_BQC = step.predicted(1, queries), step.target(1, queries)
+        if self.units == "physical":
+            prediction_BQC, target_BQC = step.to_physical(prediction_BQC), step.to_physical(target_BQC)
+        error_BQC = prediction_BQC - target_BQC
+        size_B = self._norm(target_BQC, queries) + EPSILON
+        self._inform(step, error_BQC.detach(), size_B)
+        return (self._norm(error_BQC, queries) / size_B).mean()
+
+    def _norm(self, value_BQC: Tensor, queries: Queries) -> Tensor:
+        """‖value‖_p of each sample as a mean over points and a sum over channels: (B,)."""
+        weight_BQ = queries.weight_BQ
+        if weight_BQ is not None:
+            value_BQC = value_BQC * weight_BQ.pow(1 / self.p).unsqueeze(-1)
+        norm_B: Tensor = torch.linalg.vector_norm(value_BQC, ord=self.p, dim=(1, 2))
+        return norm_B / float(value_BQC.shape[1]) ** (1 / self.p)
+
+    def _inform(self, step: Step, error_BQC: Tensor, size_B: Tensor) -> None:
+        """Tells an adaptive sampler how much each point adds; the mean itself is not the term's value."""
+        step.mean((error_BQC.abs() / size_B[:, None, None]).pow(self.p).sum(dim=-1))

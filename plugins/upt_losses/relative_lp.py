@@ -57,7 +57,8 @@ class RelativeLp(LossTerm):
         if weight_BQ is not None:
             value_BQC = value_BQC * weight_BQ.pow(1 / self.p).unsqueeze(-1)
         norm_B: Tensor = torch.linalg.vector_norm(value_BQC, ord=self.p, dim=(1, 2))
-        return norm_B / float(value_BQC.shape[1]) ** (1 / self.p)
+        root: float = value_BQC.shape[1] ** (1 / self.p)
+        return norm_B / root
 
     def _inform(self, step: Step, error_BQC: Tensor, size_B: Tensor) -> None:
         """Tells an adaptive sampler how much each point adds; the mean itself is not the term's value."""

@@ -47,14 +47,14 @@ class MeanOfFigures(Metric):
 
 
 def seen(parts: list[Tensor], metric: Metric) -> Tensor:
-    """All figures of all batches, flat, in float64 on the CPU.
+    """All figures of all batches along the first axis, in float64 on the CPU.
 
     Raises:
         ValueError: there is none.
     """
     if not parts:
         raise ValueError(f"{type(metric).__name__} has seen no batch; call update before compute")
-    return torch.cat([part.flatten() for part in parts]).cpu().double()
+    return torch.cat(parts).cpu().double()
 
 
 def check_shapes(prediction_BTNC: Tensor, target_BTNC: Tensor) -> None:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -119,7 +120,7 @@ class DataSpec:
     @cached_property
     def _target_slice(self) -> slice | None:
         parts = [self.channels_of(field.name) for field in self.targets]
-        contiguous = all(left.stop == right.start for left, right in zip(parts, parts[1:], strict=False))
+        contiguous = all(left.stop == right.start for left, right in pairwise(parts))
         return slice(parts[0].start, parts[-1].stop) if contiguous else None
 
 

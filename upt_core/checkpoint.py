@@ -38,7 +38,9 @@ def load(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint (truncated, or another file?): {reason}") from error
+        raise CheckpointError(
+            f"{path}: cannot be read as a checkpoint (truncated, or another file?): {reason}"
+        ) from error
     if not isinstance(state, dict) or "format" not in state:
         raise CheckpointError(f"{path}: this is not a checkpoint of upt")
     if state["format"] > FORMAT:

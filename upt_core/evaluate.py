@@ -20,7 +20,9 @@ Predictor = Callable[[Batch], Tensor]
 
 
 @torch.no_grad()
-def evaluate(predict: Predictor, batches: Batches, metrics: Mapping[str, Metric], device: torch.device) -> dict[str, float]:
+def evaluate(
+    predict: Predictor, batches: Batches, metrics: Mapping[str, Metric], device: torch.device
+) -> dict[str, float]:
     """Every metric over every batch of a split."""
     normalization = batches.normalization.to(device)
     for metric in metrics.values():

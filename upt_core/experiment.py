@@ -71,7 +71,9 @@ class Experiment:
         return cls(validate(document, registry or plugins.installed()), document, Path(path).stem)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], name: str = "experiment", registry: Registry | None = None) -> Experiment:
+    def from_dict(
+        cls, data: Mapping[str, Any], name: str = "experiment", registry: Registry | None = None
+    ) -> Experiment:
         """Validates plain data."""
         document = Document(dict(data))
         return cls(validate(document, registry or plugins.installed()), document, name)
@@ -130,7 +132,9 @@ class Experiment:
         """The metrics, by name."""
         return {name: metric.build() for name, metric in self.settings.validation.metrics.items()}
 
-    def train(self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()) -> dict[str, float]:
+    def train(
+        self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()
+    ) -> dict[str, float]:
         """Trains, and leaves everything in the run folder.
 
         Args:
@@ -149,8 +153,9 @@ class Experiment:
         if resume:
             last = run_dir / "checkpoints" / "last.pt"
             trainer.load_state_dict(checkpoint.load(last), last)
-        self._describe(run_dir, built)
-        torch.manual_seed(self.settings.seed) if not resume else None
+        else:
+            self._describe(run_dir, built)
+            torch.manual_seed(self.settings.seed)  # of dropout; weights, batches and queries have seeds of their own
         return trainer.train()
 
     def trainer(self, built: Built, run_dir: Path, listeners: Sequence[object] = ()) -> Trainer:

@@ -10,8 +10,6 @@ from upt_core.errors import UserError
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 
 
-
-
 def gradient_norms(bundle: LossBundle, batch: Batch, progress: Progress) -> dict[str, dict[str, float]]:
     """term → part → norm of the unweighted term's gradient; parts that a term does not reach are left out."""
     return {weighted.name: _norms(bundle, weighted, batch, progress) for weighted in bundle.terms}

@@ -109,7 +109,11 @@ class Batches(Dataset[Batch]):
             extent=self.data.extent,
             periodic=self.data.periodic,
         )
-        return points if self.data.grid_shape is not None or not self.with_order else self._with_order(points, samples, shared)
+        return (
+            points
+            if self.data.grid_shape is not None or not self.with_order
+            else self._with_order(points, samples, shared)
+        )
 
     def _with_order(self, points: Points, samples: Sequence[Sample], shared: bool) -> Points:
         orders = [self._order(sample) for sample in (samples[:1] if shared else samples)]

@@ -95,7 +95,9 @@ class LossBundle(nn.Module):
     def evaluate(self, weighted: WeightedTerm, step: Step) -> Tensor:
         """One term's raw value on a step. An adaptive sampler learns from it, while training."""
         sampler = weighted.sampler
-        observer: Observer | None = sampler.observe if sampler is not None and sampler.adaptive and self.training else None
+        observer: Observer | None = (
+            sampler.observe if sampler is not None and sampler.adaptive and self.training else None
+        )
         value = weighted.term(step.using(sampler, weighted.stream, observer))
         if value.dim() != 0:
             raise ValueError(f"loss term {weighted.name!r} must return a scalar; it returned {tuple(value.shape)}")

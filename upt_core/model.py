@@ -19,5 +19,5 @@ class Upt(nn.Module):
 
     def decode_in_chunks(self, latent_BLD: Tensor, coords_BNX: Tensor, chunk: int = 1 << 16) -> Tensor:
         """decoded_BNC at any number of points, ``chunk`` at a time: points are independent, so memory stays bounded."""
-        parts = [self.decoder(latent_BLD, part) for part in coords_BNX.split(chunk, dim=1)]
+        parts = [self.decoder(latent_BLD, part) for part in torch.split(coords_BNX, chunk, dim=1)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)

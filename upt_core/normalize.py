@@ -29,7 +29,9 @@ class Normalization(nn.Module):
     condition_mean_P: Tensor
     condition_std_P: Tensor
 
-    def __init__(self, data: DataSpec, mean_C: Tensor, std_C: Tensor, condition_mean_P: Tensor, condition_std_P: Tensor) -> None:
+    def __init__(
+        self, data: DataSpec, mean_C: Tensor, std_C: Tensor, condition_mean_P: Tensor, condition_std_P: Tensor
+    ) -> None:
         super().__init__()
         self.data = data
         self.register_buffer("mean_C", mean_C.float())
@@ -64,7 +66,10 @@ class Normalization(nn.Module):
         """As plain data, for a JSON file beside the run."""
         names = [f"{field.name}[{i}]" for field in self.data.fields for i in range(field.channels)]
         return {
-            "fields": {n: {"mean": m, "std": s} for n, m, s in zip(names, self.mean_C.tolist(), self.std_C.tolist(), strict=True)},
+            "fields": {
+                n: {"mean": m, "std": s}
+                for n, m, s in zip(names, self.mean_C.tolist(), self.std_C.tolist(), strict=True)
+            },
             "condition": {
                 n: {"mean": m, "std": s}
                 for n, m, s in zip(
@@ -114,7 +119,9 @@ def measure(trajectories: Trajectories, data: DataSpec, condition: tuple[str, ..
         for name, moments in fields.items():
             value = trajectory.fields[name]
             if not torch.isfinite(value).all():
-                raise DataError(f"trajectory {i} of the training split: field {name!r} has NaN or infinite values; remove or repair it")
+                raise DataError(
+                    f"trajectory {i} of the training split: field {name!r} has NaN or infinite values; remove or repair it"
+                )
             moments.add(value.reshape(-1, value.shape[-1]))
         if condition:
             conditions.add(condition_rows(trajectory.condition, trajectory.time_T, condition))

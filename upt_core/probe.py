@@ -30,7 +30,13 @@ class TrainingProbe:
     """
 
     def __init__(
-        self, bundle: LossBundle, stream: str, batches: Batches, progress: Progress, precision: Precision, device: torch.device
+        self,
+        bundle: LossBundle,
+        stream: str,
+        batches: Batches,
+        progress: Progress,
+        precision: Precision,
+        device: torch.device,
     ) -> None:
         self.bundle = bundle
         self.batches = batches
@@ -53,7 +59,7 @@ class TrainingProbe:
         The mean square of directional derivatives along standard normal directions is an unbiased estimate of the
         squared norm (Hutchinson 1989); each is a central difference of two forward passes, so any model will do.
         """
-        parameters = [p for p in self.bundle.model.parameters() if p.requires_grad]
+        parameters: list[Tensor] = [p for p in self.bundle.model.parameters() if p.requires_grad]
         size = sum(float(p.detach().square().sum()) for p in parameters) ** 0.5
         count = sum(p.numel() for p in parameters)
         step = RELATIVE_STEP * max(size, 1.0) / count**0.5
@@ -89,7 +95,9 @@ class TrainingProbe:
     def _pointwise(self, batch: Batch) -> Tensor:
         step = self.bundle.step(batch, self.progress)
         with autocast(self.device, self.precision):
-            return sum((self._of_term(weighted, weight, step, batch) for weighted, weight in self._terms), _zeros(batch))
+            return sum(
+                (self._of_term(weighted, weight, step, batch) for weighted, weight in self._terms), _zeros(batch)
+            )
 
     def _of_term(self, weighted: WeightedTerm, weight: float, step: Step, batch: Batch) -> Tensor:
         seen: list[Tensor] = []

@@ -128,7 +128,9 @@ class Registry:
             parts.append(f"({name!r} is a {' and a '.join(elsewhere)})")
         parts.append(f"known: {', '.join(known) or 'none'}")
         if self.broken:
-            parts.append("broken: " + ", ".join(f"{b.entry_point} of {b.distribution} ({b.cause})" for b in self.broken))
+            parts.append(
+                "broken: " + ", ".join(f"{b.entry_point} of {b.distribution} ({b.cause})" for b in self.broken)
+            )
         return "; ".join(parts)
 
 

@@ -21,7 +21,8 @@ from upt_core.errors import UserError
 from upt_core.hookspecs import hookimpl
 from upt_core.schema import PluginConfig
 
-CONFIG, ENVIRONMENT, METRICS, NORMALIZATION = "config.yaml", "environment.json", "metrics.jsonl", "normalization.json"
+CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
+NORMALIZATION, RESULTS = "normalization.json", "results.json"
 
 
 def create(output: Path, name: str) -> Path:
@@ -34,7 +35,9 @@ def create(output: Path, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise UserError(f"{folder}: the run folder cannot be made: {error}; set output to a folder that can be written") from error
+            raise UserError(
+                f"{folder}: the run folder cannot be made: {error}; set output to a folder that can be written"
+            ) from error
         return folder
     raise UserError(f"{output}: too many runs called {stamp}; set output to another folder")
 
@@ -58,14 +61,16 @@ def environment(plugins: Sequence[PluginConfig], device: torch.device) -> dict[s
         "python": platform.python_version(),
         "platform": platform.platform(),
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({os.cpu_count()} cores)",
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device.type} ({os.cpu_count()} cores)",
         "plugins": plugin_versions(plugins),
         "git": git_state(),
     }
 
 
 def plugin_versions(plugins: Sequence[PluginConfig]) -> dict[str, dict[str, str]]:
-    """"kind name" → distribution and version of every plugin that the run uses."""
+    """ "kind name" → distribution and version of every plugin that the run uses."""
     found = {
         f"{p.kind} {p.name}": {"distribution": p.entry.distribution.name, "version": p.entry.distribution.version}
         for p in plugins
@@ -78,7 +83,11 @@ def git_state() -> dict[str, Any] | None:
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return None
-    return {"commit": commit, "branch": _git("rev-parse", "--abbrev-ref", "HEAD"), "changed": bool(_git("status", "--porcelain"))}
+    return {
+        "commit": commit,
+        "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+        "changed": bool(_git("status", "--porcelain")),
+    }
 
 
 def _git(*arguments: str) -> str | None:
@@ -112,7 +121,12 @@ class MetricsLog:
         self._write("epoch", progress, scalars)
 
     def _write(self, kind: str, progress: Progress, values: Mapping[str, float]) -> None:
-        line = {"kind": kind, "epoch": progress.epoch, "step": progress.step, "time": round(time.time() - self._started, 3)}
+        line = {
+            "kind": kind,
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "time": round(time.time() - self._started, 3),
+        }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**line, **values}) + "\n")
 

@@ -53,7 +53,9 @@ class PluginConfig(Section):
             runtime: objects for the parameters of ``RUNTIME_TYPES``, by type.
         """
         arguments = {name: _built(getattr(self, name), runtime) for name in self.parameters}
-        arguments.update({name: (runtime or {})[cls] for name, cls in self.runtime.items()})
+        for name, cls in self.runtime.items():
+            assert runtime is not None, f"{self.name} needs {cls.__name__}"
+            arguments[name] = runtime[cls]
         return self.plugin(**arguments)
 
 
@@ -132,10 +134,10 @@ def _make_model(entry: Entry) -> type[PluginConfig]:
     cls = entry.load()
     where = f"{entry.kind} {entry.name!r} of {entry.distribution}"
     if inspect.isabstract(cls):
-        missing = ", ".join(sorted(cls.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise PluginError(f"{where} cannot be used: {cls.__name__} lacks the methods {missing}")
     try:
-        hints = get_type_hints(cls.__init__, include_extras=True)
+        hints = get_type_hints(_constructor(cls), include_extras=True)
     except Exception as error:
         raise PluginError(f"{where}: the annotations of {cls.__name__} cannot be resolved: {error}") from error
     own_fields = dict(_KIND_FIELDS.get(entry.kind, {}))
@@ -159,8 +161,12 @@ def _make_model(entry: Entry) -> type[PluginConfig]:
     return model
 
 
+def _constructor(cls: type) -> Any:
+    return getattr(cls, "__init__")  # noqa: B009 (as an attribute it is what a class has, not an instance)
+
+
 def _parameters(cls: type, where: str) -> dict[str, inspect.Parameter]:
-    if cls.__init__ is object.__init__:
+    if _constructor(cls) is object.__init__:
         return {}
     found = {name: p for name, p in inspect.signature(cls).parameters.items() if name != "self"}
     for name, parameter in found.items():
@@ -172,7 +178,7 @@ def _parameters(cls: type, where: str) -> dict[str, inspect.Parameter]:
 def parameter_descriptions(cls: type) -> dict[str, str]:
     """One line for each constructor parameter, from the docstrings' ``Args``."""
     found: dict[str, str] = {}
-    for doc in (cls.__doc__, cls.__init__.__doc__):
+    for doc in (cls.__doc__, _constructor(cls).__doc__):
         for parameter in docstring_parser.parse(doc or "").params:
             found[parameter.arg_name] = " ".join((parameter.description or "").split())
     return found

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt, Strict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Strict,
+    ValidationError,
+    model_validator,
+)
 
 from upt_core.batch import LatentSpec
 from upt_core.config import Document, Keys
@@ -37,7 +46,7 @@ class LatentSettings(Section):
 class ModelSettings(Section):
     """The three parts of the model and the latent state between them."""
 
-    latent: LatentSettings = LatentSettings()
+    latent: LatentSettings = Field(default_factory=lambda: LatentSettings.model_validate({}))
     encoder: Annotated[AnyPlugin, Plugin("encoder")]
     approximator: Annotated[AnyPlugin, Plugin("approximator")]
     decoder: Annotated[AnyPlugin, Plugin("decoder")]
@@ -50,13 +59,20 @@ class TrainerSettings(Section):
     batch_size: StrictPositiveInt = Field(16, description="samples of a batch")
     accumulate: StrictPositiveInt = Field(1, description="batches whose gradients are averaged for one optimizer step")
     optimizer: Annotated[AnyPlugin, Plugin("optimizer")]
-    lr_schedule: Annotated[AnyPlugin, Plugin("schedule")] = Field(FixedValue(1.0), description="factor of the learning rate")
-    clip_norm: Annotated[PositiveFloat, Strict()] | None = Field(1.0, description="largest norm of the gradient; null: not clipped")
+    lr_schedule: Annotated[AnyPlugin, Plugin("schedule")] = Field(
+        FixedValue(1.0), description="factor of the learning rate"
+    )
+    clip_norm: Annotated[PositiveFloat, Strict()] | None = Field(
+        1.0, description="largest norm of the gradient; null: not clipped"
+    )
     ema: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = Field(
-        None, description="decay of the moving average of weights that is validated and kept; 0.99 to 0.9999; null: none"
+        None,
+        description="decay of the moving average of weights that is validated and kept; 0.99 to 0.9999; null: none",
     )
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA")
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field("auto", description="auto: CUDA where there is one")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        "auto", description="auto: CUDA where there is one"
+    )
     workers: Annotated[NonNegativeInt, Strict()] = Field(0, description="processes that read data ahead; 0: none")
     log_every: StrictPositiveInt = Field(10, description="optimizer steps between logged steps")
     compile: StrictBool = Field(False, description="torch.compile the model's parts; worthwhile on CUDA")
@@ -69,7 +85,9 @@ class ValidationSettings(Section):
     monitor: str | None = Field(None, description="the metric that chooses the best checkpoint; left out: the first")
     every: StrictPositiveInt = Field(1, description="epochs between validations")
     rollout: StrictPositiveInt = Field(1, description="time steps predicted from each first state")
-    patience: StrictPositiveInt | None = Field(None, description="validations without improvement before training stops")
+    patience: StrictPositiveInt | None = Field(
+        None, description="validations without improvement before training stops"
+    )
     batch_size: StrictPositiveInt | None = Field(None, description="left out: that of the trainer")
 
     @model_validator(mode="after")
@@ -90,7 +108,9 @@ class ExperimentSettings(Section):
     seed: Annotated[NonNegativeInt, Strict()] = Field(0, description="of weights, batches and query points")
     output: str = Field("runs", description="folder in which run folders are made")
     data: Annotated[AnyPlugin, Plugin("dataset")]
-    normalize: Literal["standard", "none"] = Field("standard", description="scale fields to mean 0 and deviation 1 over the training split")
+    normalize: Literal["standard", "none"] = Field(
+        "standard", description="scale fields to mean 0 and deviation 1 over the training split"
+    )
     model: ModelSettings
     sampler: Annotated[AnyPlugin, Plugin("sampler")] | None = Field(
         None, description="query points of every loss term that names no sampler; null: all points"
@@ -187,7 +207,7 @@ def _path_in(data: Any, loc: tuple[str | int, ...], kind: str) -> Keys:
         inside = (isinstance(data, Mapping) and key in data) or (isinstance(data, list) and isinstance(key, int))
         if inside:
             path.append(key)
-            data = data[key]  # type: ignore[index]  # either a mapping or a list, as just checked
+            data = data[key]
         elif i == len(loc) - 1 and kind == "missing":
             path.append(key)
     return tuple(path)

@@ -153,7 +153,9 @@ class Trainer:
         self._check_finite()
         scalars = means.compute()
         scalars["seconds"] = time.perf_counter() - started
-        scalars["samples_per_second"] = len(self.batches.windows) * (stop - first) / self.batches.per_epoch / scalars["seconds"]
+        scalars["samples_per_second"] = (
+            len(self.batches.windows) * (stop - first) / self.batches.per_epoch / scalars["seconds"]
+        )
         scalars.update(self._gradient_shares(progress))
         scalars.update(self._sampler_diagnostics())
         self._validate(done)
@@ -218,8 +220,8 @@ class Trainer:
         self._check_finite()
         scalars = {"lr": self.optimizers[0].param_groups[0]["lr"]}
         if losses.total is not None:
-            scalars["loss/total"] = float(losses.total)
-        scalars.update({f"loss/{name}": float(value) for name, value in losses.values.items()})
+            scalars["loss/total"] = float(losses.total.detach())
+        scalars.update({f"loss/{name}": float(value.detach()) for name, value in losses.values.items()})
         scalars.update({f"weight/{w.name}": w.weight(progress) for w in self.bundle.terms})
         if norm is not None:
             scalars["gradient_norm"] = float(norm)
@@ -252,7 +254,9 @@ class Trainer:
         weights = {w.name: w.weight(progress) for w in self.bundle.terms}
         self.bundle.eval()
         with autocast(self.device, self.plan.precision):
-            norms = gradient_norms(self.bundle, self.batches[progress.epoch * self.batches.per_epoch].to(self.device), progress)
+            norms = gradient_norms(
+                self.bundle, self.batches[progress.epoch * self.batches.per_epoch].to(self.device), progress
+            )
         return {f"gradient_share/{name}": share for name, share in gradient_shares(norms, weights).items()}
 
     def _sampler_diagnostics(self) -> Scalars:
@@ -317,7 +321,9 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         if (self.ema is None) != (state["ema"] is None):
-            raise CheckpointError(f"{path}: trainer.ema differs between this experiment and the checkpoint; use the same")
+            raise CheckpointError(
+                f"{path}: trainer.ema differs between this experiment and the checkpoint; use the same"
+            )
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         self.scaler.load_state_dict(state["scaler"])

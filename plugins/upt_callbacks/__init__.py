@@ -1,0 +1,1 @@
+"""The built-in callbacks: listeners of a run."""

@@ -18,7 +18,7 @@ def distance(value: Tensor, target: Tensor, norm: Norm, delta: float = 1.0) -> T
             and grows linearly above.
         delta: where "huber" turns from square to linear, in normalised units.
     """
-    value, target = _wide(value), _wide(target)
+    value, target = wide(value), wide(target)
     if norm == "mse":
         return (value - target).square()
     if norm == "l1":
@@ -34,5 +34,6 @@ def check_norm(norm: str, delta: float) -> None:
         raise ValueError(f"delta is {delta}; the threshold of the huber norm must be positive, for example 1.0")
 
 
-def _wide(value: Tensor) -> Tensor:
+def wide(value: Tensor) -> Tensor:
+    """The value in float32 where it came in half precision; float32 and float64 as they are."""
     return value.float() if value.element_size() < 4 else value

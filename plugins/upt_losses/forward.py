@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import DataSpec, LossTerm, Step
+from upt_core import DataSpec, Encoder, LossTerm, Sampler, Step
 from upt_losses.distance import Norm, check_norm, distance
 from upt_losses.targets import check_encodable
 
@@ -18,7 +18,7 @@ class Forward(LossTerm):
     In physical space the value is the mean over points and channels of the distance between the decoded prediction
     and the true field, both normalised. In latent space it is the mean over tokens and width of the distance between
     the predicted latent and the encoded next state; the decoder is not called, so another term must train it, and
-    nothing is looked at point by point, so a sampler has no effect.
+    nothing is looked at point by point, so it takes no sampler.
 
     Trap: in latent space with ``detach: false`` and no other term, an encoder that maps everything to one latent is
     a perfect answer.
@@ -46,6 +46,14 @@ class Forward(LossTerm):
         self.norm: Norm = norm
         self.delta = delta
         self.detach = detach
+
+    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:
+        """In latent space, refuses a sampler: there are no query points to choose."""
+        if self.space == "latent" and sampler is not None:
+            raise ValueError(
+                f"forward with space: latent looks at no query points, so {type(sampler).__name__} has nothing to "
+                f"choose; remove the term's sampler, or use space: physical"
+            )
 
     def check_data(self, data: DataSpec) -> None:
         """In latent space, refuses data whose next state cannot be encoded."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from upt_core import LossTerm, Step
+from upt_losses.distance import wide
 
 
 class LatentDiversity(LossTerm):
@@ -37,7 +38,7 @@ class LatentDiversity(LossTerm):
         Raises:
             ValueError: the latent has a single token, so that there is no pair.
         """
-        latent_BLD = step.latent(0 if self.of == "current" else 1).float()
+        latent_BLD = wide(step.latent(0 if self.of == "current" else 1))
         num_tokens = latent_BLD.shape[1]
         if num_tokens < 2:
             raise ValueError("latent_diversity compares latent tokens, but the latent has only one; remove the term")

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import LossTerm, Step
+from upt_losses.distance import wide
 
 
 class LatentNorm(LossTerm):
@@ -36,6 +37,6 @@ class LatentNorm(LossTerm):
 
     def __call__(self, step: Step) -> Tensor:
         """The mean over tokens and batch."""
-        latent_BLD = step.latent(0 if self.of == "current" else 1).float()
+        latent_BLD = wide(step.latent(0 if self.of == "current" else 1))
         size_BL: Tensor = torch.linalg.vector_norm(latent_BLD, dim=-1) / latent_BLD.shape[-1] ** 0.5
         return (size_BL - self.limit).relu().square().mean()

@@ -1,0 +1,66 @@
+"""Latent transformer: shapes, near identity at first, conditioning, batch independence, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from upt_core import DataSpec, LatentSpec
+from upt_models.transformer import Transformer
+
+Make = Callable[..., DataSpec]
+
+
+@pytest.mark.parametrize("width", [None, 24])
+@pytest.mark.parametrize("residual", [True, False])
+def test_shapes(make_spec: Make, latent: LatentSpec, width: int | None, residual: bool) -> None:
+    part = Transformer(make_spec(), latent, width=width, residual=residual)
+    assert part(torch.randn(2, 6, 16), torch.randn(2, 1)).shape == (2, 6, 16)
+
+
+def test_residual_starts_near_the_identity(make_spec: Make, latent: LatentSpec) -> None:
+    z, condition = torch.randn(2, 6, 16), torch.randn(2, 1)
+    change = Transformer(make_spec(), latent)(z, condition) - z
+    assert 0 < change.std() < 0.3 * z.std()
+    change = Transformer(make_spec(), latent, residual=False)(z, condition) - z
+    assert change.std() > 0.3 * z.std()
+
+
+def test_condition_starts_without_effect_and_then_acts(make_spec: Make, latent: LatentSpec) -> None:
+    part = Transformer(make_spec(condition=("time_step", "viscosity")), latent)
+    z = torch.randn(2, 6, 16)
+    torch.testing.assert_close(part(z, torch.zeros(2, 2)), part(z, torch.ones(2, 2)))
+    optimizer = torch.optim.SGD(part.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (part(z, torch.randn(2, 2)) - torch.randn(2, 6, 16)).square().sum().backward()
+        optimizer.step()
+    assert not torch.allclose(part(z, torch.zeros(2, 2)), part(z, torch.ones(2, 2)), atol=1e-4)
+
+
+def test_without_condition_none_is_used(make_spec: Make, latent: LatentSpec) -> None:
+    z = torch.randn(2, 6, 16)
+    for part in (Transformer(make_spec(), latent, condition=False), Transformer(make_spec(condition=()), latent)):
+        assert torch.equal(part(z, None), part(z, torch.randn(2, 1)))
+
+
+def test_rows_do_not_influence_each_other(make_spec: Make, latent: LatentSpec) -> None:
+    part, z, condition = Transformer(make_spec(), latent), torch.randn(3, 6, 16), torch.randn(3, 1)
+    torch.testing.assert_close(part(z, condition)[1:2], part(z[1:2], condition[1:2]))
+
+
+def test_messages(make_spec: Make, latent: LatentSpec) -> None:
+    part = Transformer(make_spec(condition=("time_step", "viscosity")), latent)
+    expected = "built for the conditioning values time_step, viscosity, but was given {}; .* condition=False"
+    with pytest.raises(ValueError, match=expected.format(0)):
+        part(torch.randn(2, 6, 16), None)
+    with pytest.raises(ValueError, match=expected.format(1)):
+        part(torch.randn(2, 6, 16), torch.randn(2, 1))
+    with pytest.raises(ValueError, match="depth is 0; it must be greater than 0"):
+        Transformer(make_spec(), latent, depth=0)
+    with pytest.raises(ValueError, match="mlp_ratio is 0; it must be greater than 0"):
+        Transformer(make_spec(), latent, mlp_ratio=0)
+    with pytest.raises(ValueError, match="width 16 cannot be shared by 3 attention heads"):
+        Transformer(make_spec(), latent, heads=3)

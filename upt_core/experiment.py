@@ -15,6 +15,7 @@ from upt_core.batch import DataSpec, LatentSpec
 from upt_core.config import Document
 from upt_core.errors import CheckpointError, ConfigError, Problem, UserError
 from upt_core.evaluate import baselines, evaluate, model_predictor
+from upt_core.examples import write_examples
 from upt_core.gradients import check_reach
 from upt_core.hookspecs import PROJECT, RunHooks
 from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
@@ -28,6 +29,10 @@ from upt_core.registry import Registry
 from upt_core.schema import PluginConfig
 from upt_core.settings import ExperimentSettings, as_plain, plugins_of, validate
 from upt_core.trainer import Plan, Trainer
+
+
+Results = dict[str, dict[str, float]]
+"""Name of a predictor ("model", or a baseline) → metric → value."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +137,7 @@ class Experiment:
         """The metrics, by name."""
         return {name: metric.build() for name, metric in self.settings.validation.metrics.items()}
 
-    def train(
-        self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()
-    ) -> dict[str, float]:
+    def train(self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()) -> Results:
         """Trains, and leaves everything in the run folder.
 
         Args:
@@ -143,7 +146,7 @@ class Experiment:
             listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks.
 
         Returns:
-            The metrics of the last validation.
+            Metrics on the test split: of the best checkpoint as "model", and of the baselines.
         """
         built = self.build()
         check_reach(built.bundle, built.train[0].to(built.device))
@@ -156,7 +159,26 @@ class Experiment:
         else:
             self._describe(run_dir, built)
             torch.manual_seed(self.settings.seed)  # of dropout; weights, batches and queries have seeds of their own
-        return trainer.train()
+        trainer.train()
+        return self._conclude(run_dir, built)
+
+    def _conclude(self, run_dir: Path, built: Built) -> Results:
+        """Metrics of the best checkpoint and of the baselines on the test split, and example predictions, as files."""
+        self.load_weights(built, run_dir / "checkpoints" / "best.pt")
+        built.bundle.eval()
+        batches = self.validation_batches(built.prepared, "test")
+        results = self.compare(built, batches)
+        run_folder.write_json(run_dir, run_folder.RESULTS, {"split": "test", "predictors": results})
+        predict = model_predictor(built.bundle.model, batches, self.settings.trainer.precision)
+        write_examples(run_dir, predict, batches, built.device)
+        return results
+
+    def compare(self, built: Built, batches: Batches) -> Results:
+        """Metrics of the model, as it is now, and of the baselines."""
+        predictors = {"model": model_predictor(built.bundle.model, batches, self.settings.trainer.precision)}
+        predictors.update(baselines(built.prepared, batches))
+        metrics = self.metrics()
+        return {name: evaluate(predict, batches, metrics, built.device) for name, predict in predictors.items()}
 
     def trainer(self, built: Built, run_dir: Path, listeners: Sequence[object] = ()) -> Trainer:
         """The trainer of built objects."""
@@ -274,7 +296,7 @@ class Experiment:
 
 def evaluate_run(
     run_dir: Path, split: Split = "test", which: str = "best", steps: int | None = None, device: str | None = None
-) -> dict[str, dict[str, float]]:
+) -> Results:
     """Metrics of a run's checkpoint and of the baselines on a split: name of the predictor → metric → value.
 
     Args:
@@ -289,10 +311,7 @@ def evaluate_run(
     experiment.load_weights(built, run_dir / "checkpoints" / f"{which}.pt")
     batches = experiment.validation_batches(built.prepared, split, steps)
     built.bundle.eval()
-    predictors = {"model": model_predictor(built.bundle.model, batches, experiment.settings.trainer.precision)}
-    predictors.update(baselines(built.prepared, batches))
-    metrics = experiment.metrics()
-    return {name: evaluate(predict, batches, metrics, built.device) for name, predict in predictors.items()}
+    return experiment.compare(built, batches)
 
 
 def load_run(run_dir: Path, overrides: Sequence[str] = ()) -> Experiment:

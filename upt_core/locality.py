@@ -16,8 +16,8 @@ def hilbert_order(coords_BNX: Tensor, mask_BN: Tensor | None) -> Tensor:
     key_BN = hilbert_key(coords_BNX)
     if mask_BN is not None:
         key_BN = torch.where(mask_BN, key_BN, torch.iinfo(key_BN.dtype).max)
-    order_BN: Tensor = key_BN.argsort(dim=1, stable=True)
-    return order_BN
+    order: Tensor = key_BN.argsort(dim=1, stable=True)
+    return order
 
 
 def hilbert_key(coords_BNX: Tensor, bits: int = BITS_PER_AXIS) -> Tensor:

@@ -10,3 +10,5 @@ def register_datasets(register: Callable[[str, type | str], None]) -> None:
     """The built-in data sets."""
     register("burgers1d", "upt_data.burgers1d:Burgers1d")
     register("neuraloperator", "upt_data.neuraloperator:NeuralOperator")
+    register("burgers2d", "upt_data.burgers2d:Burgers2d")
+    register("advection1d", "upt_data.advection1d:Advection1d")

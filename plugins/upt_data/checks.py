@@ -38,7 +38,7 @@ def existing(path: Path, folder: bool = False) -> Path:
     )
 
 
-def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0) -> Tensor:
+def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0, stride: int = 1) -> Tensor:
     """The value itself, if it has no NaN and no infinity.
 
     Args:
@@ -46,6 +46,7 @@ def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0) -
         where: file and field, for the message.
         trajectory: number of the first trajectory in its file.
         time: number of the first time step in its file.
+        stride: the time steps of the file that one step stands for.
 
     Raises:
         DataError: a value is not finite; the message names the first such trajectory and time step.
@@ -54,10 +55,10 @@ def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0) -
         return value_BTNC
     bad_BT = (~torch.isfinite(value_BTNC)).flatten(2).sum(2)
     first_b, first_t = (int(number) for number in bad_BT.nonzero()[0])
+    place = f"{where}, trajectory {trajectory + first_b}, time step {time + first_t * stride}"
     raise DataError(
-        f"{where}, trajectory {trajectory + first_b}, time step {time + first_t}: {int(bad_BT[first_b, first_t])} of "
-        f"{value_BTNC[0, 0].numel()} values are NaN or infinite (in float32); remove the trajectory from the file or "
-        f"end it before this time step"
+        f"{place}: {int(bad_BT[first_b, first_t])} of {value_BTNC[0, 0].numel()} values are NaN or infinite (in "
+        f"float32); remove the trajectory from the file or end it before this time step"
     )
 
 

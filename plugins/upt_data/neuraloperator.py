@@ -146,7 +146,7 @@ class NeuralOperator(Dataset):
         grid_shape = tuple(map(len, axes))
         stride = (slice(None, None, self.space_stride),) * (x.ndim - 1)
         target = _as_field(y.unsqueeze(1) if steady else y[:, :: self.time_stride], stride)
-        fields = {self.target_field: finite(target, f"{path}, 'y'")}
+        fields = {self.target_field: finite(target, f"{path}, 'y'", stride=self.time_stride)}
         if steady:
             fields[self.input_field] = finite(_as_field(x.unsqueeze(1), stride), f"{path}, 'x'")
             return Samples(True, grid_shape, STEADY_TIME_T, fields)

@@ -18,3 +18,4 @@ def register_samplers(register: Register) -> None:
     register("ratio", "upt_samplers.ratio:Ratio")
     register("cosine", "upt_samplers.cosine:Cosine")
     register("linear", "upt_samplers.linear:Linear")
+    register("importance", "upt_samplers.importance:Importance")

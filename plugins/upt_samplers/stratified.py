@@ -48,6 +48,5 @@ class Stratified(Sampler):
         """Q distinct points of each row; see ``strata`` for the algorithm and its proof."""
         num_points = points.num_points if points.length_B1 is None else points.length_B1
         position_BQ = strata_positions(num_points, count, points.batch_size, rng, self.coupling)
-        if points.length_B1 is not None:  # short rows have no strata; their slots are filled by ``complete``
-            position_BQ = torch.minimum(position_BQ, points.length_B1 - 1)
-        return complete(points, points_at(points, position_BQ, count))
+        position_BQ, weight_BQ = complete(points, position_BQ)
+        return Queries(points_at(points, position_BQ, count), weight_BQ)

@@ -35,4 +35,4 @@ class Uniform(Sampler):
         """Q distinct points of each row; see ``distinct`` for the algorithm and its proof."""
         if points.lengths is None or points.length_B1 is None:
             return Queries(distinct_points(points.num_points, count, points.batch_size, rng))
-        return complete(points, distinct_points_padded(points.lengths, points.length_B1, count, rng))
+        return Queries(*complete(points, distinct_points_padded(points.lengths, points.length_B1, count, rng)))

@@ -1,0 +1,42 @@
+"""From scores to inclusion probabilities: proportional to the score, defended by a uniform floor, capped at 1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_ROUNDS = 3
+_TINY = torch.finfo(torch.float64).tiny
+
+
+def inclusion_probabilities(score_RK: Tensor, size_RK: Tensor, total_R1: Tensor, floor: float) -> Tensor:
+    """The inclusion probability of each point of each block, float64 (R, K), all points of a row adding up to a total.
+
+    p = (1 - floor) · score / Σ score + floor / N, sums over points; π = min(1, c p) with Σ π = total. The factor c is
+    the fixed point of c ← (total - number capped) / (p of the rest), which only grows and is reached after as many
+    rounds as caps bring forth new caps. A fixed number of rounds is made (the host must not wait for the device), and
+    what then lacks is given to all points in proportion to 1 - π: the sum is exact and no π exceeds 1.
+    Since c ≥ total, π ≥ min(1, floor · total / N): weights total / (N π) never exceed 1 / floor.
+
+    Args:
+        score_RK: finite scores ≥ 0 of a point of each block; rows of zeros become uniform.
+        size_RK: points of each block.
+        total_R1: how many points to draw from each row, at most its number of points.
+        floor: share of the draws that is spread uniformly, in (0, 1].
+    """
+    size = size_RK.double()
+    score = score_RK.double()
+    num_points = size.sum(-1, keepdim=True)
+    sum_of_scores = (score * size).sum(-1, keepdim=True)
+    relative = torch.where(sum_of_scores > 0, score / sum_of_scores.clamp_min(_TINY), 1 / num_points)
+    share = (1 - floor) * relative + floor / num_points
+    mass = share * size
+    factor = total_R1.double()
+    for _ in range(_ROUNDS):
+        free = factor * share < 1
+        left = total_R1 - torch.where(free, 0.0, size).sum(-1, keepdim=True)
+        factor = torch.maximum(factor, left / torch.where(free, mass, 0.0).sum(-1, keepdim=True).clamp_min(_TINY))
+    probability = (factor * share).clamp_max(1)
+    lacking = total_R1 - (probability * size).sum(-1, keepdim=True)
+    slack = ((1 - probability) * size).sum(-1, keepdim=True)
+    return (probability + (1 - probability) * (lacking / slack.clamp_min(_TINY)).clamp(0, 1)).clamp_max(1)

@@ -1,0 +1,22 @@
+# Two commands are enough: `make train` trains the main example, `make test` runs all tests.
+# Each makes its own environment the first time; see .ci/setup for how an existing one is respected.
+
+SETUP := bin="$$(bash .ci/setup)" &&
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: train test check wheel-test clean
+
+train:  ## the main example: Burgers' equation, some minutes on 2 cores
+	@$(SETUP) "$$bin/upt" train configs/burgers.yaml
+
+test:  ## the whole test suite
+	@$(SETUP) OMP_NUM_THREADS=1 "$$bin/python" -m pytest -n 2 tests
+
+check:  ## format, lint, types, import directions
+	@$(SETUP) "$$bin/ruff" format --check . && "$$bin/ruff" check . && "$$bin/mypy" && "$$bin/lint-imports"
+
+wheel-test:  ## the test suite against the built wheel, in an environment of its own
+	@$(SETUP) bash .ci/wheel-test "$$bin"
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -10,7 +10,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from upt_core import Approximator, Batch, DataSpec, Decoder, Encoder, FieldSpec, Points, Progress, Queries, Sampler, Step
+from upt_core import (
+    Approximator,
+    Batch,
+    DataSpec,
+    Decoder,
+    Encoder,
+    FieldSpec,
+    Points,
+    Progress,
+    Queries,
+    Sampler,
+    Step,
+)
 from upt_core.model import Upt
 from upt_core.normalize import Normalization
 

@@ -23,7 +23,9 @@ class Span:
 
     def fraction(self, progress: Progress) -> float:
         """How much of the way is done, from 0 to 1. A run that ends before the span begins never leaves 0."""
-        end_epoch = max(progress.num_epochs - 1, self.start_epoch) if self.end_epoch is None else self.end_epoch
+        if progress.epoch < self.start_epoch:
+            return 0.0
+        end_epoch = progress.num_epochs - 1 if self.end_epoch is None else self.end_epoch
         if progress.epoch >= end_epoch:
             return 1.0
-        return max(0.0, (progress.epoch - self.start_epoch) / (end_epoch - self.start_epoch))
+        return (progress.epoch - self.start_epoch) / (end_epoch - self.start_epoch)

@@ -12,3 +12,4 @@ def register_datasets(register: Callable[[str, type | str], None]) -> None:
     register("neuraloperator", "upt_data.neuraloperator:NeuralOperator")
     register("burgers2d", "upt_data.burgers2d:Burgers2d")
     register("advection1d", "upt_data.advection1d:Advection1d")
+    register("pdebench", "upt_data.pdebench:PdeBench")

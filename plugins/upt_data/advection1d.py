@@ -68,7 +68,7 @@ class Advection1d(Dataset):
         """One scalar field ``u`` on a periodic grid."""
         field = (FieldSpec("u"),)
         condition = () if isinstance(self.velocity, (int, float)) else ("velocity",)
-        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition)
+        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition, origin=(0.0,))
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split, made now."""

@@ -69,7 +69,7 @@ class Burgers1d(Dataset):
         """One scalar field ``u`` on a periodic grid."""
         field = (FieldSpec("u"),)
         condition = () if isinstance(self.viscosity, float) else ("viscosity",)
-        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition)
+        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition, origin=(0.0,))
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; the first call solves the equation, or finds the solution in the cache."""

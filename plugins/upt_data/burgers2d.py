@@ -88,7 +88,7 @@ class Burgers2d(Dataset):
         field = (FieldSpec("velocity", 2),)
         shape = (self.points, self.points) if self.layout == "grid" else None
         condition = () if isinstance(self.viscosity, float) else ("viscosity",)
-        return DataSpec(field, field, (1.0, 1.0), (True, True), shape, condition)
+        return DataSpec(field, field, (1.0, 1.0), (True, True), shape, condition, origin=(0.0, 0.0))
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; the first call computes them, or finds them in the cache."""

@@ -101,7 +101,8 @@ class NeuralOperator(Dataset):
         target = (FieldSpec(self.target_field),)
         inputs = (FieldSpec(self.input_field),) if steady else target
         periodic = (self._wraps(steady),) * len(shape)
-        return DataSpec(inputs, target, (self.extent,) * len(shape), periodic, shape, steady=steady)
+        extent, origin = (self.extent,) * len(shape), (0.0,) * len(shape)
+        return DataSpec(inputs, target, extent, periodic, shape, steady=steady, origin=origin)
 
     def trajectories(self, split: Split) -> Trajectories:
         """The samples of a split, in memory."""

@@ -52,14 +52,21 @@ class Boundary(LossTerm):
         """The mean distance over boundary points."""
         queries, points = step.queries(), step.points
         if queries.index_BQ is None and points.grid_shape is not None:
-            queries = self._grid_queries(points, step.data.periodic)
-            return step.mean(self._value(step, queries), queries)
+            return step.mean(self._on_grid(step), queries)
         on_boundary_BN = boundary_mask(points, step.data.periodic, self.tolerance)
         share_B1 = Queries.all(points).weight_BQ
         share_B1 = (on_boundary_BN if share_B1 is None else on_boundary_BN * share_B1).mean(dim=1, keepdim=True)
         self._check_found(share_B1)
         here_BQ = queries.take(on_boundary_BN.expand(points.batch_size, -1).unsqueeze(-1)).squeeze(-1)
         return step.mean(self._value(step, queries) * here_BQ / share_B1.clamp_min(1 / points.num_points), queries)
+
+    def _on_grid(self, step: Step) -> Tensor:
+        """A value (B, N) whose mean over all points is the mean over the boundary; only the boundary is decoded."""
+        queries, points = self._grid_queries(step.points, step.data.periodic), step.points
+        assert queries.index_BQ is not None
+        value_BQ = self._value(step, queries)
+        whole_BN = value_BQ.new_zeros(points.batch_size, points.num_points)
+        return whole_BN.index_copy(1, queries.index_BQ[0], value_BQ * (points.num_points / value_BQ.shape[1]))
 
     def _value(self, step: Step, queries: Queries) -> Tensor:
         value_BQC = distance(step.predicted(1, queries), step.target(1, queries), self.norm, self.delta)

@@ -90,3 +90,13 @@ def test_the_adaptive_sampler_is_told_of_the_points_it_chose(world, uniform):
     Boundary(tolerance=0.1)(step)
     assert isinstance(seen[0][0], Queries)
     assert seen[0][1].shape == (3, 9)
+
+
+def test_dense_values_tell_the_probe_which_points_of_a_grid_add_what(world):
+    small, seen = world("plane"), []
+    step = small.step().using(None, "all", lambda points, queries, value: seen.append(value))
+    value = Boundary()(step)
+    mask_N = boundary_mask(small.batch.points, small.data.periodic, 0.0)[0] > 0
+    assert seen[0].shape == (3, 30)
+    assert (seen[0] > 0).all(dim=0).equal(mask_N)
+    torch.testing.assert_close(seen[0].mean(), value)

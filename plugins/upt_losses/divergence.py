@@ -16,8 +16,8 @@ class Divergence(LossTerm):
     """Mean square of the divergence ∂u₁/∂x₁ + ∂u₂/∂x₂ + … of a predicted vector field, in physical units.
 
     ``autograd`` differentiates the decoder with respect to its coordinates, exactly, at any query points, scattered
-    ones too; it decodes once more and backpropagates twice, at about four to six times the memory of a decoding, in
-    float32 and with torch's plain attention, because the fused kernels have no second derivative.
+    ones too; it decodes once more and differentiates twice, which needs the memory of several decodings, in float32 and
+    with torch's plain attention, because the fused kernels have no second derivative.
     ``grid`` takes differences of second order between neighbours on the whole grid: cheap, shares its decoding with
     other terms, but sees nothing finer than the grid, and vanishes only up to the differences' own error.
 

@@ -29,7 +29,7 @@ class Forward(LossTerm):
         delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
         detach: in latent space, hold the encoded next state fixed. Keep it true unless other terms prevent collapse.
 
-    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365, section 3.
+    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class InverseDecoding(LossTerm):
         of: "current", the encoded input; "predicted", the latent one time step on, as in the UPT paper.
         detach: hold the original latent fixed as the target. Without it, shrinking all latents lowers the term.
 
-    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365, section 3.2.
+    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365.
     """
 
     def __init__(self, of: Literal["current", "predicted"] = "current", detach: bool = True) -> None:

@@ -23,7 +23,7 @@ class InverseEncoding(LossTerm):
         norm: "mse" (usual), "l1", or "huber" for data with rare large errors.
         delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
 
-    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365, section 3.2.
+    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365.
     """
 
     def __init__(self, norm: Norm = "mse", delta: Annotated[float, Field(gt=0)] = 1.0) -> None:

@@ -16,13 +16,13 @@ class LatentDiversity(LossTerm):
     """Mean squared cosine between different latent tokens of a sample, from 0 (all orthogonal) to 1 (all parallel).
 
     With more tokens than width (L > D) tokens cannot all be orthogonal; the least value is then
-    (L − D) / (D (L − 1)), the Welch bound. Lengths of tokens do not count. Good weights: 1e-3 to 1e-1.
+    (L − D) / (D (L − 1)), the Welch bound. Lengths of tokens do not count.
 
     Args:
         of: "current", the encoded input; "predicted", the latent one time step on.
 
     Source: the frame potential of Benedetto and Fickus, Adv. Comput. Math. 18 (2003); as a penalty on redundant
-    attention rows: Lin et al., arXiv 1703.03130, equation 8.
+    attention rows: Lin et al., arXiv 1703.03130.
     """
 
     pointwise: ClassVar[bool] = False
@@ -43,6 +43,7 @@ class LatentDiversity(LossTerm):
         if num_tokens < 2:
             raise ValueError("latent_diversity compares latent tokens, but the latent has only one; remove the term")
         unit_BLD = normalize(latent_BLD, dim=-1)
-        cosine_BLL = torch.bmm(unit_BLD, unit_BLD.transpose(1, 2))
+        with torch.autocast(unit_BLD.device.type, enabled=False):  # cosines near 0 are lost in half precision
+            cosine_BLL = torch.bmm(unit_BLD, unit_BLD.transpose(1, 2))
         off_diagonal = 1 - torch.eye(num_tokens, device=cosine_BLL.device)
         return (cosine_BLL * off_diagonal).square().sum(dim=(1, 2)).mean() / (num_tokens * (num_tokens - 1))

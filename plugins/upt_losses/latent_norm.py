@@ -16,7 +16,7 @@ class LatentNorm(LossTerm):
     """Mean square of how far the root mean square of each latent token exceeds a limit.
 
     With ``limit: 0`` it is the mean square of all entries of the latent. Good against latents that grow over long
-    rollouts or that a decoder scales without bound. Good weights: 1e-4 to 1e-2.
+    rollouts or that a decoder scales without bound.
 
     Args:
         limit: root mean square that a token may have at no cost. Good values: 1 to 5; 0 pulls every token to zero.

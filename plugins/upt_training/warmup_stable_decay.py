@@ -20,7 +20,7 @@ class WarmupStableDecay(Schedule):
         decay_epochs: length of the decay. Good values: 10 to 20 % of the run.
         final: factor at the end. Good values: 0 to 0.1.
 
-    Source: Hu et al., MiniCPM, arXiv 2404.06395, section 4.
+    Source: Hu et al., MiniCPM, arXiv 2404.06395.
     """
 
     def __init__(

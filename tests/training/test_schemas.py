@@ -20,7 +20,7 @@ ENTRIES = [
 def test_schema_and_help(entry):
     cls = entry.load()
     plugin_model(entry)
-    names = [name for name in inspect.signature(cls).parameters]
+    names = list(inspect.signature(cls).parameters)
     described = parameter_descriptions(cls)
     assert set(described) == set(names)
     assert all(described.values())

@@ -1,0 +1,32 @@
+"""The command line. Each command is a file; nothing heavy is imported before one runs, so that help is instant."""
+
+from __future__ import annotations
+
+import click
+
+from upt_core import __version__
+from upt_core.cli.check import check
+from upt_core.cli.evaluate import evaluate
+from upt_core.cli.group import ErrorsAsMessages
+from upt_core.cli.plugins import plugins
+from upt_core.cli.report import report
+from upt_core.cli.train import train
+
+__all__ = ["main"]
+
+
+@click.group(cls=ErrorsAsMessages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="upt")
+def main() -> None:
+    """Train Universal Physics Transformers from one YAML file.
+
+    \b
+    Start here:
+      upt check CONFIG    what an experiment is, without training it
+      upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
+      upt plugins         every sampler, loss term, model part, data set, … by name
+    """
+
+
+for command in (train, check, evaluate, report, plugins):
+    main.add_command(command)

@@ -1,0 +1,105 @@
+"""``upt check``: everything that ``upt train`` does before the first step, and what it found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from upt_core.cli.text import count, heading, indent, number, table
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(config: Path, overrides: tuple[str, ...], device: str | None, as_json: bool) -> None:
+    """Check an experiment without training it.
+
+    Validates the configuration, opens the data, builds the model and the loss terms, and checks on one batch that
+    every loss term trains something.
+    """
+    from upt_core.cli.description import describe
+    from upt_core.experiment import Experiment
+    from upt_core.gradients import check_reach
+
+    experiment = Experiment.from_yaml(config, [*overrides, *([f"trainer.device={device}"] if device else [])])
+    built = experiment.build()
+    reached = check_reach(built.bundle, built.train[0].to(built.device))
+    found = describe(experiment.settings, built, reached)
+    click.echo(json.dumps(found, indent=2) if as_json else _text(str(config), found))
+
+
+def _text(config: str, found: dict[str, Any]) -> str:
+    parts = [
+        heading(f"{config}: ready to train"),
+        *(heading(title) + "\n" + indent(body, 2) for title, body in _sections(found).items()),
+    ]
+    return "\n\n".join(parts)
+
+
+def _sections(found: dict[str, Any]) -> dict[str, str]:
+    return {
+        f"Data: {found['data']['name']}": _data(found["data"]),
+        f"Model: {count(found['model']['parameters'])} parameters": _model(found["model"]),
+        "Losses": _losses(found["losses"]),
+        "Training": _training(found["training"]),
+    }
+
+
+def _data(data: dict[str, Any]) -> str:
+    shape = " × ".join(map(str, data["grid_shape"])) if data["grid_shape"] else "scattered"
+    axes = ", ".join(
+        f"{number(length)}{' periodic' if periodic else ''}"
+        for length, periodic in zip(data["extent"], data["periodic"], strict=True)
+    )
+    rows = [["fields", ", ".join(data["inputs"]) + " → " + ", ".join(data["targets"])]]
+    rows.append(["points", f"{shape} ({count(data['points'])} points), extent {axes}"])
+    for split, sizes in data["splits"].items():
+        rows.append([split, f"{count(sizes['trajectories'])} trajectories, {count(sizes['samples'])} samples"])
+    if data["condition"]:
+        rows.append(["conditions", ", ".join(data["condition"])])
+    return table(rows)
+
+
+def _model(model: dict[str, Any]) -> str:
+    rows = [[part, values["name"], count(values["parameters"])] for part, values in model["parts"].items()]
+    latent = f"{model['latent']['tokens']} tokens of width {model['latent']['dim']}"
+    return table(rows, right=[2]) + f"\nlatent state: {latent}"
+
+
+def _losses(losses: list[dict[str, Any]]) -> str:
+    rows = []
+    for loss in losses:
+        if loss["off"]:
+            rows.append([loss["name"], loss["term"], "0 (off)", "", "", "", ""])
+            continue
+        rows.append(
+            [
+                loss["name"],
+                loss["term"],
+                _change(*loss["weight"]),
+                "each" if loss["every"] == 1 else f"each {loss['every']}.",
+                loss["sampler"] or "all points",
+                _change(*loss["queries"]),
+                ", ".join(loss["trains"]),
+            ]
+        )
+    return table(rows, ["NAME", "TERM", "WEIGHT", "BATCH", "SAMPLER", "POINTS", "TRAINS"])
+
+
+def _change(first: float, last: float) -> str:
+    return number(first) if first == last else f"{number(first)} → {number(last)}"
+
+
+def _training(training: dict[str, Any]) -> str:
+    rows = [
+        ["steps", f"{training['epochs']} epochs of {training['steps_per_epoch']} batches of {training['batch_size']}"],
+        ["optimizer", training["optimizer"]],
+        ["device", f"{training['device']}, {training['precision']}"],
+        ["metrics", ", ".join(training["metrics"]) + f" (best checkpoint by {training['monitor']})"],
+    ]
+    return table(rows)

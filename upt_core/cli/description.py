@@ -1,0 +1,110 @@
+"""What an experiment is, as plain data: for ``upt check``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from torch import nn
+
+from upt_core.batch import FieldSpec, Progress
+from upt_core.experiment import Built
+from upt_core.kinds import Split
+from upt_core.loss_bundle import WeightedTerm
+from upt_core.settings import ExperimentSettings
+
+
+def describe(settings: ExperimentSettings, built: Built, reached: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Data, model, loss terms and training of a built experiment.
+
+    Args:
+        settings: its configuration.
+        built: its objects.
+        reached: loss term → part of the model → norm of the gradient (``check_reach``).
+    """
+    points = built.train[0].points.num_points
+    return {
+        "data": {"name": settings.data.name, "points": points, **_data(built)},
+        "model": _model(settings, built),
+        "losses": [_loss(settings, name, built, points, reached) for name in settings.losses],
+        "training": {
+            "epochs": settings.trainer.epochs,
+            "steps_per_epoch": built.train.per_epoch,
+            "batch_size": settings.trainer.batch_size,
+            "optimizer": settings.trainer.optimizer.name,
+            "device": str(built.device),
+            "precision": settings.trainer.precision,
+            "metrics": list(settings.validation.metrics),
+            "monitor": settings.validation.monitored,
+        },
+    }
+
+
+def _data(built: Built) -> dict[str, Any]:
+    data = built.prepared.data
+    sizes = {}
+    splits: tuple[Split, ...] = get_args(Split)
+    for split in splits:
+        batches = built.prepared.batches(split, built.bundle.horizon if split == "train" else 1, 1)
+        sizes[split] = {
+            "trajectories": len(built.prepared.trajectories(split)),
+            "samples": len(batches.windows),
+        }
+    return {
+        "splits": sizes,
+        "inputs": [_named(field) for field in data.inputs],
+        "targets": [_named(field) for field in data.targets],
+        "grid_shape": None if data.grid_shape is None else list(data.grid_shape),
+        "extent": list(data.extent),
+        "periodic": list(data.periodic),
+        "condition": list(data.condition),
+        "steady": data.steady,
+    }
+
+
+def _named(field: FieldSpec) -> str:
+    return field.name if field.channels == 1 else f"{field.name} ({field.channels})"
+
+
+def _model(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
+    parts = {
+        part: {"name": getattr(settings.model, part).name, "parameters": _size(getattr(built.bundle.model, part))}
+        for part in ("encoder", "approximator", "decoder")
+    }
+    latent = {"tokens": settings.model.latent.tokens, "dim": settings.model.latent.dim}
+    return {"parameters": _size(built.bundle.model), "parts": parts, "latent": latent}
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def _loss(
+    settings: ExperimentSettings,
+    name: str,
+    built: Built,
+    points: int,
+    reached: Mapping[str, Mapping[str, float]],
+) -> dict[str, Any]:
+    """A loss term; weight and number of query points in the first and in the last epoch."""
+    config = settings.losses[name]
+    weighted = {term.name: term for term in built.bundle.terms}.get(name)
+    if weighted is None:
+        return {"name": name, "term": config.name, "off": True}
+    epochs, per_epoch = settings.trainer.epochs, built.train.per_epoch
+    ends = [Progress(epoch, epochs, epoch * per_epoch, float(epoch)) for epoch in (0, epochs - 1)]
+    own = config.sampler if "sampler" in config.model_fields_set else settings.sampler
+    return {
+        "name": name,
+        "term": config.name,
+        "off": False,
+        "weight": [weighted.weight(progress) for progress in ends],
+        "every": weighted.every,
+        "sampler": own.name if weighted.sampler is not None and own is not None else None,
+        "queries": [_queries(weighted, points, progress) for progress in ends],
+        "trains": list(reached[name]),
+    }
+
+
+def _queries(weighted: WeightedTerm, points: int, progress: Progress) -> int:
+    return points if weighted.sampler is None else min(points, weighted.sampler.count(points, progress))

@@ -1,0 +1,84 @@
+"""``upt plugins``: what is installed, and one plugin in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from upt_core.cli.text import heading, shortened, style, table, terminal_width
+from upt_core.registry import KINDS
+
+if TYPE_CHECKING:
+    from upt_core.registry import Entry, Kind, Registry
+
+
+@click.group(invoke_without_command=True)
+@click.option("--kind", type=click.Choice(KINDS), help="List this kind only.")
+@click.pass_context
+def plugins(ctx: click.Context, kind: Kind | None) -> None:
+    """List every plugin: kind, name, distribution, version, summary."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from upt_core.plugins import installed
+
+    registry = installed()
+    rows = [_row(entry) for entry in _entries(registry, kind)]
+    click.echo(_fitted(rows))
+    for line in _warnings(registry):
+        click.echo(line)
+
+
+@plugins.command()
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("name")
+def show(kind: Kind, name: str) -> None:
+    """Print a plugin's parameters, documentation and source.
+
+    KIND is one of: dataset, sampler, encoder, approximator, decoder, loss, schedule, metric, optimizer, callback.
+
+    \b
+    upt plugins show sampler stratified
+    """
+    from upt_core.cli.plugin_page import page
+    from upt_core.plugins import installed
+
+    click.echo_via_pager(page(installed().find(kind, name)))
+
+
+def _entries(registry: Registry, kind: Kind | None) -> list[Entry]:
+    """All claims, by kind and name."""
+    keys = sorted(registry.entries, key=lambda key: (KINDS.index(key[0]), key[1]))
+    return [entry for key in keys if kind in (None, key[0]) for entry in registry.entries[key]]
+
+
+def _row(entry: Entry) -> list[str]:
+    from upt_core.cli.summary import summary
+
+    return [entry.kind, entry.name, entry.distribution.name, entry.distribution.version, summary(entry)]
+
+
+def _fitted(rows: list[list[str]]) -> str:
+    """The table; in a terminal, summaries are cut to its width."""
+    header = ["KIND", "NAME", "DISTRIBUTION", "VERSION", "SUMMARY"]
+    if not rows:
+        return "no plugins"
+    width, gap = terminal_width(), 2
+    if width is not None:
+        taken = sum(max(len(row[i]) for row in [header, *rows]) + gap for i in range(4))
+        rows = [[*row[:4], shortened(row[4], max(24, width - taken))] for row in rows]
+    return table(rows, header, gap=gap)
+
+
+def _warnings(registry: Registry) -> list[str]:
+    """Plugins that could not be loaded, and names that two distributions claim."""
+    lines = []
+    if registry.broken:
+        lines.append("\n" + style("Broken", fg="red", bold=True) + " (a run stops only if it names something of them)")
+        lines += [f"  {b.entry_point} of {b.distribution}: {b.cause}" for b in registry.broken]
+    if registry.conflicts():
+        lines.append("\n" + heading("Claimed twice") + " (neither can be used until one is uninstalled)")
+        for claims in registry.conflicts():
+            who = " and ".join(str(entry.distribution) for entry in claims)
+            lines.append(f"  {claims[0].kind} {claims[0].name!r}: {who}")
+    return lines

@@ -1,0 +1,152 @@
+"""What is seen while a run goes on: bars in a terminal, one line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from upt_core.cli.text import count, duration, number
+from upt_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from upt_core.batch import Progress
+    from upt_core.trainer import Trainer
+
+
+def display(name: str) -> Lines | Bars:
+    """The display for where output goes."""
+    return Bars(name) if sys.stdout.isatty() else Lines(name)
+
+
+def losses(scalars: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The loss terms among scalars, the total first."""
+    return [(name.removeprefix("loss/"), value) for name, value in scalars.items() if name.startswith("loss/")]
+
+
+def opening(name: str, trainer: Trainer, run_dir: Path) -> str:
+    """What is trained, and where it goes."""
+    size = sum(p.numel() for p in trainer.bundle.model.parameters() if p.requires_grad)
+    samples = len(trainer.batches.windows)
+    return f"{name}: {count(size)} parameters, {count(samples)} samples, {trainer.device}; run folder {run_dir}"
+
+
+class Lines:
+    """One plain line an epoch, for files and pipes."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @hookimpl
+    def run_started(self, trainer: Trainer, run_dir: Path) -> None:
+        """Says what is trained."""
+        click.echo(opening(self._name, trainer, run_dir))
+
+    @hookimpl
+    def epoch_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
+        """Losses, metrics where they are new, speed."""
+        width = len(str(progress.num_epochs))
+        parts = [f"epoch {progress.epoch + 1:>{width}}/{progress.num_epochs}"]
+        parts += [f"{name} {number(value)}" for name, value in losses(scalars)]
+        last = progress.epoch + 1 == progress.num_epochs
+        if (progress.epoch + 1) % trainer.plan.validate_every == 0 or last:
+            best = " (best)" if trainer.state.waited == 0 else ""
+            parts.append("valid: " + ", ".join(f"{k} {number(v)}" for k, v in trainer.state.metrics.items()) + best)
+        parts.append(f"{duration(scalars['seconds'])}, {count(round(scalars['samples_per_second']))} samples/s")
+        click.echo("  ".join(parts))
+
+
+class Bars:
+    """A panel that stays in place: bars of run and epoch, losses, speed, time left, last validation.
+
+    The panel reads the trainer's counters when it is drawn, four times a second; training itself does nothing for it.
+    """
+
+    def __init__(self, name: str, console: Console | None = None) -> None:
+        self._name = name
+        self._console = console or Console(highlight=False)
+        self._live: Live | None = None
+        self._trainer: Trainer | None = None
+        self._losses: list[tuple[str, float]] = []
+        self._seen: deque[tuple[float, int]] = deque(maxlen=120)
+        self._best_epoch: int | None = None
+
+    @hookimpl
+    def run_started(self, trainer: Trainer, run_dir: Path) -> None:
+        """Shows the panel."""
+        self._trainer = trainer
+        self._console.print(opening(self._name, trainer, run_dir), soft_wrap=True)
+        self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=4)
+        self._live.start()
+
+    @hookimpl
+    def step_ended(self, scalars: Mapping[str, float]) -> None:
+        """Notes the losses."""
+        self._losses = losses(scalars)
+
+    @hookimpl
+    def epoch_ended(self, scalars: Mapping[str, float]) -> None:
+        """Notes the epoch's mean losses."""
+        self._losses = losses(scalars)
+
+    @hookimpl
+    def validation_ended(self, trainer: Trainer, progress: Progress) -> None:
+        """Notes the best epoch."""
+        if trainer.state.waited == 0:
+            self._best_epoch = progress.epoch + 1
+
+    @hookimpl
+    def run_finished(self) -> None:
+        """Leaves the panel as it is."""
+        self._stop()
+
+    @hookimpl
+    def run_failed(self) -> None:
+        """Leaves the panel, so that the message stands below it."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _draw(self) -> RenderableType:
+        trainer = self._trainer
+        if trainer is None:
+            return Text("")
+        step, per_epoch, epochs = trainer.state.step, trainer.batches.per_epoch, trainer.plan.epochs
+        speed = self._steps_per_second(step)
+        done, inside = divmod(step, per_epoch)
+        left = f"{duration((epochs * per_epoch - step) / speed)} left" if speed else ""
+        rate = f"{count(round(speed * trainer.batches.batch_size))} samples/s" if speed else ""
+        bars = Table.grid(padding=(0, 2))
+        bars.add_row(
+            "run", ProgressBar(epochs * per_epoch, step, width=32), f"epoch {min(done + 1, epochs)}/{epochs}", left
+        )
+        bars.add_row("epoch", ProgressBar(per_epoch, inside, width=32), f"batch {inside}/{per_epoch}", rate)
+        figures = Table.grid(padding=(0, 2))
+        figures.add_row("loss", _figures(self._losses))
+        if trainer.state.metrics:
+            best = f"(best: epoch {self._best_epoch})" if self._best_epoch else ""
+            figures.add_row("valid", Text.assemble(_figures(trainer.state.metrics.items()), "  ", (best, "dim")))
+        return Group(bars, figures)
+
+    def _steps_per_second(self, step: int) -> float:
+        """Speed over the last half minute of drawing."""
+        self._seen.append((time.perf_counter(), step))
+        (then, first), (now, last) = self._seen[0], self._seen[-1]
+        return (last - first) / (now - then) if last > first else 0.0
+
+
+def _figures(values: Iterable[tuple[str, float]]) -> Text:
+    return Text("  ").join(Text.assemble((name, "dim"), " ", (number(value), "bold")) for name, value in values)

@@ -1,0 +1,58 @@
+"""What the summary at the end of ``upt train`` needs to know of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from upt_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from upt_core.batch import Progress
+    from upt_core.trainer import Trainer
+
+
+class Record:
+    """Listens to a run and keeps its folder, its best epoch (from 1) and its time."""
+
+    def __init__(self) -> None:
+        self.run_dir: Path | None = None
+        self.monitor = ""
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self._trainer: Trainer | None = None
+        self._started = time.perf_counter()
+
+    @hookimpl
+    def run_started(self, trainer: Trainer, run_dir: Path) -> None:
+        """Notes the folder, and what is watched."""
+        self.run_dir, self._trainer, self.monitor = run_dir, trainer, trainer.plan.monitor
+        self._started = time.perf_counter()
+
+    @hookimpl
+    def validation_ended(self, trainer: Trainer, progress: Progress, metrics: Mapping[str, float]) -> None:
+        """Notes the best epoch."""
+        if trainer.state.waited == 0:
+            self.best, self.best_epoch = trainer.state.best, progress.epoch + 1
+
+    @property
+    def step(self) -> int:
+        """Batches seen so far."""
+        return self._trainer.state.step if self._trainer else 0
+
+    @property
+    def epochs(self) -> int:
+        """Whole epochs trained, those before a resume included."""
+        return self.step // self._trainer.batches.per_epoch if self._trainer else 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that training stands in, from 1."""
+        return self.epochs + 1
+
+    @property
+    def seconds(self) -> float:
+        """Time since this call of ``upt train`` began to train."""
+        return time.perf_counter() - self._started

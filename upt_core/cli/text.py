@@ -1,0 +1,91 @@
+"""Plain text for terminals and pipes: aligned tables, numbers, colour that can be switched off."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def style(text: str, **look: Any) -> str:
+    """Coloured text; ``click.echo`` removes the colour where output is no terminal, NO_COLOR switches it off."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **look)
+
+
+def heading(text: str) -> str:
+    """A bold line."""
+    return style(text, bold=True)
+
+
+def indent(text: str, by: int) -> str:
+    """Every line moved to the right."""
+    return textwrap.indent(text, " " * by)
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Sequence[int] = (), gap: int = 3) -> str:
+    """Rows as aligned columns.
+
+    Args:
+        rows: of cells, all rows equally long.
+        header: names of the columns.
+        right: numbers of the columns that are aligned at the right.
+        gap: blanks between columns.
+    """
+    lines = [header, *rows] if header else list(rows)
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    texts = [
+        (" " * gap)
+        .join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        .rstrip()
+        for line in lines
+    ]
+    if header:
+        texts[0] = heading(texts[0])
+    return "\n".join(texts)
+
+
+def shortened(text: str, width: int) -> str:
+    """Text of at most ``width`` characters."""
+    return text if len(text) <= width else text[: max(0, width - 1)].rstrip() + "…"
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal; None where output goes elsewhere and nothing should be cut off."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def number(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}"
+
+
+def count(value: int) -> str:
+    """A whole number with thin groups of three: 1 234 567."""
+    return f"{value:,}".replace(",", " ")
+
+
+def duration(seconds: float) -> str:
+    """Time in the units a person would use: 0.8 s, 42 s, 3 min 05 s, 2 h 07 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def results_table(predictors: dict[str, dict[str, float]]) -> str:
+    """Metrics of the model beside those of the baselines."""
+    metrics = list(next(iter(predictors.values())))
+    rows = [[name, *(number(values[metric]) for metric in metrics)] for name, values in predictors.items()]
+    return table(rows, ["", *metrics], right=range(1, len(metrics) + 1))

@@ -1,0 +1,97 @@
+"""``upt train``: trains an experiment, or goes on with a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from upt_core.cli.group import INTERRUPTED
+from upt_core.cli.text import duration, heading, number, results_table, table
+
+if TYPE_CHECKING:
+    from upt_core.cli.record import Record
+    from upt_core.experiment import Experiment, Results
+
+
+@click.command()
+@click.argument("arguments", nargs=-1, metavar="CONFIG [KEY.PATH=VALUE]...")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="The run's folder; left out: a new one in `output`.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run folder; no CONFIG.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
+def train(arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None) -> None:
+    """Train an experiment.
+
+    KEY.PATH=VALUE sets a value of the configuration for this run, for example trainer.epochs=3.
+
+    \b
+    upt train configs/burgers.yaml trainer.epochs=3 sampler.num_queries=32
+    upt train --resume runs/burgers-20250131-120000
+    """
+    from upt_core.cli.progress import display
+    from upt_core.cli.record import Record
+    from upt_core.report.listener import ReportWriter
+
+    experiment = _experiment(arguments, run_dir, resume, device)
+    record = Record()
+    try:
+        results = experiment.train(
+            resume or run_dir,
+            resume=resume is not None,
+            listeners=[record, display(experiment.name), ReportWriter()],
+        )
+        _summarise(record, results)
+    except KeyboardInterrupt:
+        click.echo(_how_to_go_on(record), err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _experiment(
+    arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None
+) -> Experiment:
+    """The experiment of a configuration, or of the run that goes on."""
+    overrides = [f"trainer.device={device}"] if device else []
+    if resume is None:
+        if not arguments:
+            raise click.UsageError("CONFIG is missing: the YAML file of an experiment, or --resume RUN")
+        if run_dir is not None and (run_dir / "config.yaml").exists():
+            raise click.UsageError(f"{run_dir} holds a run already; go on with --resume {run_dir}, or name another")
+        from upt_core.experiment import Experiment
+
+        return Experiment.from_yaml(arguments[0], [*arguments[1:], *overrides])
+    if run_dir is not None:
+        raise click.UsageError("--resume goes on in its own folder; remove --run-dir")
+    for argument in arguments:
+        if "=" not in argument:
+            raise click.UsageError(f"--resume goes on with the run's own configuration; remove {argument}")
+    from upt_core.experiment import load_run
+
+    return load_run(resume, [*arguments, *overrides])
+
+
+def _summarise(record: Record, results: Results) -> None:
+    """The table at the end; the report is written last, so that nothing it meets can hide the results."""
+    from upt_core import report
+
+    click.echo(f"\n{heading('Test split')}")
+    click.echo(results_table(results))
+    rows = [["epochs", str(record.epochs)], ["time", duration(record.seconds)], ["run folder", str(record.run_dir)]]
+    if record.best_epoch is not None and record.best is not None:
+        rows.insert(
+            0, ["best epoch", f"{record.best_epoch} ({record.monitor} {number(record.best)}, validation split)"]
+        )
+    click.echo()
+    click.echo(table(rows))
+    assert record.run_dir is not None
+    page = report.write(record.run_dir)
+    click.echo(table([["report".ljust(10), page.resolve().as_uri()]]))
+
+
+def _how_to_go_on(record: Record) -> str:
+    if record.run_dir is None:
+        return "interrupted before training began; nothing was written"
+    if not (record.run_dir / "checkpoints" / "last.pt").is_file():
+        return f"interrupted before the first checkpoint; {record.run_dir} can be removed"
+    return f"interrupted at epoch {record.epoch}, step {record.step}; go on with: upt train --resume {record.run_dir}"

@@ -1,0 +1,54 @@
+"""Keeps the report up to date while a run goes on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from upt_core import report
+from upt_core.hookspecs import hookimpl
+
+PAUSE = 30.0
+"""Seconds between reports, at least."""
+
+SHARE = 0.02
+"""Share of the run's time that reports may take."""
+
+
+class ReportWriter:
+    """Writes the report after epochs, not too often, and after a failure. A defect of it is told once and ends no run."""
+
+    def __init__(self) -> None:
+        self._run_dir: Path | None = None
+        self._due = 0.0
+
+    @hookimpl
+    def run_started(self, run_dir: Path) -> None:
+        """Notes the folder."""
+        self._run_dir = run_dir
+        self._due = time.monotonic() + PAUSE
+
+    @hookimpl(trylast=True)
+    def epoch_ended(self) -> None:
+        """Writes where the last report is long enough ago."""
+        started = time.monotonic()
+        if started >= self._due:
+            self._write()
+            took = time.monotonic() - started
+            self._due = time.monotonic() + max(PAUSE, took / SHARE)
+
+    @hookimpl(trylast=True)
+    def run_failed(self) -> None:
+        """Writes what there is."""
+        self._write()
+
+    def _write(self) -> None:
+        if self._run_dir is None:
+            return
+        try:
+            report.write(self._run_dir)
+        except Exception as error:  # hours of training must not end for a picture
+            click.echo(f"warning: no report was written: {type(error).__name__}: {error}", err=True)
+            self._run_dir = None

@@ -1,0 +1,210 @@
+"""A run folder as the report reads it: plain data and arrays, without torch."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from upt_core.errors import UserError
+
+Line = Mapping[str, Any]
+Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A figure over training.
+
+    Args:
+        epoch: how many epochs were done, with the fraction of the current one.
+        value: its values.
+    """
+
+    epoch: Floats
+    value: Floats
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run has left in its folder so far.
+
+    Args:
+        folder: the run folder.
+        config: the resolved configuration.
+        environment: versions, device, git state; empty where the file is not there.
+        lines: of ``metrics.jsonl``, in order, each step once.
+        results: name of a predictor → metric → value on the test split; None before the end of a run.
+        examples: example predictions; None before the end of a run.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    lines: list[Line]
+    results: dict[str, dict[str, float]] | None
+    examples: Examples | None
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.resolve().name
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the run is meant to have."""
+        return int(self.config["trainer"]["epochs"])
+
+    @property
+    def monitor(self) -> str:
+        """The metric that chooses the best checkpoint."""
+        validation = self.config["validation"]
+        return str(validation.get("monitor") or next(iter(validation["metrics"])))
+
+    @cached_property
+    def steps_per_epoch(self) -> float | None:
+        """Batches of an epoch; None before the first epoch is over."""
+        ended = [line for line in self.lines if line["kind"] == "epoch"]
+        return ended[-1]["step"] / (ended[-1]["epoch"] + 1) if ended else None
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs trained."""
+        return max((line["epoch"] + 1 for line in self.lines if line["kind"] == "epoch"), default=0)
+
+    @property
+    def seconds(self) -> float:
+        """Time in training: the clock starts anew where a run was resumed."""
+        total = previous = 0.0
+        for line in self.lines:
+            total += previous if line["time"] < previous else 0.0
+            previous = line["time"]
+        return total + previous
+
+    def series(self, kind: str, prefix: str = "") -> dict[str, Series]:
+        """The figures of lines of a kind (step, epoch, validation) whose name begins with ``prefix``, without it."""
+        lines = [line for line in self.lines if line["kind"] == kind]
+        names = dict.fromkeys(key for line in lines for key in line if key not in _PLACE and key.startswith(prefix))
+        return {name.removeprefix(prefix): self._series(lines, name) for name in names}
+
+    def _series(self, lines: list[Line], name: str) -> Series:
+        found = [(self._position(line), line[name]) for line in lines if name in line]
+        epoch, value = zip(*found, strict=True)
+        return Series(np.array(epoch, dtype=float), np.array(value, dtype=float))
+
+    def _position(self, line: Line) -> float:
+        if line["kind"] != "step":
+            return float(line["epoch"] + 1)
+        return float((line["step"] + 1) / self.steps_per_epoch) if self.steps_per_epoch else float(line["epoch"])
+
+
+_PLACE = ("kind", "epoch", "step", "time")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Example predictions of the test split, in physical units.
+
+    Args:
+        input: (n, N, input channels).
+        target: (n, T, N, target channels).
+        prediction: (n, T, N, target channels).
+        coords: (n, N, X), in the unit box.
+        lengths: (n,) real points of each example; the rest is padding.
+        extent: (X,) physical length of each axis.
+        grid_shape: points along each axis; empty for scattered points.
+    """
+
+    input: Floats
+    target: Floats
+    prediction: Floats
+    coords: Floats
+    lengths: npt.NDArray[np.integer[Any]]
+    extent: Floats
+    grid_shape: tuple[int, ...]
+    input_names: list[str]
+    target_names: list[str]
+
+    @property
+    def num_axes(self) -> int:
+        """X."""
+        return len(self.extent)
+
+
+def load(folder: Path) -> RunData:
+    """Everything there is in a run folder.
+
+    Raises:
+        UserError: the folder is not a run, or one of its files is damaged.
+    """
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder}: this is not the folder of a run; it has no config.yaml")
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    results = _json(folder / "results.json")
+    return RunData(
+        folder,
+        config,
+        _json(folder / "environment.json") or {},
+        _lines(folder / "metrics.jsonl"),
+        results["predictors"] if results else None,
+        _examples(folder / "examples.npz"),
+    )
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not valid JSON: {error}; remove the file to write the report without it") from error
+    return found
+
+
+def _lines(path: Path) -> list[Line]:
+    """Lines of metrics. Steps that were trained again after a crash stand twice in the file: the later ones count."""
+    texts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    found: dict[tuple[str, int], Line] = {}
+    latest = -1
+    for number, text in enumerate(texts, start=1):
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError as error:
+            if number < len(texts):  # the last line may be cut short by an interrupt
+                raise UserError(f"{path}:{number}: not a line of JSON: {error}; remove the line") from error
+            continue
+        if line["step"] < latest:
+            found = {key: kept for key, kept in found.items() if key[1] <= line["step"]}
+        latest = line["step"]
+        found.pop((line["kind"], latest), None)
+        found[(line["kind"], latest)] = line
+    return list(found.values())
+
+
+def _examples(path: Path) -> Examples | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{path}: cannot be read: {error}; remove the file to write the report without it") from error
+    return Examples(
+        arrays["input"],
+        arrays["target"],
+        arrays["prediction"],
+        arrays["coords"],
+        arrays["lengths"],
+        arrays["extent"],
+        tuple(int(size) for size in arrays["grid_shape"]),
+        [str(name) for name in arrays["input_names"]],
+        [str(name) for name in arrays["target_names"]],
+    )

@@ -151,7 +151,7 @@ class LossTerm(ABC):
     horizon: int = 1
     """How many target time steps the term needs."""
 
-    pointwise: ClassVar[bool] = True
+    pointwise: bool = True
     """True where the term looks at query points, so that a sampler may choose them; False: it takes no sampler."""
 
     def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:  # noqa: B027 (optional)

@@ -102,6 +102,7 @@ class MetricsLog:
     """Writes ``metrics.jsonl``: one JSON object a line, with "kind" step, validation, epoch or final."""
 
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._started = time.time()
 

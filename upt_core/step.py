@@ -83,14 +83,23 @@ class Step:
             return self._once(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.points))
         return self._once(("latent", time), lambda: self.advance(self.latent(time - 1)))
 
-    def encoded_target(self, time: int = 1) -> Tensor:
-        """latent_BLD of the true fields at a time step: what a latent prediction is compared with."""
-        return self._once(("encoded", time), lambda: self.encode(self._true_input(time), self.points))
+    def encoded_target(self, time: int = 1, detach: bool = True) -> Tensor:
+        """latent_BLD of the true fields at a time step: what a latent prediction is compared with.
+
+        Args:
+            detach: as a fixed target, without gradient and without the memory that a gradient needs.
+        """
+
+        def encode() -> Tensor:
+            with torch.set_grad_enabled(not detach and torch.is_grad_enabled()):
+                return self.encode(self._true_input(time), self.points)
+
+        return self._once(("encoded", time, detach), encode)
 
     def decoded(self, time: int = 0, queries: Queries | None = None) -> Tensor:
         """decoded_BQC, float32, all channels: the latent at a time step, decoded at query points (None: this view's)."""
         queries = self.queries() if queries is None else queries
-        return self._once(("decoded", time, id(queries)), lambda: self.decode(self.latent(time), queries))
+        return self._once(("decoded", time, queries), lambda: self.decode(self.latent(time), queries))
 
     def predicted(self, time: int = 1, queries: Queries | None = None) -> Tensor:
         """The target channels of ``decoded``: the prediction (B, Q, C) at a time step."""
@@ -137,7 +146,7 @@ class Step:
 
     def decode(self, latent_BLD: Tensor, queries: Queries) -> Tensor:
         """One call of the decoder, in float32: decoded_BQC at query points."""
-        coords_BQX = self._once(("coords", id(queries)), lambda: queries.take(self.points.coords_BNX))
+        coords_BQX = self._once(("coords", queries), lambda: queries.take(self.points.coords_BNX))
         decoded: Tensor = self.model.decoder(latent_BLD, coords_BQX)
         return decoded.float() if decoded.dtype in (torch.float16, torch.bfloat16) else decoded
 
@@ -153,7 +162,7 @@ class Step:
 
     def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
         queries = self.queries() if queries is None else queries
-        return self._once((*key, id(queries)), lambda: queries.take(value_BNC))
+        return self._once((*key, queries), lambda: queries.take(value_BNC))
 
     def _once(self, key: tuple[Any, ...], compute: Callable[[], Value]) -> Value:
         if key not in self._computed:

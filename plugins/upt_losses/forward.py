@@ -65,7 +65,4 @@ class Forward(LossTerm):
         if self.space == "physical":
             value_BQC = distance(step.predicted(1), step.target(1), self.norm, self.delta)
             return step.mean(value_BQC.mean(dim=-1))
-        target_BLD = step.encoded_target(1)
-        if self.detach:
-            target_BLD = target_BLD.detach()
-        return distance(step.latent(1), target_BLD, self.norm, self.delta).mean()
+        return distance(step.latent(1), step.encoded_target(1, self.detach), self.norm, self.delta).mean()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
     from upt_core.experiment import Experiment
-    from upt_core.hookspecs import hookimpl
+    from upt_core.hookspecs import Register, hookimpl
     from upt_core.kinds import (
         Approximator,
         Callback,
@@ -39,10 +39,20 @@ if TYPE_CHECKING:
     from upt_core.store import InMemory, cache_dir, split_indices
 
 _MODULE_OF = {
-    "batch": ("Batch", "DataSpec", "FieldSpec", "LatentSpec", "Points", "Progress", "Queries", "Trajectories", "Trajectory"),
+    "batch": (
+        "Batch",
+        "DataSpec",
+        "FieldSpec",
+        "LatentSpec",
+        "Points",
+        "Progress",
+        "Queries",
+        "Trajectories",
+        "Trajectory",
+    ),
     "errors": ("CheckpointError", "ConfigError", "DataError", "PluginError", "UserError"),
     "experiment": ("Experiment",),
-    "hookspecs": ("hookimpl",),
+    "hookspecs": ("Register", "hookimpl"),
     "kinds": (
         "Approximator",
         "Callback",
@@ -60,7 +70,7 @@ _MODULE_OF = {
     "locality": ("hilbert_key", "hilbert_order"),
     "step": ("Step",),
     "store": ("InMemory", "cache_dir", "split_indices"),
-}  # fmt: skip
+}
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
 
 __version__ = "0.1.0"
@@ -87,6 +97,7 @@ __all__ = [
     "Probe",
     "Progress",
     "Queries",
+    "Register",
     "Sampler",
     "Schedule",
     "Split",

@@ -1,0 +1,181 @@
+"""An experiment from configuration to results, and what it refuses before training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from upt_core import CheckpointError, ConfigError, DataError, Experiment, UserError
+from upt_core.evaluate import baselines, evaluate, mean_field, model_predictor
+from upt_core.experiment import evaluate_run, load_run
+from upt_core.run_folder import MetricsLog, create, read_metrics
+from upt_core.settings import as_plain
+
+Tiny = Callable[..., Experiment]
+
+
+@pytest.fixture
+def finished(tiny: Tiny, run_dir: Path) -> tuple[Path, dict[str, dict[str, float]]]:
+    return run_dir, tiny().train(run_dir)
+
+
+class TestRunFolder:
+    def test_holds_everything(self, finished: tuple[Path, Any]) -> None:
+        run_dir, results = finished
+        names = {path.name for path in run_dir.iterdir()}
+        assert {"config.yaml", "environment.json", "normalization.json", "metrics.jsonl", "results.json", "examples.npz"} <= names
+        assert {p.name for p in (run_dir / "checkpoints").iterdir()} == {"best.pt", "last.pt"}
+        assert json.loads((run_dir / "results.json").read_text())["predictors"] == results
+        environment = json.loads((run_dir / "environment.json").read_text())
+        assert environment["torch"] == torch.__version__
+        assert environment["plugins"]["sampler uniform"]["distribution"] == "upt-core"
+
+    def test_metrics_have_steps_validations_and_epochs(self, finished: tuple[Path, Any]) -> None:
+        lines = read_metrics(finished[0])
+        assert {line["kind"] for line in lines} == {"step", "validation", "epoch"}
+        assert all("loss/forward" in line for line in lines if line["kind"] == "epoch")
+
+    def test_a_cut_last_line_is_left_out_and_other_damage_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "metrics.jsonl"
+        path.write_text('{"kind": "step"}\n{"ki')
+        assert read_metrics(tmp_path) == [{"kind": "step"}]
+        path.write_text('{"ki\n{"kind": "step"}\n')
+        with pytest.raises(UserError, match=r"metrics.jsonl:1: not a line of JSON"):
+            read_metrics(tmp_path)
+
+    def test_a_log_makes_its_folder(self, tmp_path: Path) -> None:
+        MetricsLog(tmp_path / "new" / "metrics.jsonl")
+        assert (tmp_path / "new").is_dir()
+
+    def test_runs_of_one_second_have_folders_of_their_own(self, tmp_path: Path) -> None:
+        assert len({create(tmp_path, "a") for _ in range(3)}) == 3
+
+    def test_an_output_that_cannot_be_written_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UserError, match="the run folder cannot be made: .*set output to a folder that can be written"):
+            create(tmp_path / "file", "a")
+
+    def test_the_written_configuration_is_the_experiment(self, finished: tuple[Path, Any], tiny: Tiny) -> None:
+        assert as_plain(load_run(finished[0]).settings) == as_plain(tiny().settings)
+
+    def test_examples_are_in_physical_units(self, finished: tuple[Path, Any]) -> None:
+        with np.load(finished[0] / "examples.npz") as examples:
+            assert examples["target"].shape == examples["prediction"].shape
+            assert examples["input"].shape[2] == 1
+            assert list(examples["target_names"]) == ["u"]
+            assert examples["grid_shape"].tolist() == [32]
+            assert np.abs(examples["input"]).max() < 1.5
+
+
+class TestEvaluate:
+    def test_gives_what_training_gave(self, finished: tuple[Path, Any]) -> None:
+        run_dir, results = finished
+        assert evaluate_run(run_dir, "test") == results
+
+    def test_rolls_out_over_more_steps(self, finished: tuple[Path, Any]) -> None:
+        results = evaluate_run(finished[0], "valid", "last", steps=4)
+        assert set(results) == {"model", "persistence"}
+        assert results["persistence"]["relative_l2"] > evaluate_run(finished[0], "valid", "last")["persistence"]["relative_l2"]
+
+    def test_another_folder_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(CheckpointError, match="this is not the folder of a run; it has no config.yaml"):
+            evaluate_run(tmp_path)
+
+    def test_a_perfect_prediction_has_no_error(self, tiny: Tiny) -> None:
+        experiment = tiny()
+        built = experiment.build()
+        metrics = experiment.metrics()
+        assert evaluate(lambda batch: batch.target_BTNC, built.valid, metrics, built.device) == {"relative_l2": 0.0}
+
+    def test_moving_averages_are_what_is_evaluated(self, tiny: Tiny, run_dir: Path) -> None:
+        experiment = tiny(trainer={"ema": 0.99})
+        results = experiment.train(run_dir)
+        built = experiment.build()
+        experiment.load_weights(built, run_dir / "checkpoints" / "best.pt")
+        built.bundle.eval()
+        batches = experiment.validation_batches(built.prepared, "test")
+        again = evaluate(model_predictor(built.bundle.model, batches), batches, experiment.metrics(), built.device)
+        assert again == results["model"]
+        state = torch.load(run_dir / "checkpoints" / "best.pt", weights_only=True)
+        name = next(iter(state["ema"]["average"]))
+        assert not torch.equal(state["ema"]["average"][name], state["model"][name])
+
+    def test_the_mean_field_is_that_of_the_training_split(self, tiny: Tiny) -> None:
+        prepared = tiny().prepare()
+        train = prepared.batches("train", 1, 1000)[0]
+        assert torch.allclose(mean_field(prepared), train.target_BTNC.mean(0), atol=1e-5)
+
+    def test_persistence_repeats_the_input(self, tiny: Tiny) -> None:
+        prepared = tiny().prepare()
+        batches = prepared.batches("valid", 3, 4)
+        prediction = baselines(prepared, batches)["persistence"](batches[0])
+        assert prediction.shape == batches[0].target_BTNC.shape
+        assert torch.equal(prediction[:, 2], batches[0].input_BNC)
+
+
+class TestBuild:
+    def test_weights_depend_on_the_seed_only(self, tiny: Tiny) -> None:
+        states = []
+        for seed in (0, 0, 1):
+            torch.manual_seed(len(states))
+            states.append(tiny(seed=seed).build().bundle.model.state_dict())
+        assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+        assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+    def test_leaves_the_global_random_state_alone(self, tiny: Tiny) -> None:
+        before = torch.get_rng_state()
+        tiny().build()
+        assert torch.equal(before, torch.get_rng_state())
+
+    def test_terms_without_a_sampler_use_the_experiments(self, tiny: Tiny) -> None:
+        terms = {term.name: term for term in tiny().build().bundle.terms}
+        assert terms["forward"].sampler is terms["inv_enc"].sampler is not None
+        assert terms["inv_dec"].sampler is None, "a grid encoder reads whole grids"
+
+    def test_null_means_all_points(self, tiny: Tiny) -> None:
+        bundle = tiny(losses={"forward": {"name": "forward", "sampler": None}}).build().bundle
+        assert bundle.terms[0].sampler is None
+
+    def test_the_horizon_is_the_longest_that_a_term_needs(self, tiny: Tiny) -> None:
+        built = tiny(losses={"long": {"name": "rollout", "steps": 4}}).build()
+        assert built.train[0].target_BTNC.shape[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"trainer": {"batch_size": 100}}, ConfigError, r"trainer.batch_size: is 100, but the training split has only 50"),
+        ({"model": {"encoder": {"name": "grid", "patch": 7}}}, ConfigError, r"model.encoder: .*32.*7"),
+        ({"trainer": {"device": "cuda:99"}}, UserError, "trainer.device is 'cuda:99', but this machine has"),
+        ({"trainer": {"precision": "fp16", "device": "auto"}}, UserError, "fp16 needs CUDA"),
+        ({"losses": {"forward": {"name": "forward", "weight": 0.0}, "inv_enc": ..., "inv_dec": ...}}, ConfigError, "weight 0"),
+        ({"losses": {"div": {"name": "divergence", "field": "u"}}}, ConfigError, r"losses.div: .*needs a vector field"),
+        ({"losses": {"long": {"name": "rollout", "steps": 9}}}, DataError, "ask for a shorter rollout"),
+        ({"data": {"name": "npz", "path": "nowhere.npz"}}, DataError, "nowhere.npz"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_training(
+    tiny: Tiny, run_dir: Path, changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    if "fp16" in message and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(error, match=message):
+        tiny(**changes).train(run_dir)
+    assert list(run_dir.iterdir()) == [], "nothing is written"
+
+
+def test_a_file_and_overrides(tmp_path: Path, tiny: Tiny) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(as_plain(tiny().settings)))
+    experiment = Experiment.from_yaml(path, ["trainer.epochs=1", f"output={tmp_path}"])
+    experiment.train()
+    [run] = [folder for folder in tmp_path.iterdir() if folder.is_dir()]
+    assert run.name.startswith("small-")
+    assert (run / "results.json").is_file()

@@ -30,7 +30,6 @@ from upt_core.schema import PluginConfig
 from upt_core.settings import ExperimentSettings, as_plain, plugins_of, validate
 from upt_core.trainer import Plan, Trainer
 
-
 Results = dict[str, dict[str, float]]
 """Name of a predictor ("model", or a baseline) → metric → value."""
 
@@ -128,7 +127,7 @@ class Experiment:
             )
 
     def validation_batches(self, prepared: PreparedData, split: Split, steps: int | None = None) -> Batches:
-        """The batches that metrics are computed on: every window of ``steps`` targets; from t = 0 only, for rollouts."""
+        """The batches that metrics are computed on: every window, or for rollouts those from t = 0 only."""
         steps = steps or self.settings.validation.rollout
         batch_size = self.settings.validation.batch_size or self.settings.trainer.batch_size
         return prepared.batches(split, steps, batch_size, first_only=steps > 1)

@@ -42,7 +42,7 @@ def check_reach(bundle: LossBundle, batch: Batch) -> dict[str, dict[str, float]]
     for name, reached in norms.items():
         if not reached:
             raise UserError(
-                f"losses.{name}: this term reaches no trainable parameter of the encoder, approximator or decoder, so it "
+                f"losses.{name}: this term reaches no trainable parameter of encoder, approximator or decoder, so it "
                 f"would train nothing; remove it, or unfreeze a part that it depends on"
             )
     return norms

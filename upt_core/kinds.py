@@ -211,4 +211,4 @@ class Optimizer(ABC):
 
 
 class Callback:
-    """Listens to a run: methods marked with ``@hookimpl`` and named as the lifecycle hooks in ``upt_core.hookspecs``."""
+    """Listens to a run: methods marked with ``@hookimpl``, named as the hooks of ``upt_core.hookspecs.RunHooks``."""

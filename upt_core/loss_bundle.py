@@ -38,7 +38,7 @@ class WeightedTerm:
 
 @dataclass(frozen=True)
 class Losses:
-    """What a bundle answers: the weighted total (None when no term was due), and each due term's raw value and weight."""
+    """What a bundle answers: the weighted total (None: no term was due), each due term's raw value and its weight."""
 
     total: Tensor | None
     values: dict[str, Tensor]

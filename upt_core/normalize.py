@@ -120,7 +120,8 @@ def measure(trajectories: Trajectories, data: DataSpec, condition: tuple[str, ..
             value = trajectory.fields[name]
             if not torch.isfinite(value).all():
                 raise DataError(
-                    f"trajectory {i} of the training split: field {name!r} has NaN or infinite values; remove or repair it"
+                    f"trajectory {i} of the training split: field {name!r} has NaN or infinite values; "
+                    f"remove or repair it"
                 )
             moments.add(value.reshape(-1, value.shape[-1]))
         if condition:

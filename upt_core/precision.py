@@ -23,7 +23,8 @@ def resolve_device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UserError(
-            f"trainer.device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA devices; use auto or cpu"
+            f"trainer.device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA devices; "
+            f"use auto or cpu"
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError("trainer.device is 'mps', but this machine has none; use auto or cpu")

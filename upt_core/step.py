@@ -97,7 +97,7 @@ class Step:
         return self._once(("encoded", time, detach), encode)
 
     def decoded(self, time: int = 0, queries: Queries | None = None) -> Tensor:
-        """decoded_BQC, float32, all channels: the latent at a time step, decoded at query points (None: this view's)."""
+        """decoded_BQC, float32, all channels: the latent at a time step, decoded at queries (None: this view's)."""
         queries = self.queries() if queries is None else queries
         return self._once(("decoded", time, queries), lambda: self.decode(self.latent(time), queries))
 

@@ -228,13 +228,14 @@ class Trainer:
         self.hook.step_ended(trainer=self, progress=progress, scalars=scalars)
 
     def _check_finite(self) -> None:
-        """Names the first term that gave NaN or infinity. On CUDA this waits for the device, so it is done when logging."""
+        """Names the first term that gave NaN or infinity. On CUDA this waits for the device: done when logging."""
         unchecked, self._unchecked = self._unchecked, []
         for step, values in unchecked:
             for name, value in values.items():
                 if not math.isfinite(float(value)):
                     raise UserError(
-                        f"losses.{name}: the term became {float(value)} at step {step} (epoch {step // self.batches.per_epoch}); "
+                        f"losses.{name}: the term became {float(value)} at step {step} "
+                        f"(epoch {step // self.batches.per_epoch}); "
                         f"lower trainer.optimizer.lr or the term's weight, set trainer.clip_norm, or use fp32; "
                         f"the last good checkpoint is in {self.run_dir / 'checkpoints'}"
                     )

@@ -93,7 +93,7 @@ class TestBatches:
         assert batches.per_epoch == 3
         epochs = [[batches[3 * e + k].points.sample_id_B.tolist() for k in range(3)] for e in range(2)]
         for epoch in epochs:
-            assert sorted(sum(epoch, [])) == list(range(8))
+            assert sorted(number for part in epoch for number in part) == list(range(8))
         assert [len(part) for part in epochs[0]] == [3, 3, 2]
         assert epochs[0] != epochs[1]
 
@@ -193,7 +193,7 @@ class TestSplit:
     def test_splits_share_nothing_and_miss_nothing(self) -> None:
         parts = [split_indices(50, split, 0.1, 0.2, seed=3) for split in ("train", "valid", "test")]
         assert [len(part) for part in parts] == [35, 5, 10]
-        assert sorted(sum(parts, [])) == list(range(50))
+        assert sorted(number for part in parts for number in part) == list(range(50))
 
     def test_too_few_trajectories_are_refused(self) -> None:
         with pytest.raises(

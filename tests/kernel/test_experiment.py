@@ -19,6 +19,7 @@ from upt_core.run_folder import MetricsLog, create, read_metrics
 from upt_core.settings import as_plain
 
 Tiny = Callable[..., Experiment]
+NO_INVERSE_TERMS: dict[str, Any] = {"inv_enc": ..., "inv_dec": ...}
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ class TestRunFolder:
     def test_holds_everything(self, finished: tuple[Path, Any]) -> None:
         run_dir, results = finished
         names = {path.name for path in run_dir.iterdir()}
-        assert {"config.yaml", "environment.json", "normalization.json", "metrics.jsonl", "results.json", "examples.npz"} <= names
+        assert {"config.yaml", "environment.json", "normalization.json", "metrics.jsonl"} <= names
+        assert {"results.json", "examples.npz"} <= names
         assert {p.name for p in (run_dir / "checkpoints").iterdir()} == {"best.pt", "last.pt"}
         assert json.loads((run_dir / "results.json").read_text())["predictors"] == results
         environment = json.loads((run_dir / "environment.json").read_text())
@@ -59,7 +61,7 @@ class TestRunFolder:
 
     def test_an_output_that_cannot_be_written_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(UserError, match="the run folder cannot be made: .*set output to a folder that can be written"):
+        with pytest.raises(UserError, match="the run folder cannot be made: .*set output to a folder"):
             create(tmp_path / "file", "a")
 
     def test_the_written_configuration_is_the_experiment(self, finished: tuple[Path, Any], tiny: Tiny) -> None:
@@ -82,7 +84,8 @@ class TestEvaluate:
     def test_rolls_out_over_more_steps(self, finished: tuple[Path, Any]) -> None:
         results = evaluate_run(finished[0], "valid", "last", steps=4)
         assert set(results) == {"model", "persistence"}
-        assert results["persistence"]["relative_l2"] > evaluate_run(finished[0], "valid", "last")["persistence"]["relative_l2"]
+        one_step = evaluate_run(finished[0], "valid", "last")
+        assert results["persistence"]["relative_l2"] > one_step["persistence"]["relative_l2"]
 
     def test_another_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="this is not the folder of a run; it has no config.yaml"):
@@ -151,11 +154,11 @@ class TestBuild:
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"trainer": {"batch_size": 100}}, ConfigError, r"trainer.batch_size: is 100, but the training split has only 50"),
+        ({"trainer": {"batch_size": 100}}, ConfigError, "trainer.batch_size: is 100, but the training split has only"),
         ({"model": {"encoder": {"name": "grid", "patch": 7}}}, ConfigError, r"model.encoder: .*32.*7"),
         ({"trainer": {"device": "cuda:99"}}, UserError, "trainer.device is 'cuda:99', but this machine has"),
         ({"trainer": {"precision": "fp16", "device": "auto"}}, UserError, "fp16 needs CUDA"),
-        ({"losses": {"forward": {"name": "forward", "weight": 0.0}, "inv_enc": ..., "inv_dec": ...}}, ConfigError, "weight 0"),
+        ({"losses": {"forward": {"name": "forward", "weight": 0.0}} | NO_INVERSE_TERMS}, ConfigError, "weight 0"),
         ({"losses": {"div": {"name": "divergence", "field": "u"}}}, ConfigError, r"losses.div: .*needs a vector field"),
         ({"losses": {"long": {"name": "rollout", "steps": 9}}}, DataError, "ask for a shorter rollout"),
         ({"data": {"name": "npz", "path": "nowhere.npz"}}, DataError, "nowhere.npz"),

@@ -12,7 +12,6 @@ from upt_core import Batch, Experiment, LossTerm, Progress, Queries, Step
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 
-
 Tiny = Callable[..., Experiment]
 Calls = Any
 

@@ -1,0 +1,125 @@
+"""Points and feedback on which samplers are tried: awkward grids, scattered points, padded rows, made-up losses."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import Points, Progress
+from upt_core.kinds import Sampler
+from upt_core.testing.declared import Kind
+
+
+@dataclass(frozen=True)
+class PointSet:
+    """A set of points to draw from, by description.
+
+    Args:
+        shape: points along each axis of a grid, or (N,) together with ``scattered``.
+        batch: rows.
+        scattered: random points of the plane with a locality order.
+        lengths: real points of each row, for padded rows; scattered.
+    """
+
+    shape: tuple[int, ...]
+    batch: int = 2
+    scattered: bool = False
+    lengths: tuple[int, ...] | None = None
+
+    @property
+    def num_points(self) -> int:
+        """N, padding included."""
+        return math.prod(self.shape)
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of points these are."""
+        if self.lengths is not None:
+            return "padded"
+        return "scattered" if self.scattered else "grid"
+
+    def length(self, row: int) -> int:
+        """Real points of a row."""
+        return self.num_points if self.lengths is None else self.lengths[row]
+
+    def __str__(self) -> str:
+        if self.lengths is not None:
+            return f"padded rows of {', '.join(map(str, self.lengths))} points"
+        return (
+            f"{self.num_points} scattered points" if self.scattered else f"a grid of {' × '.join(map(str, self.shape))}"
+        )
+
+    def points(self, device: torch.device) -> Points:
+        """The points as a batch. Large grids cost no memory: their coordinates are all zero."""
+        batch = self.batch if self.lengths is None else len(self.lengths)
+        sample_id_B = torch.arange(batch, device=device)
+        if self.kind == "grid":
+            coords = torch.zeros(1, 1, 1, device=device).expand(batch, self.num_points, len(self.shape))
+            return Points(coords, grid_shape=self.shape, sample_id_B=sample_id_B)
+        rng = torch.Generator().manual_seed(self.num_points)
+        rows = 1 if self.lengths is None else batch
+        coords = torch.rand(rows, self.num_points, 2, generator=rng).to(device).expand(batch, -1, -1)
+        return Points(coords, lengths=self.lengths, sample_id_B=sample_id_B)
+
+    def large(self, device: torch.device) -> Points:
+        """As ``points``, with the locality order of scattered points made up instead of computed."""
+        points = self.points(device)
+        if not self.scattered:
+            return points
+        order = torch.arange(self.num_points, device=device).expand(points.batch_size, -1)
+        return Points(points.coords_BNX, order_BN=order, sample_id_B=points.sample_id_B)
+
+    def coordinates(self, row: int) -> Tensor:
+        """Where the points of a row are for test fields, (n, X) in [0, 1]; for scattered points their number."""
+        if self.kind != "grid":
+            return torch.linspace(0, 1, self.length(row), dtype=torch.float64).unsqueeze(1)
+        axes = [torch.linspace(0, 1, n, dtype=torch.float64) for n in self.shape]
+        return torch.stack([axis.flatten() for axis in torch.meshgrid(*axes, indexing="ij")], dim=-1)
+
+
+class MadeUpProbe:
+    """What a refresh sees: errors over five decades and smooth targets, the same for the same points."""
+
+    def __init__(self, points: Points) -> None:
+        self.points = points
+        self.num_samples = points.batch_size
+
+    def errors(self) -> Iterator[tuple[Points, Tensor]]:
+        """Squared residuals, a few of them much larger than the rest."""
+        yield self.points, made_up_errors(self.points, seed=1)
+
+    def loss_gradients(self, num_directions: int) -> Iterator[tuple[Points, Tensor]]:
+        """Squared norms of gradients."""
+        yield self.points, made_up_errors(self.points, seed=2)
+
+    def targets(self) -> Iterator[tuple[Points, Tensor]]:
+        """Two target channels with a steep place each."""
+        batch, num_points = self.points.batch_size, self.points.num_points
+        place = torch.linspace(0, 1, num_points, device=self.points.device).expand(batch, -1)
+        shift = torch.arange(batch, device=self.points.device).unsqueeze(1) / (2 * batch)
+        yield self.points, torch.stack([torch.tanh(20 * (place - shift)), place.square() + shift], dim=-1)
+
+
+def made_up_errors(points: Points, seed: int) -> Tensor:
+    """Squared residuals (B, N) from 1e-4 to 10, rough from point to point and larger towards the end."""
+    rng = torch.Generator().manual_seed(seed)
+    rough = torch.rand(points.batch_size, points.num_points, generator=rng).to(points.device)
+    return 10 ** (4 * rough - 4 + torch.linspace(0, 1, points.num_points, device=points.device))
+
+
+def trained(sampler: Sampler, points: Points, progress: Progress) -> Sampler:
+    """A copy of the sampler; an adaptive one has been refreshed and has observed two draws."""
+    own = copy.deepcopy(sampler)
+    if own.adaptive:
+        own.refresh(MadeUpProbe(points), progress)
+        for seed in (1, 2):
+            rng = torch.Generator(points.device).manual_seed(seed)
+            queries = own.draw(points, max(1, min(points.num_points // 3, 1024)), rng, progress)
+            errors = made_up_errors(points, seed)
+            own.observe(points, queries, queries.take(errors.unsqueeze(-1)).squeeze(-1))
+    return own

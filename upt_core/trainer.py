@@ -145,7 +145,7 @@ class Trainer:
         means = Means()
         stop = (progress.epoch + 1) * self.batches.per_epoch
         for window in self._windows(self.state.step, stop):
-            self._update(window, means)
+            self.update(window, means)
             if interrupt.requested and self.state.step < stop:
                 self._save("last.pt")
                 raise KeyboardInterrupt
@@ -176,7 +176,7 @@ class Trainer:
         if window:
             yield window
 
-    def _update(self, window: Sequence[Batch], means: Means) -> None:
+    def update(self, window: Sequence[Batch], means: Means) -> None:
         """One step of the optimizers: the mean gradient of the samples of a window of batches."""
         progress = self.progress()
         samples = sum(batch.points.batch_size for batch in window)

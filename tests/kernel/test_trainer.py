@@ -141,7 +141,7 @@ class TestRun:
 
 class TestAccumulation:
     def test_equals_one_large_batch_also_in_the_last_shorter_window(self, tiny: Tiny, run_dir: Path) -> None:
-        """9 samples a trajectory, batches of 4: the last window of an epoch has fewer batches, the last fewer samples."""
+        """Batches of 4 in windows of 4: the last window has fewer batches, and its last batch fewer samples."""
         dense: dict[str, Any] = {"sampler": None, "losses": {"inv_enc": ..., "inv_dec": ...}}
         plain = {"epochs": 1, "optimizer": {"name": "sgd", "lr": 0.1}, "clip_norm": None, "log_every": 100}
         large, built = trainer_of(tiny(trainer={**plain, "batch_size": 16}, **dense), run_dir / "a")

@@ -13,3 +13,7 @@ def register_datasets(register: Callable[[str, type | str], None]) -> None:
     register("burgers2d", "upt_data.burgers2d:Burgers2d")
     register("advection1d", "upt_data.advection1d:Advection1d")
     register("pdebench", "upt_data.pdebench:PdeBench")
+    register("npz", "upt_data.npz:Npz")
+    register("points", "upt_data.points:PointClouds")
+    register("point_frames", "upt_data.point_frames:PointFrames")
+    register("point_cases", "upt_data.point_cases:PointCases")

@@ -15,9 +15,9 @@ from upt_core import DataError, Dataset, DataSpec, Split, Trajectories, Trajecto
 from upt_data.checks import at_least, finite
 from upt_data.grid import axis_length, grid_points, stride_axis
 from upt_data.hdf5 import Reader, open_hdf5
-from upt_data.memory import STEADY_TIME_T
 from upt_data.pdebench_layouts import AXIS_NAMES, Layout, Variable, detect
 from upt_data.splits import Fraction, check_fractions, split_of
+from upt_data.times import strided_times
 
 
 class PdeBench(Dataset):
@@ -105,15 +105,7 @@ class PdeBench(Dataset):
 
     @property
     def _time_T(self) -> Tensor:
-        times = self._layout.times
-        if times is None:
-            return STEADY_TIME_T
-        if len(times[:: self.time_stride]) < 2:
-            raise DataError(
-                f"{self.path}: time_stride {self.time_stride} leaves fewer than 2 of {len(times)} time steps; choose a "
-                f"smaller one"
-            )
-        return torch.from_numpy(times[:: self.time_stride].copy())
+        return strided_times(self._layout.times, self.time_stride, str(self.path))
 
 
 class Hdf5Trajectories:

@@ -122,6 +122,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DataError, match=r"cut.pt: not a whole torch file \(1000 bytes"):
         NeuralOperator(path=path).spec()
+    for damage in (b"", b"text", b"\x80\x02garbage"):
+        path.write_bytes(damage)
+        with pytest.raises(DataError, match="not a whole torch file"):
+            NeuralOperator(path=path).spec()
     objects = write(tmp_path / "objects.pt", {"x": Path("."), "y": OrderedDict()})
     with pytest.raises(DataError, match="holds Python objects beside tensors"):
         NeuralOperator(path=objects).spec()

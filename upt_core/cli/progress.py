@@ -126,8 +126,8 @@ class Bars:
             return Text("")
         step, per_epoch, epochs = trainer.state.step, trainer.batches.per_epoch, trainer.plan.epochs
         speed = self._steps_per_second(step)
-        done, inside = divmod(step, per_epoch)
-        left = f"{duration((epochs * per_epoch - step) / speed)} left" if speed else ""
+        done, inside = divmod(step, per_epoch) if step < epochs * per_epoch else (epochs, per_epoch)
+        left = f"{duration((epochs * per_epoch - step) / speed)} left" if speed and done < epochs else ""
         rate = f"{count(round(speed * trainer.batches.batch_size))} samples/s" if speed else ""
         bars = Table.grid(padding=(0, 2))
         bars.add_row(

@@ -40,7 +40,7 @@ def train(arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None,
         results = experiment.train(
             resume or run_dir,
             resume=resume is not None,
-            listeners=[record, display(experiment.name), ReportWriter()],
+            listeners=[record, display(resume.resolve().name if resume else experiment.name), ReportWriter()],
         )
         _summarise(record, results)
     except KeyboardInterrupt:

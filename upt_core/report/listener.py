@@ -18,7 +18,7 @@ SHARE = 0.02
 
 
 class ReportWriter:
-    """Writes the report after epochs, not too often, and after a failure. A defect of it is told once and ends no run."""
+    """Writes the report after epochs, not too often, and after a failure. A defect is told once and ends no run."""
 
     def __init__(self) -> None:
         self._run_dir: Path | None = None

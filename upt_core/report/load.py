@@ -17,7 +17,7 @@ import yaml
 from upt_core.errors import UserError
 
 Line = Mapping[str, Any]
-Floats = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Series:
         value: its values.
     """
 
-    epoch: Floats
-    value: Floats
+    epoch: Array
+    value: Array
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ class Examples:
         grid_shape: points along each axis; empty for scattered points.
     """
 
-    input: Floats
-    target: Floats
-    prediction: Floats
-    coords: Floats
-    lengths: npt.NDArray[np.integer[Any]]
-    extent: Floats
+    input: Array
+    target: Array
+    prediction: Array
+    coords: Array
+    lengths: Array
+    extent: Array
     grid_shape: tuple[int, ...]
     input_names: list[str]
     target_names: list[str]

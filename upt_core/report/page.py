@@ -1,14 +1,134 @@
-"""The page of a run."""
+"""One self-contained page: results beside baselines, pictures, configuration, environment."""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from typing import Any
 
+import yaml
+from matplotlib.figure import Figure
+
+from upt_core.report import error_map, losses, predictions, validation, weights
 from upt_core.report.load import RunData
+from upt_core.report.style import THEMES, Theme
+from upt_core.report.template import CSS, PAGE
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture of the report: file name, title, how it is drawn (None: nothing to show yet), what it shows."""
+
+    name: str
+    title: str
+    draw: Callable[[RunData, Theme], Figure | None]
+    caption: Callable[[RunData], str]
+
+
+PLOTS = (
+    Plot("predictions", "Example predictions", predictions.draw, predictions.caption),
+    Plot("error_map", "Where the error is", error_map.draw, error_map.caption),
+    Plot("validation", "Validation", validation.draw, lambda run: validation.CAPTION),
+    Plot("losses", "Loss terms", losses.draw, lambda run: losses.CAPTION),
+    Plot("weights", "Weights and gradients", weights.draw, lambda run: weights.CAPTION),
+)
 
 
 def write_page(run: RunData) -> Path:
-    """Writes pictures and page; the page's path."""
+    """Writes ``plots/NAME.png`` (and ``NAME-dark.png``) and ``index.html``, which holds the pictures; its path."""
+    sections = [(plot, _pictures(run, plot)) for plot in PLOTS]
+    text = PAGE.format(
+        css=CSS,
+        title=escape(run.name),
+        status=escape(_status(run)),
+        results=_results(run),
+        plots="\n".join(_section(run, plot, pictures) for plot, pictures in sections if pictures),
+        config=escape(yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True)),
+        environment=_environment(run.environment),
+    )
     path = run.folder / "index.html"
-    path.write_text("<!doctype html>", encoding="utf-8")
+    part = path.with_name("index.html.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)  # a browser never reads half a page
     return path
+
+
+def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:
+    """Theme → picture; empty where there is nothing to show yet."""
+    found = {}
+    for theme in THEMES:
+        with theme.applied():
+            figure = plot.draw(run, theme)
+            if figure is None:
+                return {}
+            path = run.folder / "plots" / f"{plot.name}{theme.suffix}.png"
+            path.parent.mkdir(exist_ok=True)
+            figure.savefig(path)
+            found[theme.suffix] = path
+    return found
+
+
+def _section(run: RunData, plot: Plot, pictures: dict[str, Path]) -> str:
+    light, dark = (_data_uri(pictures[theme.suffix]) for theme in THEMES)
+    caption = escape(plot.caption(run))
+    return f"""<section><h2>{escape(plot.title)}</h2><figure><picture>
+<source media="(prefers-color-scheme: dark)" srcset="{dark}">
+<img src="{light}" alt="{caption}"></picture><figcaption>{caption}</figcaption></figure></section>"""
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _status(run: RunData) -> str:
+    done = f"{run.epochs_done} of {run.epochs} epochs"
+    if run.results is not None:
+        return f"Finished after {done} and {_duration(run.seconds)} of training"
+    return f"Not finished: {done} so far, {_duration(run.seconds)} of training"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _results(run: RunData) -> str:
+    """Test metrics of model and baselines; before the end of a run the last validation."""
+    if run.results is not None:
+        return _table("Test split, best checkpoint", run.results, run.monitor)
+    last = {name: float(series.value[-1]) for name, series in run.series("validation").items()}
+    if not last:
+        return "<p>No validation has taken place yet.</p>"
+    return _table("Validation split, last validation", {"model": last}, run.monitor)
+
+
+def _table(title: str, predictors: dict[str, dict[str, float]], monitor: str) -> str:
+    names = sorted(next(iter(predictors.values())), key=lambda name: name != monitor)
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    rows = "".join(
+        f"<tr class={'model' if who == 'model' else 'baseline'}><th>{escape(who)}</th>"
+        + "".join(f"<td>{values[name]:.4g}</td>" for name in names)
+        + "</tr>"
+        for who, values in predictors.items()
+    )
+    return (
+        f'<h2>{escape(title)}</h2><div class="wide"><table class="results">'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _environment(environment: dict[str, Any]) -> str:
+    rows = {name: value for name, value in environment.items() if isinstance(value, str)}
+    git = environment.get("git")
+    if git:
+        changed = ", with changes that are not committed" if git.get("changed") else ""
+        rows["git"] = f"{git.get('commit', '')[:12]} ({git.get('branch')}){changed}"
+    versions = {f"{p['distribution']} {p['version']}" for p in environment.get("plugins", {}).values()}
+    if versions:
+        rows["plugins from"] = ", ".join(sorted(versions))
+    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
+    return f'<div class="wide"><table class="facts">{cells}</table></div>' if cells else "<p>Not recorded.</p>"

@@ -1,0 +1,108 @@
+"""Picture: where in space, and when in a rollout, the predictions are wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from upt_core.report.fields import draw_field, range_of
+from upt_core.report.load import Array, Examples, RunData
+from upt_core.report.style import ERROR_MAP, Theme, figure
+
+MAX_CHANNELS = 3
+BINS = 24
+
+
+def caption(run: RunData) -> str:
+    """What is shown, and of how many examples."""
+    if run.examples is None:
+        return ""
+    count, steps = run.examples.target.shape[:2]
+    over = f"{count} example{'s' if count > 1 else ''}" + (f" and {steps} time steps" if steps > 1 else "")
+    when = " Beside it: the error at each time step of the rollout." if steps > 1 else ""
+    return f"Root mean square error over {over} of the test split, in the units of the field.{when}"
+
+
+def draw(run: RunData, theme: Theme) -> Figure | None:
+    """The error over space, one panel a channel, and over time for rollouts; None before the end of a run."""
+    examples = run.examples
+    if examples is None:
+        return None
+    channels = min(len(examples.target_names), MAX_CHANNELS)
+    rollout = examples.target.shape[1] > 1
+    line = examples.num_axes == 1
+    width = 3.4 if not line else 4.8
+    fig = figure(min(13.0, width * (channels + rollout)), 2.9)
+    axes = np.atleast_1d(fig.subplots(1, channels + rollout))
+    for channel in range(channels):
+        ax = axes[channel]
+        square = (examples.prediction[..., channel] - examples.target[..., channel]) ** 2
+        (_over_line if line else _over_area)(ax, examples, square.mean(axis=1))
+        ax.set_title(f"error of {examples.target_names[channel]}")
+    if rollout:
+        _over_time(axes[-1], examples, theme)
+    return fig
+
+
+def _shared(examples: Examples) -> bool:
+    """Whether all examples have the same points, so that errors can be averaged point by point."""
+    same = np.allclose(examples.coords, examples.coords[:1], atol=1e-6)
+    return bool(same and (examples.lengths == examples.lengths[0]).all())
+
+
+def _pooled(examples: Examples, square_BN: Array) -> tuple[Array, Array]:
+    """Coordinates and squared errors of all real points of all examples."""
+    real = np.arange(square_BN.shape[1]) < examples.lengths[:, None]
+    return examples.coords[real] * examples.extent, square_BN[real]
+
+
+def _over_line(ax: Axes, examples: Examples, square_BN: Array) -> None:
+    coords, square = _pooled(examples, square_BN)
+    bins = min(128, int(examples.lengths.min()))
+    edges = np.linspace(0, float(examples.extent[0]), bins + 1)
+    total, _ = np.histogram(coords[:, 0], edges, weights=square)
+    number, _ = np.histogram(coords[:, 0], edges)
+    error = np.sqrt(np.divide(total, number, out=np.full(bins, np.nan), where=number > 0))
+    ax.plot((edges[1:] + edges[:-1]) / 2, error, color="C0")
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("x")
+
+
+def _over_area(ax: Axes, examples: Examples, square_BN: Array) -> None:
+    if _shared(examples):
+        error = np.sqrt(square_BN.mean(axis=0))
+        drawn = draw_field(ax, examples, 0, error, (0.0, range_of([error[: examples.lengths[0]]])[1]), ERROR_MAP)
+    else:
+        coords, square = _pooled(examples, square_BN)
+        ax.grid(False)
+        drawn = ax.hexbin(
+            coords[:, 0], coords[:, 1], C=square, gridsize=BINS, cmap=ERROR_MAP, linewidths=0,
+            reduce_C_function=lambda values: float(np.sqrt(np.mean(values))),
+        )  # fmt: skip
+        ax.set_aspect("equal")
+    figure_of = ax.get_figure()
+    assert figure_of is not None
+    figure_of.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=7)
+
+
+def _over_time(ax: Axes, examples: Examples, theme: Theme) -> None:
+    """Model beside persistence, all channels together, relative to the target's size at that step."""
+    real = (np.arange(examples.target.shape[2]) < examples.lengths[:, None])[:, None, :, None]
+    steps = np.arange(1, examples.target.shape[1] + 1)
+    size = _root(examples.target, real)
+    ax.plot(steps, _root(examples.prediction - examples.target, real) / size, color="C0", marker="o", markersize=3)
+    ax.set_title("relative error over time")
+    if examples.input_names == examples.target_names:
+        still = _root(examples.input[:, None] - examples.target, real) / size
+        ax.plot(steps, still, "--", color=theme.muted, label="persistence")
+        ax.legend(loc="best")
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("time step")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _root(value_BTNC: Array, real_B1N1: Array) -> Array:
+    """Root of the sum of squares over all real points and channels of all examples, at each time step."""
+    return np.asarray(np.maximum(np.sqrt((value_BTNC**2 * real_B1N1).sum(axis=(0, 2, 3))), 1e-30))

@@ -1,0 +1,73 @@
+"""Draws one field of one example: a line, an image, coloured points, or a slice of three dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+
+from upt_core.report.load import Array, Examples
+
+SLAB = 0.1
+"""Share of the third axis that a slice through scattered points is thick."""
+
+
+def range_of(values: Sequence[Array]) -> tuple[float, float]:
+    """Limits of one colour scale for several fields; widened where the fields are constant."""
+    finite = np.concatenate([value[np.isfinite(value)].ravel() for value in values])
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def draw_field(
+    ax: Axes, examples: Examples, index: int, value_N: Array, limits: tuple[float, float], cmap: str
+) -> ScalarMappable:
+    """A field over space, in two dimensions or as a slice of three; the colours, for a colour bar."""
+    ax.grid(False)
+    length = int(examples.lengths[index])
+    coords_NX = examples.coords[index, :length] * examples.extent
+    low, high = limits
+    if examples.grid_shape:
+        image = value_N.reshape(examples.grid_shape)
+        if examples.num_axes == 3:
+            image = image[:, :, image.shape[2] // 2]
+        x, y = examples.extent[:2]
+        drawn: ScalarMappable = ax.imshow(
+            image.T, origin="lower", extent=(0, x, 0, y), vmin=low, vmax=high, cmap=cmap, interpolation="nearest"
+        )
+        ax.set_aspect(_aspect(x, y))
+        return drawn
+    inside = _inside(examples, coords_NX)
+    size = min(60.0, max(1.0, 16000.0 / max(1, int(inside.sum()))))
+    drawn = ax.scatter(
+        coords_NX[inside, 0], coords_NX[inside, 1], c=value_N[:length][inside], s=size, vmin=low, vmax=high,
+        cmap=cmap, linewidths=0,
+    )  # fmt: skip
+    ax.set_aspect(_aspect(*np.maximum(np.ptp(coords_NX[:, :2], axis=0), 1e-12)))
+    return drawn
+
+
+def _inside(examples: Examples, coords_NX: Array) -> Array:
+    """The points of a slice around the middle of the third axis; in two dimensions all."""
+    if examples.num_axes < 3:
+        return np.ones(len(coords_NX), dtype=bool)
+    z = coords_NX[:, 2]
+    middle, half = (z.min() + z.max()) / 2, SLAB / 2 * max(float(np.ptp(z)), 1e-12)
+    return np.asarray(np.abs(z - middle) <= half)
+
+
+def _aspect(x: float, y: float) -> float | Literal["equal", "auto"]:
+    """True proportions, except for domains so long that a picture of them would be a thread."""
+    return "equal" if 0.25 <= x / y <= 4 else "auto"
+
+
+def slice_note(examples: Examples) -> str:
+    """What is shown of three dimensions, for a title; empty below three."""
+    if examples.num_axes < 3:
+        return ""
+    return "middle slice of the third axis" if examples.grid_shape else "points around the middle of the third axis"

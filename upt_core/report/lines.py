@@ -1,0 +1,78 @@
+"""Example predictions in one dimension: lines over space, and images over space and time for rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from upt_core.report.fields import range_of
+from upt_core.report.load import Array, Examples
+from upt_core.report.style import ERROR_MAP, FIELD_MAP, Theme, figure
+
+
+def draw_lines(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -> Figure:
+    """One row for each (example, channel): the last time step as lines, then the rollout or the error."""
+    rollout = examples.target.shape[1] > 1
+    columns = 4 if rollout else 2
+    fig = figure(10, 2.2 * len(rows) + 0.3)
+    axes = fig.subplots(len(rows), columns, squeeze=False, width_ratios=[1.4, 1, 1, 1] if rollout else [1.5, 1])
+    for row, (index, channel) in zip(axes, rows, strict=True):
+        order, x = _positions(examples, index)
+        _last_step(row[0], examples, index, channel, order, x, theme)
+        if rollout:
+            _rollout(fig, row[1:], examples, index, channel, order)
+        else:
+            _error(row[1], examples, index, channel, order, x)
+    for ax in axes[-1]:
+        ax.set_xlabel("x")
+    axes[0, 0].legend(loc="best", fontsize=8)
+    return fig
+
+
+def _positions(examples: Examples, index: int) -> tuple[Array, Array]:
+    """Points from left to right, and where they are."""
+    x = examples.coords[index, : int(examples.lengths[index]), 0] * examples.extent[0]
+    order = np.argsort(x, kind="stable")
+    return order, x[order]
+
+
+def _last_step(ax: Axes, examples: Examples, index: int, channel: int, order: Array, x: Array, theme: Theme) -> None:
+    name, steps = examples.target_names[channel], examples.target.shape[1]
+    if name in examples.input_names:
+        given = examples.input[index, order, examples.input_names.index(name)]
+        ax.plot(x, given, color=theme.muted, linewidth=1.2, label="input")
+    ax.plot(x, examples.target[index, -1, order, channel], color=theme.ink, label="target")
+    ax.plot(x, examples.prediction[index, -1, order, channel], "--", color="C1", label="prediction")
+    ax.set_title(f"{name}, example {index + 1}" + (f", time step {steps}" if steps > 1 else ""))
+
+
+def _error(ax: Axes, examples: Examples, index: int, channel: int, order: Array, x: Array) -> None:
+    error = examples.prediction[index, 0, order, channel] - examples.target[index, 0, order, channel]
+    ax.plot(x, error, color="C0")
+    ax.axhline(0, color="C0", linewidth=0.6, alpha=0.5)
+    ax.set_title(f"prediction − target, {examples.target_names[channel]}")
+
+
+def _rollout(fig: Figure, axes: Sequence[Axes], examples: Examples, index: int, channel: int, order: Array) -> None:
+    """Space to the right, time upwards."""
+    target = examples.target[index][:, order, channel]
+    prediction = examples.prediction[index][:, order, channel]
+    error, shared = abs(prediction - target), range_of([target, prediction])
+    panels = (
+        ("target", target, shared, FIELD_MAP),
+        ("prediction", prediction, shared, FIELD_MAP),
+        ("|error|", error, (0.0, range_of([error])[1]), ERROR_MAP),
+    )
+    extent = (0.0, float(examples.extent[0]), 0.5, target.shape[0] + 0.5)
+    for ax, (title, image, (low, high), cmap) in zip(axes, panels, strict=True):
+        ax.grid(False)
+        drawn = ax.imshow(
+            image, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap=cmap, interpolation="nearest"
+        )
+        ax.set_title(title)
+        if title == "target":
+            ax.set_ylabel("time step")
+        fig.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=7)

@@ -1,0 +1,102 @@
+"""How the pictures look: two themes, one palette that colour-blind readers can tell apart, shared axes helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+FIELD_MAP, ERROR_MAP = "viridis", "magma"
+"""Colour maps of fields and of absolute errors; both grow evenly in lightness."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of the pictures in a light or a dark page.
+
+    Args:
+        suffix: of the picture's file name.
+        background: the page's colour.
+        ink: of text, axes and what is true (targets, totals).
+        muted: of what is secondary (inputs, baselines, single steps).
+        grid: of grid lines.
+        cycle: of loss terms and other series: after Okabe and Ito.
+    """
+
+    suffix: str
+    background: str
+    ink: str
+    muted: str
+    grid: str
+    cycle: tuple[str, ...]
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Pictures drawn inside look like this."""
+        with mpl.rc_context(self._settings()):
+            yield
+
+    def _settings(self) -> Any:
+        ink = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), self.ink)
+        lines = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), self.muted)
+        surfaces = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), self.background)
+        return {
+            **ink,
+            **lines,
+            **surfaces,
+            "axes.prop_cycle": cycler(color=self.cycle),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "axes.titlesize": 10,
+            "axes.titlelocation": "left",
+            "grid.color": self.grid,
+            "grid.linewidth": 0.7,
+            "image.cmap": FIELD_MAP,
+            "font.size": 9,
+            "legend.frameon": False,
+            "legend.fontsize": 9,
+            "lines.linewidth": 1.8,
+            "lines.solid_capstyle": "round",
+        }
+
+
+LIGHT = Theme(
+    "", "#ffffff", "#1d2329", "#8a939c", "#e6e9ec", ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+)
+DARK = Theme(
+    "-dark",
+    "#171b20",
+    "#e4e8ec",
+    "#818b96",
+    "#2b323a",
+    ("#5ab4f0", "#f08a4b", "#3cc79b", "#e59ac4", "#f2bb4a", "#9fd8f5"),
+)
+THEMES = (LIGHT, DARK)
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty picture, in inches, that lays itself out."""
+    return Figure(figsize=(width, height), dpi=144, layout="constrained")
+
+
+def epoch_axis(ax: Axes, epochs: int, label: bool = True) -> None:
+    """A horizontal axis over the epochs of a run."""
+    ax.set_xlim(0, max(1, epochs))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if label:
+        ax.set_xlabel("epoch")
+
+
+def spans_decades(values: Sequence[float], ratio: float = 20.0) -> bool:
+    """Whether positive values differ so much that a logarithmic axis shows them better."""
+    positive = [value for value in values if value > 0]
+    return len(positive) > 0 and max(positive) > ratio * min(positive)

@@ -1,0 +1,55 @@
+"""The page's frame and its style sheet."""
+
+from __future__ import annotations
+
+CSS = """
+:root { color-scheme: light dark; --page: #f4f6f8; --card: #ffffff; --ink: #1d2329; --soft: #57616b; --line: #dde2e7;
+  --accent: #0072b2; }
+@media (prefers-color-scheme: dark) { :root { --page: #0f1216; --card: #171b20; --ink: #e4e8ec; --soft: #9aa4ae;
+  --line: #2b323a; --accent: #5ab4f0; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+main { max-width: 68rem; margin: 0 auto; padding: clamp(1rem, 4vw, 3rem) clamp(0.75rem, 3vw, 2rem); }
+h1 { font-size: clamp(1.3rem, 4vw, 1.9rem); line-height: 1.2; margin: 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.05rem; margin: 0 0 0.75rem; }
+.status { color: var(--soft); margin: 0.35rem 0 1.75rem; }
+section, details { background: var(--card); border: 1px solid var(--line); border-radius: 0.6rem;
+  padding: clamp(0.9rem, 2.5vw, 1.5rem); margin: 0 0 1.25rem; }
+figure { margin: 0; overflow-x: auto; }
+img { display: block; width: 100%; min-width: 34rem; max-width: 62rem; height: auto; margin: 0 auto; }
+figcaption { position: sticky; left: 0; max-width: 48rem; margin-top: 0.75rem; color: var(--soft);
+  font-size: 0.875rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.35rem 1.5rem 0.35rem 0; text-align: left; vertical-align: top; }
+.results td, .results thead th { text-align: right; }
+.results thead th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--line); }
+.results thead td { border-bottom: 1px solid var(--line); }
+.results tbody th { font-weight: 500; }
+.results .model th, .results .model td { font-weight: 650; color: var(--accent); }
+.facts th { color: var(--soft); font-weight: 500; white-space: nowrap; }
+.facts td { overflow-wrap: anywhere; }
+summary { cursor: pointer; font-weight: 600; font-size: 1.05rem; }
+details[open] summary { margin-bottom: 0.75rem; }
+pre { margin: 0; overflow-x: auto; font: 0.82rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+"""
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{css}</style>
+</head>
+<body><main>
+<h1>{title}</h1>
+<p class="status">{status}</p>
+<section>{results}</section>
+{plots}
+<details><summary>Configuration</summary><pre>{config}</pre></details>
+<details open><summary>Environment</summary>{environment}</details>
+</main></body>
+</html>
+"""

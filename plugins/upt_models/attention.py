@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -46,6 +47,11 @@ class CrossAttention(nn.Module):
         self.to_q = nn.Linear(width, width)
         self.to_kv = nn.Linear(context_width, 2 * width)
         self.out = nn.Linear(width, width)
+
+    def match_keys_(self) -> None:
+        """Starts the keys equal to the queries, so that rows first attend to tokens that resemble them."""
+        with torch.no_grad():
+            self.to_kv.weight[: self.to_q.out_features].copy_(self.to_q.weight)
 
     def forward(self, x_BQD: Tensor, context_BLD: Tensor, mask_BL: Tensor | None = None) -> Tensor:
         """``mask_BL`` is True where a token of the context may be looked at; None: everywhere."""

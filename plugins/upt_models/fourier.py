@@ -24,8 +24,8 @@ class FourierFeatures(nn.Module):
         frequencies: whole numbers from 1 on.
     """
 
-    cycles_XF: Tensor  # noqa: N815 (a tensor's name ends in its shape)
-    wrap_X: Tensor  # noqa: N815
+    cycles_XF: Tensor
+    wrap_X: Tensor
 
     def __init__(self, periodic: Sequence[bool], frequencies: Sequence[int]) -> None:
         super().__init__()

@@ -36,12 +36,12 @@ class Neighbourhoods:
         heard_BSK: whether the neighbour is within the radius (and not padding).
     """
 
-    coords_BSX: Tensor  # noqa: N815
-    real_BS: Tensor | None  # noqa: N815
-    index_BSK: Tensor  # noqa: N815
-    offset_BSKX: Tensor  # noqa: N815
-    distance_BSK: Tensor  # noqa: N815
-    heard_BSK: Tensor  # noqa: N815
+    coords_BSX: Tensor
+    real_BS: Tensor | None
+    index_BSK: Tensor
+    offset_BSKX: Tensor
+    distance_BSK: Tensor
+    heard_BSK: Tensor
 
 
 def default_radius(num_supernodes: int, num_axes: int) -> float:

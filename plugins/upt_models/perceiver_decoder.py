@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from upt_core import DataSpec, Decoder, LatentSpec
+from upt_models.anchors import anchor_positions
 from upt_models.blocks import CrossBlock
 from upt_models.checks import check_positive
 from upt_models.fourier import FourierFeatures
@@ -20,8 +22,9 @@ class PerceiverDecoder(Decoder):
     """Answers at any number of query points, each by itself: (B, L, D) and (B, Q, X) → (B, Q, C).
 
     Each point's Fourier features are embedded, ``depth`` cross-attention blocks read the latent tokens, and a linear
-    head gives all channels. Keys and values are computed once per block on the L tokens, so the cost is in the MLPs
-    on the query points: it grows with Q · width². On periodic axes the answer is exactly periodic.
+    head gives all channels. Each latent token carries a learned position, which starts at its anchor. Keys and values
+    are computed once per block on the L tokens, so the cost is in the MLPs on the query points: it grows with
+    Q · width². On periodic axes the answer is exactly periodic.
 
     Args:
         width: width of the query points; None: that of the latent tokens.
@@ -48,11 +51,16 @@ class PerceiverDecoder(Decoder):
         width = latent.dim if width is None else width
         self.features = FourierFeatures(data.periodic, frequencies)
         self.embed = MLP(self.features.num_features, width, width)
+        self.embed_latent = nn.Linear(latent.dim, width) if width != latent.dim else nn.Identity()
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, data.channels)
         initialise(self)
         scale_([self.head], SMALL_HEAD)
-        self.blocks = nn.ModuleList(CrossBlock(width, latent.dim, heads, mlp_ratio, depth) for _ in range(depth))
+        self.token_positions_LD = nn.Parameter(self._anchors(latent.tokens))
+        blocks = [CrossBlock(width, width, heads, mlp_ratio, depth) for _ in range(depth)]
+        for block in blocks:
+            block.attention.match_keys_()
+        self.blocks = nn.ModuleList(blocks)
 
     def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
         """decoded_BQC, all channels of ``DataSpec.fields``, normalised.
@@ -63,7 +71,14 @@ class PerceiverDecoder(Decoder):
         shared = coords_BQX.shape[0] > 1 and coords_BQX.stride(0) == 0
         x_BQD = self.embed(self.features(coords_BQX[:1] if shared else coords_BQX))
         x_BQD = x_BQD.expand(latent_BLD.shape[0], -1, -1)
+        tokens_BLD = self.embed_latent(latent_BLD) + self.token_positions_LD
         for block in self.blocks:
-            x_BQD = block(x_BQD, latent_BLD)
+            x_BQD = block(x_BQD, tokens_BLD)
         decoded_BQC: Tensor = self.head(self.norm(x_BQD))
         return decoded_BQC
+
+    @torch.no_grad()
+    def _anchors(self, tokens: int) -> Tensor:
+        """Embedded positions (L, D), of the size of normalised latent tokens, at which the tokens start."""
+        embedded_LD: Tensor = self.embed(self.features(anchor_positions(tokens, self.features.num_axes)))
+        return embedded_LD / embedded_LD.std()

@@ -6,7 +6,6 @@ Source: A. Jaegle et al., Perceiver (arXiv 2103.03206); B. Alkin et al., Univers
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from upt_core import LatentSpec
@@ -18,16 +17,19 @@ class PerceiverPooling(nn.Module):
     """L learned queries look at the tokens: (B, M, W) → (B, L, D), normalised token by token.
 
     Args:
-        width: W of the tokens.
+        start_LW: what the queries start as: positions embedded as those of the tokens are, so that each query first
+            attends to the tokens near its position.
         latent: L and D.
         heads: H, which must divide the width.
         mlp_ratio: hidden size of the MLP in widths.
     """
 
-    def __init__(self, width: int, latent: LatentSpec, heads: int, mlp_ratio: float) -> None:
+    def __init__(self, start_LW: Tensor, latent: LatentSpec, heads: int, mlp_ratio: float) -> None:
         super().__init__()
-        self.latent_queries_LD = nn.Parameter(torch.randn(latent.tokens, width))
+        width = start_LW.shape[1]
+        self.latent_queries_LD = nn.Parameter(start_LW.detach().clone())
         self.block = CrossBlock(width, width, heads, mlp_ratio)
+        self.block.attention.match_keys_()
         self.to_latent = nn.Linear(width, latent.dim) if width != latent.dim else nn.Identity()
         self.norm = nn.LayerNorm(latent.dim)
         initialise(self.to_latent)

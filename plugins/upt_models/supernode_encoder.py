@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from upt_core import DataSpec, Encoder, LatentSpec, Points, Queries
+from upt_models.anchors import anchor_positions
 from upt_models.blocks import SelfBlock
 from upt_models.checks import check_axes, check_channels, check_not_negative, check_positive
 from upt_models.fourier import FourierFeatures
@@ -68,7 +69,8 @@ class SupernodeEncoder(Encoder):
         self.embed_position = nn.Linear(self.features.num_features, width)
         initialise(self)
         self.blocks = nn.ModuleList(SelfBlock(width, heads, mlp_ratio, depth=depth) for _ in range(depth))
-        self.pool = PerceiverPooling(width, latent, heads, mlp_ratio)
+        start_LD = self.embed_position(self.features(anchor_positions(latent.tokens, data.num_axes)))
+        self.pool = PerceiverPooling(start_LD, latent, heads, mlp_ratio)
 
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         """latent_BLD of the input fields.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from upt_core import DataSpec, LatentSpec, Points
 from upt_models.anchors import anchor_positions
@@ -34,19 +35,32 @@ def test_positions_are_spread_evenly() -> None:
     assert counts.max() <= 5
 
 
-def test_encoder_and_decoder_start_local(make_spec: Callable[..., DataSpec], make_grid: Callable[..., Points]) -> None:
-    """A change at a point moves the tokens near it most, and a change of a token the answers near it most."""
-    latent, data = LatentSpec(tokens=16, dim=64), make_spec((64,), (True,))
-    encoder, decoder, points = GridEncoder(data, latent, depth=0), PerceiverDecoder(data, latent), make_grid((64,), 1)
-    anchor, far = anchor_positions(16, 1)[4, 0], anchor_positions(16, 1)[12, 0]
-    x = torch.zeros(1, 64, 2)
+def test_the_encoder_starts_local(make_spec: Callable[..., DataSpec], make_grid: Callable[..., Points]) -> None:
+    """A change in a patch moves the tokens near it more than those far from it."""
+    encoder = GridEncoder(make_spec((64,), (True,)), LatentSpec(tokens=16, dim=64), depth=0)
+    x, points = torch.zeros(16, 64, 2), make_grid((64,), 16, (True,))
     changed = x.clone()
-    changed[:, int(anchor * 64) // 4 * 4 :][:, :4] = 1
-    moved = (encoder(changed, points) - encoder(x, points)).norm(dim=-1)[0]
-    assert moved[3:6].mean() > 2 * moved[11:14].mean()
-    z = torch.randn(1, 16, 64)
-    other = z.clone()
-    other[:, 4] = torch.randn(64)
-    coords = torch.stack([anchor, far]).view(1, 2, 1)
-    answered = (decoder(other, coords) - decoder(z, coords)).norm(dim=-1)[0]
-    assert answered[0] > 1.5 * answered[1]
+    for row in range(16):  # row r changes patch r, which lies at anchor r
+        changed[row, 4 * row : 4 * row + 4] = 1
+    moved_LL = (encoder(changed, points) - encoder(x, points)).norm(dim=-1)
+    assert near(moved_LL) > 2 * far(moved_LL)
+
+
+def test_the_decoder_starts_local(make_spec: Callable[..., DataSpec]) -> None:
+    """A change of a token moves the answers near its anchor more than those far from it."""
+    decoder = PerceiverDecoder(make_spec((64,), (True,)), LatentSpec(tokens=16, dim=64))
+    z = torch.randn(1, 16, 64).expand(16, -1, -1)
+    changed = z + torch.eye(16).unsqueeze(-1) * torch.randn(16, 1, 64)  # row r changes token r
+    coords = anchor_positions(16, 1).expand(16, -1, -1)
+    moved_LL = (decoder(changed, coords) - decoder(z, coords)).norm(dim=-1)
+    assert near(moved_LL) > 1.5 * far(moved_LL)
+
+
+def near(moved_LL: Tensor) -> Tensor:
+    """Mean effect of the r-th change at the r-th anchor and next to it."""
+    return torch.stack([moved_LL.roll(shift, dims=1).diagonal() for shift in (-1, 0, 1)]).mean()
+
+
+def far(moved_LL: Tensor) -> Tensor:
+    """Mean effect of the r-th change half the box away."""
+    return torch.stack([moved_LL.roll(shift, dims=1).diagonal() for shift in (7, 8, 9)]).mean()

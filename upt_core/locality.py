@@ -40,11 +40,11 @@ def _quantise(coords_BNX: Tensor, bits: int) -> Tensor:
     low = coords.amin(dim=1, keepdim=True)
     span = (coords.amax(dim=1, keepdim=True) - low).amax(dim=2, keepdim=True)
     scaled = (coords - low) / span.clamp_min(torch.finfo(torch.float64).tiny)
-    return (scaled * (2**bits - 1)).round().long()
+    return torch.round(scaled * (2**bits - 1)).long()
 
 
 def _to_transpose(axes: list[Tensor], bits: int) -> None:
-    """Turns coordinates into the transposed Hilbert index, in place in the list (Skilling's inverse undo and Gray code)."""
+    """Turns coordinates into the transposed Hilbert index, in place (Skilling's inverse undo, then Gray code)."""
     bit = 1 << (bits - 1)
     while bit > 1:
         low_bits = bit - 1

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import DataSpec, Trajectories
-from upt_core.errors import DataError
+from upt_core.batch import DataSpec
 
 SMALL = 1e-12
 
@@ -104,35 +103,6 @@ class RunningMoments:
         """Standard deviation; 1 where a channel does not vary."""
         std = (self.square / max(1, self.count)).sqrt()
         return torch.where(std > SMALL * (1 + self.mean.abs()), std, 1.0)
-
-
-def measure(trajectories: Trajectories, data: DataSpec, condition: tuple[str, ...]) -> Normalization:
-    """Statistics of every field and condition over the trajectories of the training split.
-
-    Raises:
-        DataError: a field holds values that are not finite.
-    """
-    fields = {spec.name: RunningMoments() for spec in data.fields}
-    conditions = RunningMoments()
-    for i in range(len(trajectories)):
-        trajectory = trajectories.read(i, 0, trajectories.num_times(i))
-        for name, moments in fields.items():
-            value = trajectory.fields[name]
-            if not torch.isfinite(value).all():
-                raise DataError(
-                    f"trajectory {i} of the training split: field {name!r} has NaN or infinite values; "
-                    f"remove or repair it"
-                )
-            moments.add(value.reshape(-1, value.shape[-1]))
-        if condition:
-            conditions.add(condition_rows(trajectory.condition, trajectory.time_T, condition))
-    return Normalization(
-        data,
-        torch.cat([moments.mean for moments in fields.values()]),
-        torch.cat([moments.std() for moments in fields.values()]),
-        conditions.mean,
-        conditions.std() if condition else conditions.mean,
-    )
 
 
 TIME_STEP = "time_step"

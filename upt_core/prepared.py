@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
-
-import torch
-from torch import Tensor
 
 from upt_core.batch import DataSpec, Trajectories
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset, Split
 from upt_core.loader import Batches
-from upt_core.normalize import TIME_STEP, Normalization, measure
+from upt_core.normalize import Normalization
+from upt_core.survey import Survey
 from upt_core.windows import Windows
 
 
@@ -40,11 +37,9 @@ class PreparedData:
             _check_same_fields(dataset.spec(), normalization.data)
             self.data, self.normalization = normalization.data, normalization
             return
-        train = self.trajectories("train")
-        spec = dataset.spec()
-        self.data = replace(spec, condition=_conditions(train, spec), origin=spec.origin or _origin(train, spec))
-        measured = measure(train, self.data, self.data.condition)
-        self.normalization = measured if normalize == "standard" else Normalization.identity(self.data)
+        survey = Survey(self.trajectories("train"), dataset.spec())
+        self.data = survey.data()
+        self.normalization = survey.normalization() if normalize == "standard" else Normalization.identity(self.data)
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split."""
@@ -78,34 +73,3 @@ def _check_same_fields(spec: DataSpec, stored: DataSpec) -> None:
 
 def _named(spec: DataSpec) -> str:
     return ", ".join(f"{field.name} ({field.channels})" for field in spec.fields)
-
-
-def _conditions(trajectories: Trajectories, spec: DataSpec) -> tuple[str, ...]:
-    """The data set's conditions, and the time step where it is not the same everywhere."""
-    if spec.steady:
-        return spec.condition
-    low, high = float("inf"), 0.0
-    for i in range(len(trajectories)):
-        steps = trajectories.read(i, 0, trajectories.num_times(i)).time_T.double().diff()
-        low, high = min(low, float(steps.min())), max(high, float(steps.max()))
-    if low <= 0:
-        raise DataError(f"physical time must increase from step to step; the smallest step is {low:g}")
-    return (*spec.condition, TIME_STEP) if high > low * (1 + 1e-3) else spec.condition
-
-
-def _origin(trajectories: Trajectories, spec: DataSpec) -> tuple[float, ...]:
-    """The low corner of a domain of the given extent, centred on the bounding box of all training points."""
-    low: Tensor | None = None
-    high: Tensor | None = None
-    seen: set[int] = set()
-    for i in range(len(trajectories)):
-        trajectory = trajectories.read(i, 0, 1)
-        if trajectory.point_set in seen:
-            continue
-        seen.add(trajectory.point_set)
-        coords = trajectory.coords_NX.double()
-        low = coords.amin(0) if low is None else torch.minimum(low, coords.amin(0))
-        high = coords.amax(0) if high is None else torch.maximum(high, coords.amax(0))
-    assert low is not None
-    assert high is not None
-    return tuple(((low + high - torch.tensor(spec.extent, dtype=torch.float64)) / 2).tolist())

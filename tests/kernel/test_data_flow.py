@@ -7,8 +7,9 @@ import torch
 
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory, split_indices
 from upt_core.loader import Batches
-from upt_core.normalize import Normalization, RunningMoments, measure
+from upt_core.normalize import Normalization, RunningMoments
 from upt_core.prepared import PreparedData
+from upt_core.survey import Survey
 from upt_core.windows import Windows
 
 U = FieldSpec("u")
@@ -142,7 +143,7 @@ class TestNormalization:
 
     def test_is_measured_on_the_training_split_and_undone(self) -> None:
         data = moving()
-        scale = measure(InMemory([trajectory()]), data, ())
+        scale = Survey(InMemory([trajectory()]), data).normalization()
         batch = Batches(Windows(InMemory([trajectory()]), data, 1), scale, 4)[0]
         assert torch.cat([batch.input_BNC, batch.target_BTNC[-1:, 0]]).mean().item() == pytest.approx(0, abs=1e-6)
         assert torch.allclose(scale.to_physical(batch.target_BTNC)[0, 0, :, 0], torch.tensor([10.0, 11, 12, 13]))
@@ -151,7 +152,7 @@ class TestNormalization:
         bad = trajectory()
         bad.fields["u"][2, 1] = float("nan")
         with pytest.raises(DataError, match="trajectory 1 of the training split: field 'u' has NaN or infinite values"):
-            measure(InMemory([trajectory(), bad]), moving(), ())
+            Survey(InMemory([trajectory(), bad]), moving())
 
 
 class TestPreparedData:
@@ -172,6 +173,22 @@ class TestPreparedData:
     def test_time_must_increase(self) -> None:
         with pytest.raises(DataError, match="physical time must increase from step to step; the smallest step is 0"):
             PreparedData(Given(moving(), [trajectory(dt=0.0)]))
+
+    def test_one_time_step_is_not_enough(self) -> None:
+        with pytest.raises(DataError, match="trajectory 0 of the training split has 1 time step; at least 2"):
+            PreparedData(Given(moving(), [trajectory(times=1)]))
+
+    def test_each_trajectory_is_read_once(self) -> None:
+        class Counting(InMemory):
+            reads = 0
+
+            def read(self, index: int, start: int, stop: int) -> Trajectory:
+                self.reads += 1
+                return super().read(index, start, stop)
+
+        trajectories = Counting([trajectory(), trajectory()])
+        Survey(trajectories, moving()).normalization()
+        assert trajectories.reads == 2
 
     def test_an_empty_split_is_refused(self) -> None:
         with pytest.raises(

@@ -31,18 +31,20 @@ class Problem:
         message: what came and what was expected.
         origin: the file, line and column (or the command line) that the value came from.
         hint: what to do, for example the nearest valid name.
+        owner: the plugin that declares the value, with its distribution.
     """
 
     path: tuple[str | int, ...]
     message: str
     origin: str = ""
     hint: str = ""
+    owner: str = ""
 
     def __str__(self) -> str:
         where = ".".join(str(key) for key in self.path)
-        place = ": ".join(part for part in (self.origin, where) if part)
-        text = f"{place}: {self.message}" if place else self.message
-        return f"{text}\n    {self.hint}" if self.hint else text
+        text = ": ".join(part for part in (self.origin, where, self.message) if part)
+        below = (self.hint, f"declared by {self.owner}" if self.owner else "")
+        return "".join([text, *(f"\n    {line}" for line in below if line)])
 
 
 class ConfigError(UserError):

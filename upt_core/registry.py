@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -22,6 +23,8 @@ Kind = Literal[
     "callback",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_PATH = re.compile(r"\w+(\.\w+)*:\w+")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,25 @@ class Entry:
     target: type | str
     distribution: Distribution
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and _NAME.fullmatch(self.name)):
+            raise PluginError(
+                f"{self.name!r} cannot be the name of a {self.kind}; use letters, digits, '_', '-' and '.'"
+            )
+        if not (isinstance(self.target, type) or (isinstance(self.target, str) and _PATH.fullmatch(self.target))):
+            raise PluginError(
+                f"{self.kind} {self.name!r} is registered as {self.target!r}; "
+                "expected a class or 'package.module:Class'"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} of {self.distribution}"
+
+    @property
+    def path(self) -> str:
+        """``package.module:Class``."""
+        return self.target if isinstance(self.target, str) else f"{self.target.__module__}:{self.target.__qualname__}"
+
     def load(self) -> type:
         """The class.
 
@@ -53,20 +75,16 @@ class Entry:
         cls = self._import() if isinstance(self.target, str) else self.target
         base = kind_class(self.kind)
         if not (isinstance(cls, type) and issubclass(cls, base)):
-            raise PluginError(
-                f"{self.kind} {self.name!r} of {self.distribution} is {cls!r}; it must be a subclass of "
-                f"upt_core.{base.__name__}"
-            )
+            raise PluginError(f"{self} is {cls!r}; it must be a subclass of upt_core.{base.__name__}")
         return cls
 
     def _import(self) -> type:
-        module, _, attribute = str(self.target).partition(":")
+        module, _, attribute = self.path.partition(":")
         try:
             loaded: type = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+        except Exception as error:  # a stranger's import may raise anything
             raise PluginError(
-                f"{self.kind} {self.name!r} of {self.distribution} cannot be imported from {self.target!r}: "
-                f"{type(error).__name__}: {error}"
+                f"{self} cannot be imported from {self.path!r}: {type(error).__name__}: {error}"
             ) from error
         return loaded
 
@@ -79,6 +97,9 @@ class BrokenPlugin:
     distribution: Distribution
     cause: str
 
+    def __str__(self) -> str:
+        return f"{self.entry_point} of {self.distribution} ({self.cause})"
+
 
 @dataclass
 class Registry:
@@ -89,7 +110,9 @@ class Registry:
 
     def register(self, entry: Entry) -> None:
         """Adds a plugin. A second claim of a name is kept, and refused when the name is used."""
-        self.entries.setdefault((entry.kind, entry.name), []).append(entry)
+        claims = self.entries.setdefault((entry.kind, entry.name), [])
+        if entry not in claims:
+            claims.append(entry)
 
     def names(self, kind: Kind) -> list[str]:
         """All names of a kind, sorted."""
@@ -105,8 +128,8 @@ class Registry:
         if not claims:
             raise PluginError(self._unknown(kind, name))
         if len(claims) > 1:
-            who = " and ".join(str(entry.distribution) for entry in claims)
-            raise PluginError(f"{kind} {name!r} is claimed by {who}; uninstall one of them, or ask it for another name")
+            who = " and by ".join(f"{entry.distribution} ({entry.path})" for entry in claims)
+            raise PluginError(f"{kind} {name!r} is claimed by {who}; uninstall one, or ask its author for another name")
         return claims[0]
 
     def load(self, kind: Kind, name: str) -> type:
@@ -114,7 +137,7 @@ class Registry:
         return self.find(kind, name).load()
 
     def conflicts(self) -> list[list[Entry]]:
-        """Names that more than one distribution claims."""
+        """Names that more than one plugin claims."""
         return [claims for claims in self.entries.values() if len(claims) > 1]
 
     def _unknown(self, kind: Kind, name: str) -> str:
@@ -125,12 +148,10 @@ class Registry:
             parts.append("did you mean " + " or ".join(repr(other) for other in near) + "?")
         elsewhere = [other for other in KINDS if other != kind and (other, name) in self.entries]
         if elsewhere:
-            parts.append(f"({name!r} is a {' and a '.join(elsewhere)})")
+            parts.append(f"{name!r} is the name of {' and '.join(map(with_article, elsewhere))}")
         parts.append(f"known: {', '.join(known) or 'none'}")
         if self.broken:
-            parts.append(
-                "broken: " + ", ".join(f"{b.entry_point} of {b.distribution} ({b.cause})" for b in self.broken)
-            )
+            parts.append(f"plugins that could not be loaded: {', '.join(map(str, self.broken))}")
         return "; ".join(parts)
 
 
@@ -138,16 +159,10 @@ def kind_class(kind: Kind) -> type:
     """The abstract class of a kind."""
     from upt_core import kinds  # late: the registry is read without torch, classes need it
 
-    classes: dict[Kind, type] = {
-        "dataset": kinds.Dataset,
-        "sampler": kinds.Sampler,
-        "encoder": kinds.Encoder,
-        "approximator": kinds.Approximator,
-        "decoder": kinds.Decoder,
-        "loss": kinds.LossTerm,
-        "schedule": kinds.Schedule,
-        "metric": kinds.Metric,
-        "optimizer": kinds.Optimizer,
-        "callback": kinds.Callback,
-    }
-    return classes[kind]
+    cls: type = getattr(kinds, "LossTerm" if kind == "loss" else kind.capitalize())
+    return cls
+
+
+def with_article(kind: Kind) -> str:
+    """ "a sampler", "an encoder"."""
+    return f"{'an' if kind[0] in 'aeo' else 'a'} {kind}"

@@ -6,25 +6,29 @@ signature of the class that the name stands for. Only plugins that are named are
 
 from __future__ import annotations
 
-import inspect
+import collections.abc
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
-import docstring_parser
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, create_model
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, ValidationInfo, create_model
 from pydantic_core import PydanticCustomError, core_schema
 
-from upt_core.batch import DataSpec, LatentSpec
 from upt_core.errors import PluginError
 from upt_core.kinds import FixedValue
-from upt_core.registry import KINDS, Entry, Kind, Registry, kind_class
-
-RUNTIME_TYPES: tuple[type, ...] = (DataSpec, LatentSpec)
-"""Constructor parameters of these types are supplied by upt and cannot be written in YAML."""
+from upt_core.registry import KINDS, Entry, Kind, Registry, kind_class, with_article
+from upt_core.shown import shown
+from upt_core.signature import Signature, parameter_descriptions, read_signature
 
 BUILT_WHEN_CHECKED: tuple[Kind, ...] = ("sampler", "loss", "schedule", "metric", "optimizer")
 """Kinds whose constructors are cheap: they are tried at parse time, so that errors across arguments are located."""
+
+__all__ = ["KIND_KEY", "Plugin", "PluginConfig", "Section", "as_config", "parameter_descriptions", "plugin_model"]
+
+KIND_KEY = "x-upt-kind"
+"""Stands in a pydantic JSON schema where a plugin of a kind is expected; ``json_schema`` puts a reference there."""
 
 Runtime = Mapping[type, Any]
 
@@ -41,36 +45,33 @@ class PluginConfig(Section):
     kind: ClassVar[Kind]
     entry: ClassVar[Entry]
     plugin: ClassVar[type]
-    parameters: ClassVar[tuple[str, ...]]
-    runtime: ClassVar[dict[str, type]]
+    signature: ClassVar[Signature]
 
     name: str
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments as validated: nested plugins are still configurations."""
+        return {parameter.name: getattr(self, _field(parameter.name)) for parameter in self.signature.parameters}
 
     def build(self, runtime: Runtime | None = None) -> Any:
         """The plugin's object; nested plugins are built first.
 
         Args:
-            runtime: objects for the parameters of ``RUNTIME_TYPES``, by type.
+            runtime: objects for the parameters that upt supplies, by type.
         """
-        arguments = {name: _built(getattr(self, name), runtime) for name in self.parameters}
-        for name, cls in self.runtime.items():
+        arguments = {name: _built(value, runtime) for name, value in self.arguments().items()}
+        for name, cls in self.signature.runtime.items():
             assert runtime is not None, f"{self.name} needs {cls.__name__}"
             arguments[name] = runtime[cls]
         return self.plugin(**arguments)
 
-
-def _built(value: Any, runtime: Runtime | None) -> Any:
-    if isinstance(value, PluginConfig):
-        return value.build(runtime)
-    if isinstance(value, list | tuple):
-        return type(value)(_built(item, runtime) for item in value)
-    if isinstance(value, dict):
-        return {key: _built(item, runtime) for key, item in value.items()}
-    return value
+    def needs_runtime(self) -> bool:
+        """Whether it, or a plugin in it, can only be built when the data is known."""
+        return bool(self.signature.runtime) or any(_needs_runtime(value) for value in self.arguments().values())
 
 
 class Plugin:
-    """Annotation of a value that names a plugin: ``Annotated[PluginConfig, Plugin("sampler")]``.
+    """Annotation of a value that names a plugin: ``Annotated[Any, Plugin("sampler")]``.
 
     A bare name stands for ``{name: …}``; where a schedule is expected, a number stands for itself.
     """
@@ -81,128 +82,101 @@ class Plugin:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(self._validate)
 
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {KIND_KEY: self.kind}
+
     def _validate(self, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, PluginConfig) and value.kind == self.kind:
+        if isinstance(value, FixedValue) and self.kind == "schedule":
             return value
         if self.kind == "schedule" and isinstance(value, int | float) and not isinstance(value, bool):
-            return FixedValue(float(value))
+            return _fixed(value)
         value = {"name": value} if isinstance(value, str) else value
         name = value.get("name") if isinstance(value, Mapping) else None
         if not isinstance(name, str):
-            raise _problem(f"expected the name of a {self.kind} or a mapping with 'name'; got {_shown(value)}")
+            raise _error(f"expected {self.expected}; got {shown(value)}")
+        assert info.context is not None, "validate through upt_core.settings.validate"
         registry: Registry = info.context["registry"]
-        config = self.model(registry, name).model_validate(dict(value), context=info.context)
-        if self.kind in BUILT_WHEN_CHECKED and not config.runtime:
+        config = _model(registry, self.kind, name).model_validate(dict(value), context=info.context)
+        if self.kind in BUILT_WHEN_CHECKED and not config.needs_runtime():
             try:
                 config.build()
             except ValueError as error:
-                raise _problem(str(error)) from error
+                raise _error(str(error), "refused") from error
         return config
 
-    def model(self, registry: Registry, name: str) -> type[PluginConfig]:
-        """The pydantic model of a plugin of this kind; an unknown or broken one is a located error."""
-        try:
-            return plugin_model(registry.find(self.kind, name))
-        except PluginError as error:
-            raise PydanticCustomError("plugin", "{message}", {"message": str(error)}) from error
+    @property
+    def expected(self) -> str:
+        """What may stand here, for messages."""
+        number = "a number, " if self.kind == "schedule" else ""
+        return f"{number}the name of {with_article(self.kind)} or a mapping with its 'name'"
 
 
-def _problem(message: str) -> PydanticCustomError:
-    return PydanticCustomError("plugin", "{message}", {"message": message})
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-_MODELS: dict[Entry, type[PluginConfig]] = {}
-
-
+@cache
 def plugin_model(entry: Entry) -> type[PluginConfig]:
     """The pydantic model of a plugin, made from its constructor's signature and docstring.
 
     Raises:
         PluginError: the class cannot be imported, or its signature cannot be written in YAML.
     """
-    if entry not in _MODELS:
-        _MODELS[entry] = _make_model(entry)
-    return _MODELS[entry]
-
-
-def _make_model(entry: Entry) -> type[PluginConfig]:
-    cls = entry.load()
-    where = f"{entry.kind} {entry.name!r} of {entry.distribution}"
-    if inspect.isabstract(cls):
-        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-        raise PluginError(f"{where} cannot be used: {cls.__name__} lacks the methods {missing}")
-    try:
-        hints = get_type_hints(_constructor(cls), include_extras=True)
-    except Exception as error:
-        raise PluginError(f"{where}: the annotations of {cls.__name__} cannot be resolved: {error}") from error
     own_fields = dict(_KIND_FIELDS.get(entry.kind, {}))
+    signature = read_signature(entry, ["name", *own_fields])
     fields: dict[str, Any] = {"name": (str, Field(entry.name, description=f"the {entry.kind}'s name"))}
-    runtime: dict[str, type] = {}
-    descriptions = parameter_descriptions(cls)
-    for name, parameter in _parameters(cls, where).items():
-        if name not in hints:
-            raise PluginError(f"{where}: parameter {name!r} of {cls.__name__} has no type annotation")
-        if hints[name] in RUNTIME_TYPES:
-            runtime[name] = hints[name]
-            continue
-        if name in fields or name in own_fields:
-            raise PluginError(f"{where}: parameter {name!r} of {cls.__name__} has a reserved name; rename it")
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[name] = (as_config(hints[name]), Field(default, description=descriptions.get(name)))
+    for parameter in signature.parameters:
+        try:
+            annotation = as_config(parameter.annotation)
+        except TypeError as error:
+            raise PluginError(f"{entry}: parameter {parameter.name!r} cannot be written in YAML: {error}") from error
+        field = Field(parameter.default, alias=parameter.name, description=parameter.description)
+        fields[_field(parameter.name)] = (annotation, field)
     model = create_model(f"{entry.kind}:{entry.name}", __base__=PluginConfig, **fields, **own_fields)
-    model.kind, model.entry, model.plugin = entry.kind, entry, cls
-    model.parameters = tuple(name for name in fields if name != "name")
-    model.runtime = runtime
+    model.kind, model.entry, model.plugin, model.signature = entry.kind, entry, signature.cls, signature
     return model
 
 
-def _constructor(cls: type) -> Any:
-    return getattr(cls, "__init__")  # noqa: B009 (as an attribute it is what a class has, not an instance)
-
-
-def _parameters(cls: type, where: str) -> dict[str, inspect.Parameter]:
-    if _constructor(cls) is object.__init__:
-        return {}
-    found = {name: p for name, p in inspect.signature(cls).parameters.items() if name != "self"}
-    for name, parameter in found.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise PluginError(f"{where}: parameter {name!r} of {cls.__name__} cannot be written in YAML (use keywords)")
-    return found
-
-
-def parameter_descriptions(cls: type) -> dict[str, str]:
-    """One line for each constructor parameter, from the docstrings' ``Args``."""
-    found: dict[str, str] = {}
-    for doc in (cls.__doc__, _constructor(cls).__doc__):
-        for parameter in docstring_parser.parse(doc or "").params:
-            found[parameter.arg_name] = " ".join((parameter.description or "").split())
-    return found
-
-
-_SCALARS = (bool, int, float, str)
+_SCALARS = (bool, int, str)
 
 
 def as_config(annotation: Any) -> Any:
-    """An annotation as a configuration has it: kinds become plugin references, scalars do not convert silently."""
-    if isinstance(annotation, type):
-        for kind in KINDS:
-            if annotation is kind_class(kind):
-                return Annotated[Any, Plugin(kind)]
-        return Annotated[annotation, Strict()] if annotation in _SCALARS else annotation
+    """An annotation as a configuration has it: kinds become plugin references, scalars do not convert silently.
+
+    Raises:
+        TypeError: YAML cannot write values of this type.
+    """
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return _class_as_config(annotation)
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return Annotated[(as_config(args[0]), *args[1:])]
     if origin in (Union, types.UnionType):
         return Union[tuple(as_config(arg) for arg in args)]  # noqa: UP007 (built from values)
-    if origin in (list, tuple, dict):
-        return origin[tuple(arg if arg is ... else as_config(arg) for arg in args)]
-    return annotation
+    container = _CONTAINERS.get(origin)
+    if container is not None:
+        return container[tuple(arg if arg is ... else as_config(arg) for arg in args)]
+    if origin is Literal or annotation is Any:
+        return annotation
+    raise TypeError(f"{annotation} is not a type that YAML has")
 
+
+def _class_as_config(cls: type) -> Any:
+    for kind in KINDS:
+        if cls is kind_class(kind):
+            return Annotated[Any, Plugin(kind)]
+    if cls is float:
+        return Annotated[float, Strict(), AllowInfNan(False)]
+    if cls in _SCALARS:
+        return Annotated[cls, Strict()]
+    if cls in (Path, type(None), list, tuple, dict):
+        return cls
+    raise TypeError(f"{cls.__name__} is not a type that YAML has")
+
+
+_CONTAINERS: dict[Any, Any] = {
+    list: list,
+    tuple: tuple,
+    dict: dict,
+    collections.abc.Sequence: list,
+    collections.abc.Mapping: dict,
+}
 
 _KIND_FIELDS: dict[Kind, dict[str, Any]] = {
     "loss": {
@@ -215,3 +189,48 @@ _KIND_FIELDS: dict[Kind, dict[str, Any]] = {
     },
 }
 """Keys that every plugin of a kind has in a configuration, beside its own parameters."""
+
+
+def _field(parameter: str) -> str:
+    """The model's field for a parameter: another name where pydantic or ``PluginConfig`` use that one."""
+    taken = parameter.startswith("_") or hasattr(PluginConfig, parameter) or parameter in PluginConfig.__annotations__
+    return f"argument_{parameter}" if taken else parameter
+
+
+def _model(registry: Registry, kind: Kind, name: str) -> type[PluginConfig]:
+    try:
+        return plugin_model(registry.find(kind, name))
+    except PluginError as error:
+        raise _error(str(error), "refused") from error
+
+
+def _fixed(value: float) -> FixedValue:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
+    if number - number != 0:
+        raise _error(f"expected a finite number; got {shown(value)}")
+    return FixedValue(number)
+
+
+def _built(value: Any, runtime: Runtime | None) -> Any:
+    if isinstance(value, PluginConfig):
+        return value.build(runtime)
+    if isinstance(value, list | tuple):
+        return type(value)(_built(item, runtime) for item in value)
+    if isinstance(value, dict):
+        return {key: _built(item, runtime) for key, item in value.items()}
+    return value
+
+
+def _needs_runtime(value: Any) -> bool:
+    if isinstance(value, PluginConfig):
+        return value.needs_runtime()
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return any(_needs_runtime(item) for item in inside)
+
+
+def _error(message: str, code: Literal["expected", "refused"] = "expected") -> PydanticCustomError:
+    """An error of a reference to a plugin: another value is expected there, or this plugin refuses it."""
+    return PydanticCustomError(code, "{message}", {"message": message})

@@ -12,7 +12,8 @@ from torch import Tensor
 from upt_core import Points, Queries
 
 MAX_DISTANCES = 1 << 24
-"""Most distances held at once (64 MiB in float32); more supernodes are searched in chunks."""
+"""Most distances held at once (64 MiB in float32); more supernodes are searched in chunks, so memory does not grow
+with S · N."""
 
 OVERLAP = {1: 2.3, 2: 4.0, 3: 6.0}
 """Into how many neighbourhoods a point falls on average, by number of axes, where no radius is given.
@@ -58,16 +59,18 @@ def default_radius(num_supernodes: int, num_axes: int) -> float:
     return float((OVERLAP[num_axes] / (ball * num_supernodes)) ** (1 / num_axes))
 
 
-def find_neighbourhoods(points: Points, num_supernodes: int, radius: float, max_neighbours: int) -> Neighbourhoods:
+def find_neighbourhoods(
+    points: Points, periodic: Sequence[bool], num_supernodes: int, radius: float, max_neighbours: int
+) -> Neighbourhoods:
     """Chooses supernodes and finds the nearest ``max_neighbours`` points within the radius of each."""
     coords_BNX, mask_BN, rows = points.coords_BNX.float(), points.mask_BN, points.batch_size
     if points.shared and mask_BN is None:
         coords_BNX, rows = coords_BNX[:1], 1
     supernode_BS, real_BS = choose_supernodes(points, num_supernodes)
     coords_BSX = Queries(supernode_BS[:rows]).take(coords_BNX)
-    index_BSK = _nearest(coords_BSX, coords_BNX, mask_BN, points.periodic, min(max_neighbours, points.num_points))
+    index_BSK = _nearest(coords_BSX, coords_BNX, mask_BN, periodic, min(max_neighbours, points.num_points))
     neighbour_BSKX = Queries(index_BSK.flatten(1)).take(coords_BNX).view(*index_BSK.shape, points.num_axes)
-    offset_BSKX = shortest(neighbour_BSKX - coords_BSX.unsqueeze(2), points.periodic)
+    offset_BSKX = shortest(neighbour_BSKX - coords_BSX.unsqueeze(2), periodic)
     distance_BSK = offset_BSKX.square().sum(-1).sqrt()
     heard_BSK = distance_BSK <= radius
     if mask_BN is not None:

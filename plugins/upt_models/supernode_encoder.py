@@ -61,7 +61,7 @@ class SupernodeEncoder(Encoder):
         check_not_negative(depth=depth)
         width = latent.dim if width is None else width
         self.num_axes, self.input_channels = data.num_axes, data.input_channels
-        self.supernodes, self.max_neighbours = supernodes, max_neighbours
+        self.periodic, self.supernodes, self.max_neighbours = data.periodic, supernodes, max_neighbours
         self.radius = default_radius(supernodes, data.num_axes) if radius is None else radius
         self.features = FourierFeatures(data.periodic, frequencies)
         self.message_in = nn.Linear(data.input_channels + data.num_axes + 1, width)
@@ -80,7 +80,7 @@ class SupernodeEncoder(Encoder):
         """
         check_axes("encoder 'supernode'", self.num_axes, points.num_axes)
         check_channels("encoder 'supernode'", self.input_channels, input_BNC.shape[-1])
-        near = find_neighbourhoods(points, self.supernodes, self.radius, self.max_neighbours)
+        near = find_neighbourhoods(points, self.periodic, self.supernodes, self.radius, self.max_neighbours)
         tokens_BSD = self._messages(input_BNC, near) + self.embed_position(self.features(near.coords_BSX))
         for block in self.blocks:
             tokens_BSD = block(tokens_BSD, mask_BL=near.real_BS)

@@ -47,7 +47,7 @@ def test_a_row_with_fewer_points_than_supernodes_uses_each_point_once() -> None:
 @pytest.mark.parametrize("periodic", [(False, False), (True, False), (True, True)])
 def test_neighbours_are_those_of_a_plain_search(make_scattered: MakeScattered, periodic: tuple[bool, ...]) -> None:
     points = make_scattered(60, 2, periodic)
-    near = find_neighbourhoods(points, 10, radius=0.2, max_neighbours=7)
+    near = find_neighbourhoods(points, periodic, 10, radius=0.2, max_neighbours=7)
     chosen, _ = choose_supernodes(points, 10)
     for row in range(2):
         for s in range(10):
@@ -72,7 +72,7 @@ def test_padding_is_never_heard() -> None:
     coords = torch.rand(2, 30, 2)
     coords[1, 20:] = coords[1, :10]  # padding lies on real points, as near as can be
     points = Points(coords, lengths=(30, 20), periodic=(False, False))
-    near = find_neighbourhoods(points, 8, radius=2.0, max_neighbours=30)
+    near = find_neighbourhoods(points, (False, False), 8, radius=2.0, max_neighbours=30)
     assert near.index_BSK[1][near.heard_BSK[1]].max() < 20
     assert near.heard_BSK[0].sum(-1).tolist() == [30] * 8
     assert near.heard_BSK[1].sum(-1).tolist() == [20] * 8
@@ -80,22 +80,22 @@ def test_padding_is_never_heard() -> None:
 
 def test_chunks_do_not_change_the_result(make_scattered: MakeScattered, monkeypatch: pytest.MonkeyPatch) -> None:
     points = make_scattered(50)
-    whole = find_neighbourhoods(points, 20, 0.3, 8)
+    whole = find_neighbourhoods(points, (False, True), 20, 0.3, 8)
     monkeypatch.setattr(neighbours, "MAX_DISTANCES", 3 * 2 * 50)
-    parts = find_neighbourhoods(points, 20, 0.3, 8)
+    parts = find_neighbourhoods(points, (False, True), 20, 0.3, 8)
     assert torch.equal(whole.index_BSK, parts.index_BSK)
 
 
 def test_shared_points_are_searched_once(make_grid: MakeGrid) -> None:
-    assert find_neighbourhoods(make_grid((8, 8), 5), 16, 0.2, 8).index_BSK.shape == (1, 16, 8)
+    assert find_neighbourhoods(make_grid((8, 8), 5), (False, False), 16, 0.2, 8).index_BSK.shape == (1, 16, 8)
 
 
 @pytest.mark.parametrize(("axes", "overlap"), [(1, 2.3), (2, 4.0), (3, 6.0)])
 def test_the_default_radius_hears_each_point_as_often_as_documented(axes: int, overlap: float) -> None:
     # A periodic box of uniform points: the mean neighbourhood has overlap · N / S points. Mean of 100 neighbourhoods
     # of about 92 points or more: standard error below 2 %, so 10 % is five of them (false alarm below 1e-6).
-    points = Points(torch.rand(1, 4000, axes), periodic=(True,) * axes)
-    near = find_neighbourhoods(points, 100, default_radius(100, axes), 4000)
+    points = Points(torch.rand(1, 4000, axes))
+    near = find_neighbourhoods(points, (True,) * axes, 100, default_radius(100, axes), 4000)
     assert near.heard_BSK.sum(-1).float().mean().item() == pytest.approx(overlap * 40, rel=0.1)
 
 

@@ -14,3 +14,5 @@ def register_samplers(register: Register) -> None:
     register("cosine", "upt_samplers.cosine:Cosine")
     register("linear", "upt_samplers.linear:Linear")
     register("importance", "upt_samplers.importance:Importance")
+    register("mixture", "upt_samplers.mixture:Mixture")
+    register("boundary", "upt_samplers.boundary:Boundary")

@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from itertools import pairwise
 from typing import final
 
 import torch
 from torch import Tensor
 
 from upt_core import Points, hilbert_key
-from upt_samplers.snake import near_cubic, ravel
+from upt_samplers.snake import near_cubic, ravel, unravel
 
 
 class Blocks(ABC):
@@ -44,8 +43,8 @@ class Blocks(ABC):
         return torch.searchsorted(self.first_RK, position_BQ, right=True) - 1
 
     @abstractmethod
-    def point_at(self, position_BQ: Tensor) -> Tensor:
-        """The number of the point at each position."""
+    def point_at(self, position_BQ: Tensor, block_BQ: Tensor) -> Tensor:
+        """The number of the point at each position; ``block_BQ`` is ``block_at`` of it."""
 
     @abstractmethod
     def block_of(self, index_BQ: Tensor) -> Tensor:
@@ -79,9 +78,8 @@ class GridBlocks(Blocks):
             size_K = size_K * width_K
         super().__init__((size_K.cumsum(0) - size_K).unsqueeze(0), size_K.unsqueeze(0))
 
-    def point_at(self, position_BQ: Tensor) -> Tensor:
+    def point_at(self, position_BQ: Tensor, block_BQ: Tensor) -> Tensor:
         """Position → cell and place within it → coordinates → number."""
-        block_BQ = self.block_at(position_BQ)
         rest = position_BQ - self.first_RK[0].take(block_BQ)
         coordinates: list[Tensor] = []
         for start, width in reversed(self._sides(self.cell_K.take(block_BQ))):
@@ -92,12 +90,12 @@ class GridBlocks(Blocks):
 
     def block_of(self, index_BQ: Tensor) -> Tensor:
         """Number → coordinates → cell → its place in the order."""
-        axes = zip(_unravel(index_BQ, self.shape), self.shape, self.pieces, strict=True)
+        axes = zip(unravel(index_BQ, self.shape), self.shape, self.pieces, strict=True)
         return self.rank_K.take(ravel([((c + 1) * pieces - 1) // n for c, n, pieces in axes], self.pieces))
 
     def _sides(self, cell: Tensor) -> list[tuple[Tensor, Tensor]]:
         """First coordinate and width of cells along each axis."""
-        axes = zip(_unravel(cell, self.pieces), self.shape, self.pieces, strict=True)
+        axes = zip(unravel(cell, self.pieces), self.shape, self.pieces, strict=True)
         edges = [(piece * n // pieces, (piece + 1) * n // pieces) for piece, n, pieces in axes]
         return [(low, high - low) for low, high in edges]
 
@@ -122,7 +120,7 @@ class CurveBlocks(Blocks):
         """Runs are of equal length."""
         return position_BQ // self.size
 
-    def point_at(self, position_BQ: Tensor) -> Tensor:
+    def point_at(self, position_BQ: Tensor, block_BQ: Tensor) -> Tensor:
         """Through the locality order."""
         return self.points.locality_order_BN.gather(1, position_BQ)
 
@@ -133,9 +131,3 @@ class CurveBlocks(Blocks):
         block_RN = self.block_at(torch.arange(order_RN.shape[1], device=order_RN.device)).expand(order_RN.shape)
         table_RN = torch.empty_like(order_RN).scatter_(1, order_RN, block_RN)
         return table_RN.expand(index_BQ.shape[0], -1).gather(1, index_BQ)
-
-
-def _unravel(index: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
-    """Coordinates along each axis from row-major numbers."""
-    strides = [math.prod(shape[axis:]) for axis in range(len(shape) + 1)]
-    return [index % outer // inner for outer, inner in pairwise(strides)]

@@ -125,10 +125,13 @@ class Importance(Sampler):
         plan = self._plan_of(points, blocks, count)
         position_BQ = plan.draw(coupled_uniforms(points.batch_size, count, rng, self.coupling))
         num_points = points.num_points if points.length_B1 is None else points.length_B1
-        weight_BQ = (count / (num_points * plan.probability_at(position_BQ))).float()
+        block_BQ = blocks.block_at(position_BQ)
+        weight_BQ = (count / (num_points * plan.probability_of(block_BQ))).float()
         position_BQ, completed_BQ = complete(points, position_BQ, weight_BQ)
+        if completed_BQ is not weight_BQ:
+            block_BQ = blocks.block_at(position_BQ)
         self._weight_BQ = completed_BQ
-        return BlockQueries(blocks.point_at(position_BQ), completed_BQ, blocks.block_at(position_BQ))
+        return BlockQueries(blocks.point_at(position_BQ, block_BQ), completed_BQ, block_BQ)
 
     def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:
         """Moves the scores of visited blocks towards the squared residuals seen there (metric error, not dense)."""

@@ -24,6 +24,9 @@ from torch.nn.functional import pad
 from upt_samplers.blocks import Blocks
 
 _ROUNDING = 1e-9
+"""A point that ends (or begins) so close to a border is taken to end there: points of probability 1 fill a stratum."""
+
+_TO_SMALLEST = 1e-3  # the same in relation to the smallest probability, for very many points
 _TINY = 1e-12
 
 
@@ -66,9 +69,8 @@ class PivotalPlan:
         drawn_BQ = torch.where(right_BQ, self.right_RQ, torch.where(left_BQ, self.left_RQ, between_BQ))
         return torch.minimum(drawn_BQ, self.last_R1).clamp_min(0)  # out of range only in rows with fewer points than Q
 
-    def probability_at(self, position_BQ: Tensor) -> Tensor:
-        """The inclusion probability of the points at these positions."""
-        block_BQ = self.blocks.block_at(position_BQ)
+    def probability_of(self, block_BQ: Tensor) -> Tensor:
+        """The inclusion probability of a point of these blocks."""
         if self.probability_RK.shape[0] == 1:
             return self.probability_RK[0].take(block_BQ)
         return self.probability_RK.gather(1, block_BQ)
@@ -89,14 +91,17 @@ class PivotalPlan:
 
     def _across(self, border_RQ: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Position, left part and right part of the point across each border; strictly increasing under rounding."""
-        position, probability, left_part = self._find(border_RQ)
+        smallest_R1 = self.probability_RK.amin(-1, keepdim=True)
+        tolerance_R1 = (_TO_SMALLEST * smallest_R1).clamp_max(_ROUNDING)
+        position, probability, left_part = self._find(border_RQ - tolerance_R1)
+        left_part = left_part + tolerance_R1
         stratum = torch.arange(self.count, device=position.device)
         position = (position - stratum).cummax(1).values + stratum
         position = torch.minimum(position, self.last_R1 - (self.count - 1 - stratum))
         position[:, -1:] = self.last_R1
         left_part = torch.minimum(left_part.clamp_min(0), probability).clamp_max(1)
         right_part = probability - left_part
-        right_part = torch.where((stratum == self.count - 1) | (right_part < _ROUNDING), 0.0, right_part)
+        right_part = torch.where((stratum == self.count - 1) | (right_part < tolerance_R1), 0.0, right_part)
         return position, left_part, right_part
 
     def _chances(self, a: Tensor, b: Tensor, a_before: Tensor) -> None:

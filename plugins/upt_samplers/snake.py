@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -67,6 +68,12 @@ def ravel(coordinates: list[Tensor], shape: tuple[int, ...]) -> Tensor:
     for coordinate, length in zip(coordinates[1:], shape[1:], strict=True):
         index = index * length + coordinate
     return index
+
+
+def unravel(index: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
+    """Coordinates along each axis from row-major numbers."""
+    strides = [math.prod(shape[axis:]) for axis in range(len(shape) + 1)]
+    return [index % outer // inner for outer, inner in pairwise(strides)]
 
 
 def _flipped(coordinate: Tensor, length: int, flip: Tensor) -> Tensor:

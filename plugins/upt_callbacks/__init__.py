@@ -1,1 +1,17 @@
 """The built-in callbacks: listeners of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from upt_core import hookimpl
+
+if TYPE_CHECKING:
+    from upt_core.hookspecs import Register
+
+
+@hookimpl
+def register_callbacks(register: Register) -> None:
+    """Registers the callbacks by path: none is imported before it is used."""
+    register("csv", "upt_callbacks.csv:Csv")
+    register("tensorboard", "upt_callbacks.tensorboard:TensorBoard")

@@ -51,11 +51,12 @@ def write_run(
     metrics = {"relative_l2": {"name": "relative_l2"}, "rmse": {"name": "rmse"}}
     config = {"trainer": {"epochs": epochs}, "validation": {"metrics": metrics, "monitor": "relative_l2"}}
     (folder / "config.yaml").write_text(yaml.safe_dump({"data": {"name": "burgers1d"}, **config}))
-    environment = {"torch": "2.13.0", "device": "cpu (2 cores)", "git": {"commit": "0123456789abcdef", "branch": "main"}}
-    (folder / "environment.json").write_text(json.dumps(environment))
+    git = {"commit": "0123456789abcdef", "branch": "main", "changed": True}
+    (folder / "environment.json").write_text(json.dumps({"torch": "2.13.0", "device": "cpu (2 cores)", "git": git}))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines(done or epochs)))
     if finished:
-        results = {"model": {"relative_l2": 0.01234, "rmse": 0.005}, "persistence": {"relative_l2": 0.09876, "rmse": 0.04}}
+        model, still = {"relative_l2": 0.01234, "rmse": 0.005}, {"relative_l2": 0.09876, "rmse": 0.04}
+        results = {"model": model, "persistence": still}
         (folder / "results.json").write_text(json.dumps({"split": "test", "predictors": results}))
         np.savez_compressed(folder / "examples.npz", **examples(grid, points, shared, times, names))
     return folder

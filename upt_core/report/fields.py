@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -42,6 +43,7 @@ def draw_field(
         )
         ax.set_aspect(_aspect(x, y))
         return drawn
+    ax.set_facecolor(mpl.rcParams["grid.color"])  # neither end of a colour map vanishes on it
     inside = _inside(examples, coords_NX)
     size = min(60.0, max(1.0, 16000.0 / max(1, int(inside.sum()))))
     drawn = ax.scatter(

@@ -81,6 +81,11 @@ class RunData:
         return max((line["epoch"] + 1 for line in self.lines if line["kind"] == "epoch"), default=0)
 
     @property
+    def position(self) -> float:
+        """How far training came, in epochs, for axes: at least the place of the last logged step."""
+        return max([self._position(line) for line in self.lines if line["kind"] != "validation"], default=0.0) or 1.0
+
+    @property
     def seconds(self) -> float:
         """Time in training: the clock starts anew where a run was resumed."""
         total = previous = 0.0

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from upt_core.report.load import RunData, Series
-from upt_core.report.style import Theme, epoch_axis, figure
+from upt_core.report.style import Theme, epoch_axis, figure, legend_above
 
 CAPTION = (
-    "Unweighted loss terms. Thin lines: single logged batches. Thick lines: means of an epoch. "
+    "Unweighted loss terms. Thin lines: single logged batches. Thick lines: means of an epoch, at its middle. "
     "The total is the weighted sum. Values that are not positive cannot be drawn on this axis."
 )
 
@@ -30,13 +30,14 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
             ax.plot(series.epoch, series.value, color=color, alpha=0.35, linewidth=0.8)
         if name in means:
             series = _positive(means[name])
+            middle = series.epoch - 0.5
             style = "--" if name == "total" else "-"
-            ax.plot(series.epoch, series.value, style, color=color, marker="o", markersize=3)
+            ax.plot(middle, series.value, style, color=color, marker="o", markersize=3, clip_on=False)
         ax.plot([], [], "--" if name == "total" else "-", color=color, label=name)  # one entry of the legend for both
     ax.set_yscale("log")
     ax.set_ylabel("loss term, unweighted")
-    epoch_axis(ax, run.epochs)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    epoch_axis(ax, run.position)
+    legend_above(ax)
     return fig
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from upt_core.report import error_map, losses, predictions, validation, weights
 from upt_core.report.load import RunData
-from upt_core.report.style import THEMES, Theme
+from upt_core.report.style import DPI, LIGHT, THEMES, Theme
 from upt_core.report.template import CSS, PAGE
 
 
@@ -31,7 +31,7 @@ class Plot:
 PLOTS = (
     Plot("predictions", "Example predictions", predictions.draw, predictions.caption),
     Plot("error_map", "Where the error is", error_map.draw, error_map.caption),
-    Plot("validation", "Validation", validation.draw, lambda run: validation.CAPTION),
+    Plot("validation", "Validation", validation.draw, validation.caption),
     Plot("losses", "Loss terms", losses.draw, lambda run: losses.CAPTION),
     Plot("weights", "Weights and gradients", weights.draw, lambda run: weights.CAPTION),
 )
@@ -58,7 +58,7 @@ def write_page(run: RunData) -> Path:
 
 def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:
     """Theme → picture; empty where there is nothing to show yet."""
-    found = {}
+    found: dict[str, Path] = {}
     for theme in THEMES:
         with theme.applied():
             figure = plot.draw(run, theme)
@@ -73,14 +73,22 @@ def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:
 
 def _section(run: RunData, plot: Plot, pictures: dict[str, Path]) -> str:
     light, dark = (_data_uri(pictures[theme.suffix]) for theme in THEMES)
+    width = _width(pictures[LIGHT.suffix])
+    size = "large" if width > 640 else "small"
     caption = escape(plot.caption(run))
     return f"""<section><h2>{escape(plot.title)}</h2><figure><picture>
 <source media="(prefers-color-scheme: dark)" srcset="{dark}">
-<img src="{light}" alt="{caption}"></picture><figcaption>{caption}</figcaption></figure></section>"""
+<img class="{size}" width="{width}" src="{light}" alt="{caption}"></picture>
+<figcaption>{caption}</figcaption></figure></section>"""
 
 
 def _data_uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def _width(path: Path) -> int:
+    """Width on the page in CSS pixels, 96 an inch; a PNG has its width in bytes 16 to 20."""
+    return int.from_bytes(path.read_bytes()[16:20], "big") * 96 // DPI
 
 
 def _status(run: RunData) -> str:

@@ -51,7 +51,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
 
 
 def _images(examples: Examples, rows: Sequence[tuple[int, int]]) -> Figure:
-    fig = figure(10, 2.35 * len(rows) + 0.3)
+    fig = figure(10, 2.1 * len(rows) + 0.3)
     axes = fig.subplots(len(rows), 4, squeeze=False)
     for row, (index, channel) in zip(axes, rows, strict=True):
         name = examples.target_names[channel]
@@ -72,4 +72,8 @@ def _images(examples: Examples, rows: Sequence[tuple[int, int]]) -> Figure:
             ax.set_title(title)
             ax.tick_params(labelsize=7)
             fig.colorbar(drawn, ax=ax, shrink=0.85, pad=0.02).ax.tick_params(labelsize=7)
+    for ax in axes[-1]:
+        ax.set_xlabel("x")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("y")
     return fig

@@ -83,17 +83,26 @@ DARK = Theme(
 THEMES = (LIGHT, DARK)
 
 
+DPI = 144
+"""Pixels of an inch: half more than a page has, for dense screens and for print."""
+
+
 def figure(width: float, height: float) -> Figure:
     """An empty picture, in inches, that lays itself out."""
-    return Figure(figsize=(width, height), dpi=144, layout="constrained")
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def epoch_axis(ax: Axes, epochs: int, label: bool = True) -> None:
-    """A horizontal axis over the epochs of a run."""
-    ax.set_xlim(0, max(1, epochs))
+def epoch_axis(ax: Axes, epochs: float, label: bool = True) -> None:
+    """A horizontal axis over the epochs that were trained."""
+    ax.set_xlim(0, epochs)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if label:
         ax.set_xlabel("epoch")
+
+
+def legend_above(ax: Axes) -> None:
+    """Names of the series in rows above the axes, where they take no width."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.3, columnspacing=1.4)
 
 
 def spans_decades(values: Sequence[float], ratio: float = 20.0) -> bool:

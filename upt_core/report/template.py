@@ -17,7 +17,8 @@ h2 { font-size: 1.05rem; margin: 0 0 0.75rem; }
 section, details { background: var(--card); border: 1px solid var(--line); border-radius: 0.6rem;
   padding: clamp(0.9rem, 2.5vw, 1.5rem); margin: 0 0 1.25rem; }
 figure { margin: 0; overflow-x: auto; }
-img { display: block; width: 100%; min-width: 34rem; max-width: 62rem; height: auto; margin: 0 auto; }
+img { display: block; max-width: 100%; height: auto; }
+@media (max-width: 40rem) { img.large { max-width: none; width: 40rem; } }
 figcaption { position: sticky; left: 0; max-width: 48rem; margin-top: 0.75rem; color: var(--soft);
   font-size: 0.875rem; }
 .wide { overflow-x: auto; }

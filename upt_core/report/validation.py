@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 from upt_core.report.load import RunData, Series
 from upt_core.report.style import Theme, epoch_axis, figure, spans_decades
 
-CAPTION = (
-    "Metrics on the validation split after each epoch. The circle marks the lowest value. "
-    "Dashed: baselines, measured on the test split at the end of the run."
-)
 COLUMNS = 3
+
+
+def caption(run: RunData) -> str:
+    """What is shown."""
+    dashed = " Dashed: baselines, measured on the test split at the end of the run." if run.results else ""
+    return f"Metrics on the validation split, after each epoch that has one. The circle marks the lowest value.{dashed}"
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:
@@ -30,23 +32,22 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
         baselines = {who: found[name] for who, found in (run.results or {}).items() if who != "model"}
         _panel(ax, metrics[name], baselines, theme)
         ax.set_title(f"{name} (decides)" if name == run.monitor and len(names) > 1 else name)
-        epoch_axis(ax, run.epochs)
+        epoch_axis(ax, run.position)
     for ax in axes[len(names) :]:
         ax.set_visible(False)
     return fig
 
 
 def _panel(ax: Axes, series: Series, baselines: dict[str, float], theme: Theme) -> None:
-    ax.plot(series.epoch, series.value, color="C0", marker="o", markersize=3)
+    ax.plot(series.epoch, series.value, color="C0", marker="o", markersize=3, clip_on=False)
     if np.isfinite(series.value).any():
         lowest = int(np.nanargmin(series.value))
-        ax.plot(series.epoch[lowest], series.value[lowest], "o", markersize=9, markerfacecolor="none", color=theme.ink)
+        at = series.epoch[lowest], series.value[lowest]
+        ax.plot(*at, "o", markersize=9, markerfacecolor="none", color=theme.ink, clip_on=False)
     for who, value in baselines.items():
         ax.axhline(value, color=theme.muted, linestyle="--", linewidth=1.2)
-        ax.annotate(
-            who, (1.0, value), xycoords=("axes fraction", "data"), xytext=(-3, 3), textcoords="offset points",
-            ha="right", fontsize=8, color=theme.ink,
-        )  # fmt: skip
+        across = ax.get_yaxis_transform()
+        ax.text(0.99, value, f"{who} (test split)", transform=across, ha="right", va="bottom", fontsize=8)
     values = [*series.value.tolist(), *baselines.values()]
     if min(values) > 0 and spans_decades(values, 5.0):
         ax.set_yscale("log")

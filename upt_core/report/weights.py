@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from upt_core.report.load import RunData, Series
-from upt_core.report.style import Theme, epoch_axis, figure, spans_decades
+from upt_core.report.style import Theme, epoch_axis, figure, legend_above, spans_decades
 
 CAPTION = (
     "Weights of the loss terms as they act (0 is not drawn on a logarithmic axis), learning rate, and each weighted "
@@ -39,7 +39,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     if shares:
         _shares(next(axes), shares, colors)
     for ax in fig.axes:
-        epoch_axis(ax, run.epochs, label=ax is fig.axes[-1])
+        epoch_axis(ax, run.position, label=ax is fig.axes[-1])
     return fig
 
 
@@ -48,13 +48,14 @@ def _weights(ax: Axes, weights: dict[str, Series], colors: dict[str, str]) -> No
     logarithmic = spans_decades([float(value) for value in values])
     for name, series in weights.items():
         value = np.where(series.value > 0, series.value, np.nan) if logarithmic else series.value
-        ax.plot(series.epoch, value, color=colors[name], label=name)
+        mark = "o" if np.isfinite(value).sum() < 2 else ""
+        ax.plot(series.epoch, value, marker=mark, markersize=4, color=colors[name], label=name, clip_on=False)
     if logarithmic:
         ax.set_yscale("log")
     else:
         ax.set_ylim(bottom=min(0.0, float(values.min())))
     ax.set_ylabel("weight")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    legend_above(ax)
 
 
 def _shares(ax: Axes, shares: dict[str, Series], colors: dict[str, str]) -> None:
@@ -63,9 +64,8 @@ def _shares(ax: Axes, shares: dict[str, Series], colors: dict[str, str]) -> None
     bottom = np.zeros(len(epoch))
     for name, series in shares.items():
         value = np.interp(epoch, series.epoch, series.value)
-        ax.bar(epoch - 1, value, 1.0, bottom, align="edge", color=colors[name], linewidth=0, label=name)
+        ax.bar(epoch - 1, value, 1.0, bottom, align="edge", color=colors[name], linewidth=0)
         bottom = bottom + value
     ax.set_ylim(0, 1)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_ylabel("share of gradient")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -19,7 +19,7 @@ OVERLAP = {1: 2.3, 2: 4.0, 3: 6.0}
 """Into how many neighbourhoods a point falls on average, by number of axes, where no radius is given.
 
 Balls around the corners of a square lattice cover the plane from 1.6 on, of a cubic lattice from 2.7 on; supernodes
-along a locality order lie less evenly, so these are about twice as many. In one dimension the number is odd so that no
+along a locality order lie less evenly, so these are more. In one dimension the number is no whole one, so that no
 point of a grid lies just on the radius, where rounding would decide.
 """
 

@@ -142,6 +142,8 @@ def as_config(annotation: Any) -> Any:
     Raises:
         TypeError: YAML cannot write values of this type.
     """
+    if annotation is Any:
+        return annotation
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return _class_as_config(annotation)
     origin, args = get_origin(annotation), get_args(annotation)
@@ -152,7 +154,7 @@ def as_config(annotation: Any) -> Any:
     container = _CONTAINERS.get(origin)
     if container is not None:
         return container[tuple(arg if arg is ... else as_config(arg) for arg in args)]
-    if origin is Literal or annotation is Any:
+    if origin is Literal:
         return annotation
     raise TypeError(f"{annotation} is not a type that YAML has")
 

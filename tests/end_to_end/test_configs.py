@@ -1,0 +1,90 @@
+"""Every shipped configuration is valid as it is, and trains at a small size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from upt_core import Experiment
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NAMES = sorted(path.name for path in CONFIGS.glob("*.yaml"))
+SMALL = ["trainer.epochs=2", "trainer.batch_size=4", "trainer.device=cpu", "trainer.precision=fp32", "trainer.log_every=1"]
+SMALL_MODEL = ["model.latent.tokens=8", "model.latent.dim=16"]
+
+
+def darcy_pt(folder: Path) -> str:
+    rng = torch.Generator().manual_seed(0)
+    x = torch.rand(20, 16, 16, generator=rng) > 0.5
+    y = torch.rand(20, 16, 16, generator=rng)
+    torch.save({"x": x, "y": y}, folder / "darcy.pt")
+    return str(folder / "darcy.pt")
+
+
+def advection_h5(folder: Path) -> str:
+    x = (np.arange(64) + 0.5) / 64
+    t = np.arange(6) * 0.05
+    shifts = np.random.default_rng(0).random(12)
+    tensor = np.sin(2 * np.pi * (x[None, None] - 0.4 * t[None, :, None] + shifts[:, None, None]))
+    with h5py.File(folder / "advection.hdf5", "w") as file:
+        file["tensor"] = tensor.astype(np.float32)
+        file["x-coordinate"] = x.astype(np.float32)
+        file["t-coordinate"] = np.append(t, 0.3).astype(np.float32)
+    return str(folder / "advection.hdf5")
+
+
+OWN: dict[str, Callable[[Path], list[str]]] = {
+    "burgers.yaml": lambda folder: ["data.num_trajectories=12", "data.points=64", "data.num_times=6"],
+    "burgers_upt_full.yaml": lambda folder: [
+        *["data.num_trajectories=12", "data.points=64", "data.num_times=8", "data.final_time=0.4"],
+        *["model.approximator.depth=2", "model.approximator.width=32", "model.decoder.depth=1", "model.decoder.width=32"],
+        *["sampler.start_epoch=0", "losses.rollout.weight.start_epoch=0", "trainer.lr_schedule.warmup_epochs=0.5"],
+        *["losses.inverse_encoding.weight.warmup_epochs=1", "losses.inverse_decoding.weight.warmup_epochs=1"],
+    ],
+    "darcy.yaml": lambda folder: [f"data.path={darcy_pt(folder)}"],
+    "pdebench_2task.yaml": lambda folder: [
+        f"data.path={advection_h5(folder)}",
+        *["losses.inverse_encoding.weight.warmup_epochs=1", "losses.inverse_decoding.weight.warmup_epochs=1"],
+        *["model.approximator.heads=4", "model.decoder.heads=4"],
+    ],
+    "points.yaml": lambda folder: [
+        *["data.num_trajectories=8", "data.points_min=60", "data.points_max=90", "data.num_times=4"],
+        *["model.encoder.supernodes=16", "losses.inverse_decoding.weight.warmup_epochs=1"],
+    ],
+}
+
+
+def test_every_configuration_has_a_small_size() -> None:
+    assert set(OWN) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_valid_as_shipped(name: str) -> None:
+    assert Experiment.from_yaml(CONFIGS / name).name == Path(name).stem
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_trains_at_a_small_size(name: str, tmp_path: Path) -> None:
+    experiment = Experiment.from_yaml(CONFIGS / name, [*SMALL, *SMALL_MODEL, *OWN[name](tmp_path)])
+    results = experiment.train(tmp_path / "run")
+    assert all(math.isfinite(value) for metrics in results.values() for value in metrics.values())
+    assert len(results) == 2, "the model and a baseline"
+
+
+@pytest.mark.parametrize(
+    ("path", "patch"),
+    [("1D/Advection/1D_Advection_Sols_beta0.4.hdf5", 32), ("2D/DarcyFlow/2D_DarcyFlow_beta1.0_Train.hdf5", 16)],
+)
+def test_both_pdebench_tasks_train_on_genuine_files(real_data: Path, tmp_path: Path, path: str, patch: int) -> None:
+    small = [*SMALL, *SMALL_MODEL, "trainer.epochs=1", "data.num_trajectories=8", "sampler.num_queries=128"]
+    own = [f"data.path={real_data / 'pdebench' / path}", f"model.encoder.patch={patch}"]
+    heads = ["model.approximator.heads=4", "model.decoder.heads=4", "model.approximator.depth=1"]
+    curriculum = [f"losses.{term}.weight=0.01" for term in ("inverse_encoding", "inverse_decoding")]
+    experiment = Experiment.from_yaml(CONFIGS / "pdebench_2task.yaml", [*small, *own, *heads, *curriculum])
+    assert experiment.train(tmp_path / "run")["model"]["nrmse"] > 0

@@ -338,6 +338,7 @@ class Batch:
         points: the points, the same for all time steps.
         condition_BP: time step and parameters, normalised; None where the data set declares none.
         reference_BNC: target fields at t = 0 of each sample's trajectory; None for steady problems.
+        latent_BTLD: latents of the input and of the T targets where they are cached (the encoder is frozen then).
     """
 
     input_BNC: Tensor
@@ -345,6 +346,7 @@ class Batch:
     points: Points
     condition_BP: Tensor | None = None
     reference_BNC: Tensor | None = None
+    latent_BTLD: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; from pinned memory the copies do not wait for the device."""
@@ -361,6 +363,7 @@ class Batch:
             self.points.mapped(change),
             None if self.condition_BP is None else change(self.condition_BP),
             None if self.reference_BNC is None else change(self.reference_BNC),
+            None if self.latent_BTLD is None else change(self.latent_BTLD),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +16,16 @@ from upt_core.seeding import generator
 from upt_core.windows import Sample, Windows
 
 
+class Latents(Protocol):
+    """Latents of every state of a split, by number."""
+
+    states: Windows
+
+    def rows(self, numbers: Sequence[int]) -> Tensor:
+        """latent_BLD of states by number."""
+        ...
+
+
 class Batches(Dataset[Batch]):
     """The batches of a split, by number; the numbers go on from epoch to epoch.
 
@@ -24,6 +35,7 @@ class Batches(Dataset[Batch]):
         batch_size: samples of a batch; the last batch of an epoch may have fewer.
         seed: of the order of samples; None: in their own order.
         with_order: whether scattered points carry a locality order, computed once per point set.
+        latents: cached latents of every state; batches carry those of their inputs and targets.
     """
 
     def __init__(
@@ -33,7 +45,9 @@ class Batches(Dataset[Batch]):
         batch_size: int,
         seed: int | None = None,
         with_order: bool = False,
+        latents: Latents | None = None,
     ) -> None:
+        self.latents = latents
         self.windows = windows
         self.normalization = normalization
         self.batch_size = batch_size
@@ -94,7 +108,18 @@ class Batches(Dataset[Batch]):
             self._points(samples, width),
             scale.condition(torch.stack(conditions)) if conditions else None,
             (torch.stack(firsts) - mean) / std if firsts else None,
+            self._latents(samples) if self.latents is not None else None,
         )
+
+    def _latents(self, samples: Sequence[Sample]) -> Tensor:
+        assert self.latents is not None
+        steps = 1 if self.data.steady else self.windows.horizon + 1
+        numbers: list[int] = []
+        for sample in samples:
+            first = self.latents.states.number_of(*self.windows.locate(sample.number))
+            numbers += range(first, first + steps)
+        latent = self.latents.rows(numbers)
+        return latent.view(len(samples), steps, *latent.shape[1:])
 
     def _points(self, samples: Sequence[Sample], width: int) -> Points:
         lengths = tuple(len(sample.coords_NX) for sample in samples)

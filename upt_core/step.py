@@ -80,6 +80,8 @@ class Step:
     def latent(self, time: int = 0) -> Tensor:
         """latent_BLD: the encoded input (time 0), or that moved on ``time`` steps by the approximator."""
         if time == 0:
+            if self.batch.latent_BTLD is not None:
+                return self.batch.latent_BTLD[:, 0]
             return self._once(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.points))
         return self._once(("latent", time), lambda: self.advance(self.latent(time - 1)))
 
@@ -89,6 +91,9 @@ class Step:
         Args:
             detach: as a fixed target, without gradient and without the memory that a gradient needs.
         """
+
+        if self.batch.latent_BTLD is not None:
+            return self.batch.latent_BTLD[:, time]
 
         def encode() -> Tensor:
             with torch.set_grad_enabled(not detach and torch.is_grad_enabled()):

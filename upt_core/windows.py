@@ -39,7 +39,7 @@ class Windows:
     Args:
         trajectories: of one split.
         data: what is known of the data set.
-        horizon: target time steps of a sample.
+        horizon: target time steps of a sample; 0: every state as an input, without targets.
         condition: names of the conditioning values.
         first_only: only the window that starts at t = 0 of each trajectory, for rollouts.
 
@@ -73,14 +73,22 @@ class Windows:
     def __len__(self) -> int:
         return self._ends[-1]
 
+    def locate(self, number: int) -> tuple[int, int]:
+        """The trajectory and the time step at which a sample starts."""
+        index = bisect_right(self._ends, number)
+        return index, number - (self._ends[index - 1] if index else 0)
+
+    def number_of(self, index: int, start: int) -> int:
+        """The number of the sample that starts at a time step of a trajectory."""
+        return (self._ends[index - 1] if index else 0) + start
+
     def _num_windows(self, index: int) -> int:
         if self.data.steady:
-            return 1 if self.horizon == 1 else 0
+            return 1 if self.horizon <= 1 else 0
         return max(0, self.trajectories.num_times(index) - self.horizon)
 
     def __getitem__(self, number: int) -> Sample:
-        index = bisect_right(self._ends, number)
-        start = number - (self._ends[index - 1] if index else 0)
+        index, start = self.locate(number)
         stop = start + self.horizon + 1 if not self.data.steady else 1
         window = self.trajectories.read(index, start, stop)
         if self.data.steady:

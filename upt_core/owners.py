@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from upt_core.errors import PluginError
-from upt_core.registry import Registry
+from upt_core.registry import Kind, Registry
 from upt_core.schema import Plugin, plugin_model
 from upt_core.sections import ExperimentSettings
 from upt_core.yaml_text import Keys
@@ -32,6 +32,25 @@ def keys_of(model: Model) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
+def kind_of(field: FieldInfo) -> Kind | None:
+    """The kind of plugin that a key takes, directly or as the items of a list or mapping."""
+    return next(_kinds(_annotation(field)), None)
+
+
+def _kinds(annotation: Any) -> Iterator[Kind]:
+    for option in _options(annotation):
+        if isinstance(option, Plugin):
+            yield option.kind
+        elif get_origin(option) in (list, tuple, dict):
+            for item in get_args(option):
+                yield from _kinds(item)
+
+
+def _annotation(field: FieldInfo) -> Any:
+    """A field's annotation with the metadata that pydantic has taken off it."""
+    return Annotated[(field.annotation, *field.metadata, None)]
+
+
 def _item(data: Any, key: str | int) -> Any:
     if isinstance(data, Mapping):
         return data.get(key)
@@ -43,7 +62,7 @@ def _inside(annotation: Any, data: Any, key: str | int, registry: Registry) -> A
     model = _model(annotation, data, registry)
     if model is not None:
         field = keys_of(model).get(str(key))
-        return None if field is None else Annotated[(field.annotation, *field.metadata, None)]
+        return None if field is None else _annotation(field)
     for option in _options(annotation):
         items = [item for item in get_args(option) if item is not ...]
         if items and get_origin(option) in (list, tuple, dict):

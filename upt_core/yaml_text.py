@@ -70,9 +70,13 @@ def parse_yaml(text: str, name: str, show_place: bool = True) -> tuple[Any, Orig
     return data, builder.origins
 
 
-def dump_yaml(data: Any) -> str:
-    """Plain data as YAML text that ``parse_yaml`` reads back as the same data."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+def dump_yaml(data: Any, flow: bool = False) -> str:
+    """Plain data as YAML text that ``parse_yaml`` reads back as the same data; ``flow``: with brackets, on one line."""
+    width = 10**9 if flow else 120
+    text: str = yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=flow
+    )
+    return text
 
 
 class _Builder:

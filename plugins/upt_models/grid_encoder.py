@@ -48,7 +48,7 @@ class GridEncoder(Encoder):
         depth: NonNegativeInt = 2,
         heads: PositiveInt = 4,
         mlp_ratio: PositiveFloat = 4.0,
-        frequencies: list[PositiveInt] = [1, 2, 4, 8],  # noqa: B006 (a schema needs a plain default; it is only read)
+        frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
         super().__init__()
         if data.grid_shape is None:

@@ -44,7 +44,7 @@ class PerceiverDecoder(Decoder):
         depth: PositiveInt = 2,
         heads: PositiveInt = 4,
         mlp_ratio: PositiveFloat = 2.0,
-        frequencies: list[PositiveInt] = [1, 2, 4, 8],  # noqa: B006 (a schema needs a plain default; it is only read)
+        frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
         super().__init__()
         check_positive(depth=depth, mlp_ratio=mlp_ratio)

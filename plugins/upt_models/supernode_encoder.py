@@ -33,7 +33,7 @@ class SupernodeEncoder(Encoder):
             2.3, 4 or 6 supernodes on average in 1, 2 or 3 dimensions, if the points fill the box; a neighbourhood
             then has about that many times N / S points.
         max_neighbours: most points that a supernode hears; the nearest count. More than the neighbourhood has costs
-            memory only; fewer lets points unheard.
+            memory only; fewer leaves points unheard.
         width: width of the blocks; None: that of the latent tokens.
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
@@ -53,7 +53,7 @@ class SupernodeEncoder(Encoder):
         depth: NonNegativeInt = 2,
         heads: PositiveInt = 4,
         mlp_ratio: PositiveFloat = 4.0,
-        frequencies: list[PositiveInt] = [1, 2, 4, 8],  # noqa: B006 (a schema needs a plain default; it is only read)
+        frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
         super().__init__()
         check_positive(supernodes=supernodes, max_neighbours=max_neighbours, mlp_ratio=mlp_ratio)

@@ -19,7 +19,8 @@ class Transformer(Approximator):
     """Transformer blocks on the latent tokens: (B, L, D) → (B, L, D).
 
     Conditioning values (time step, viscosity, …) act through adaptive layer norm on every block, and start without
-    effect (arXiv 2212.09748).
+    effect (arXiv 2212.09748). The new tokens are normalised one by one, as those of the built-in encoders are: they
+    stay of the same size however long a rollout is.
 
     Args:
         width: width of the blocks; None: that of the latent tokens.
@@ -52,6 +53,7 @@ class Transformer(Approximator):
         self.embed_latent = nn.Linear(latent.dim, width) if width != latent.dim else nn.Identity()
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, latent.dim)
+        self.norm_latent = nn.LayerNorm(latent.dim)
         initialise(self)
         if residual:
             scale_([self.head], NEAR_IDENTITY)
@@ -69,8 +71,9 @@ class Transformer(Approximator):
         x_BLD = self.embed_latent(latent_BLD)
         for block in self.blocks:
             x_BLD = block(x_BLD, condition_BD)
-        change_BLD: Tensor = self.head(self.norm(x_BLD))
-        return latent_BLD + change_BLD if self.residual else change_BLD
+        change_BLD = self.head(self.norm(x_BLD))
+        next_BLD: Tensor = self.norm_latent(latent_BLD + change_BLD if self.residual else change_BLD)
+        return next_BLD
 
     def _embedded(self, condition_BP: Tensor | None) -> Tensor | None:
         if self.embed_condition is None:

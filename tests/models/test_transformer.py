@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.nn.functional import layer_norm
 
 from upt_core import DataSpec, LatentSpec
 from upt_models.transformer import Transformer
@@ -21,11 +22,18 @@ def test_shapes(make_spec: Make, latent: LatentSpec, width: int | None, residual
 
 
 def test_residual_starts_near_the_identity(make_spec: Make, latent: LatentSpec) -> None:
-    z, condition = torch.randn(2, 6, 16), torch.randn(2, 1)
+    z, condition = layer_norm(torch.randn(2, 6, 16), (16,)), torch.randn(2, 1)
     change = Transformer(make_spec(), latent)(z, condition) - z
     assert 0 < change.std() < 0.3 * z.std()
     change = Transformer(make_spec(), latent, residual=False)(z, condition) - z
     assert change.std() > 0.3 * z.std()
+
+
+def test_long_rollouts_stay_bounded(make_spec: Make, latent: LatentSpec) -> None:
+    part, z = Transformer(make_spec(condition=()), latent), torch.randn(2, 6, 16)
+    for _ in range(100):
+        z = part(z, None)
+    assert z.square().mean() < 1.01
 
 
 def test_condition_starts_without_effect_and_then_acts(make_spec: Make, latent: LatentSpec) -> None:

@@ -68,7 +68,7 @@ def _plugins(key: str, field: FieldInfo, kind: Kind, registry: Registry, depth: 
     if not chosen and field.is_required():
         chosen = [name for name in models if not _required(models[name])][:1]
     if not chosen:
-        yield _indent(f"# {key}: {_inline(field.get_default(call_default_factory=True))}", depth)
+        yield _indent(_value(key, field), depth)
         return
     yield _indent(f"{key}:", depth)
     many = get_origin(field.annotation) is dict
@@ -91,8 +91,11 @@ def _required(model: type[PluginConfig]) -> bool:
 
 
 def _value(key: str, field: FieldInfo) -> str:
+    """``key: example``, its default as a comment, or an empty value that must be filled in."""
     if key in EXAMPLES:
         return f"{key}: {_inline(EXAMPLES[key])}"
+    if field.is_required():
+        return f"{key}:"
     return f"# {key}: {_inline(field.get_default(call_default_factory=True))}"
 
 

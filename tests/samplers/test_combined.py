@@ -60,7 +60,7 @@ def test_mixture_hands_on_feedback_state_and_refresh(grid: Any) -> None:
     value = mixture.state_dict()["1"]["value_SK"]
     assert torch.equal(value.gather(1, queries.parts[1].block_BQ), torch.full((2, 20), 70.0))
     assert not bool((value == 50).any())
-    fresh = Mixture([Stratified(), Importance()])
+    fresh = Mixture([Stratified(), Importance()], num_queries=40)
     fresh.load_state_dict(mixture.state_dict())
     assert torch.equal(
         fresh.sample(points, rng(), PROGRESS).index_BQ[:, :1], mixture.sample(points, rng(), PROGRESS).index_BQ[:, :1]

@@ -1,0 +1,126 @@
+"""What the documentation must have: a how-to for every kind, every name, every hook, and links that lead somewhere."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+import upt_core
+from upt_core import catalogue, plugins
+from upt_core.hookspecs import RunHooks
+from upt_core.plugins import HOOKS
+from upt_core.registry import KINDS, Kind, kind_class
+from upt_core.sections import ExperimentSettings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+PAGE_OF: dict[Kind, str] = {"encoder": "model-part", "approximator": "model-part", "decoder": "model-part"}
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+BUILT_IN = sorted(
+    (kind, name)
+    for (kind, name), claims in plugins.installed().entries.items()
+    if any(entry.distribution.name == catalogue.DISTRIBUTION for entry in claims)
+)
+EVERY = {"loss": "losses.md", "dataset": "data.md", "schedule": "losses.md", "sampler": "quick-reference.md"}
+
+
+def prose(page: Path) -> str:
+    return CODE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()) for title in titles]
+    return {title.strip().replace(" ", "-") for title in plain}
+
+
+class TestGenerated:
+    def test_the_catalogue_is_what_the_code_says(self) -> None:
+        written = (DOCS / "catalogue.md").read_text(encoding="utf-8")
+        assert written == catalogue.catalogue(plugins.installed()), "run: python -m upt_core.catalogue"
+
+    def test_the_tables_of_sections_are_what_the_code_says(self) -> None:
+        page = (DOCS / "configuration.md").read_text(encoding="utf-8")
+        assert page == catalogue.with_sections(page), "run: python -m upt_core.catalogue"
+
+    def test_every_name_is_in_the_catalogue(self) -> None:
+        found = anchors(DOCS / "catalogue.md")
+        assert [f"{kind}-{name}" for kind, name in BUILT_IN if f"{kind}-{name}" not in found] == []
+
+    def test_a_page_without_marks_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="lacks the marks <!-- generated"):
+            catalogue.with_sections("# Configuration")
+
+    def test_writes_into_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "configuration.md").write_text(f"# C\n{catalogue.BEGIN}\nold\n{catalogue.END}\nrest\n")
+        monkeypatch.setattr("sys.argv", ["catalogue", str(tmp_path)])
+        catalogue.main()
+        assert (tmp_path / "catalogue.md").read_text() == (DOCS / "catalogue.md").read_text()
+        page = (tmp_path / "configuration.md").read_text()
+        assert "old" not in page
+        assert page.endswith("rest\n")
+
+
+class TestCoverage:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_every_kind_has_its_how_to(self, kind: Kind) -> None:
+        text = (DOCS / "writing" / f"{PAGE_OF.get(kind, kind)}.md").read_text(encoding="utf-8")
+        assert HOOKS[kind] in text
+        assert kind_class(kind).__name__ in text
+        assert "[project.entry-points.upt_core]" in text
+
+    @pytest.mark.parametrize(("kind", "page"), EVERY.items())
+    def test_every_name_has_its_line(self, kind: Kind, page: str) -> None:
+        text = prose(DOCS / page)
+        names = [name for other, name in BUILT_IN if other == kind]
+        assert [name for name in names if f"`{name}`" not in text] == []
+
+    def test_every_hook_of_a_run_is_explained(self) -> None:
+        text = prose(DOCS / "writing" / "callback.md")
+        hooks = [name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction)]
+        assert len(hooks) >= 7
+        assert [name for name in hooks if f"`{name}`" not in text] == []
+
+    def test_every_public_name_is_met_in_a_page(self) -> None:
+        text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+        assert [name for name in upt_core.__all__ if not re.search(rf"\b{name}\b", text)] == []
+
+    def test_every_section_is_in_the_page_of_the_configuration(self) -> None:
+        found = anchors(DOCS / "configuration.md")
+        sections = [name for name, f in ExperimentSettings.model_fields.items() if _is_section(f.annotation)]
+        assert sections == ["model", "trainer", "validation"]
+        assert [name for name in sections if name not in found] == []
+
+    def test_every_page_is_in_the_index(self) -> None:
+        text = (DOCS / "index.md").read_text(encoding="utf-8")
+        pages = [str(page.relative_to(DOCS)) for page in sorted(DOCS.rglob("*.md")) if page.name != "index.md"]
+        decisions = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+        assert [p for p in pages if f"({p})" not in text and f"({Path(p).name})" not in decisions] == []
+
+
+def _is_section(annotation: object) -> bool:
+    options = (annotation, *get_args(annotation))
+    return any(isinstance(option, type) and issubclass(option, BaseModel) for option in options)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(prose(page)):
+        if link.startswith(("https://", "http://")):
+            continue
+        place, _, anchor = link.partition("#")
+        target = (page.parent / place).resolve() if place else page
+        inside = target.relative_to(ROOT)  # links do not leave the project
+        if not (ROOT / inside.parts[0]).exists() and not inside.parts[0].endswith(".md"):
+            continue  # beside an installed wheel only tests, configurations and documentation lie
+        assert target.exists(), f"{page.name}: {link} leads nowhere"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {link} has no such heading"

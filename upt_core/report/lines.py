@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from upt_core.report.fields import range_of
 from upt_core.report.load import Array, Examples
@@ -75,4 +76,6 @@ def _rollout(fig: Figure, axes: Sequence[Axes], examples: Examples, index: int, 
         ax.set_title(title)
         if title == "target":
             ax.set_ylabel("time step")
-        fig.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=7)
+        else:  # target and prediction have the same colours
+            ax.tick_params(labelleft=False)
+            fig.colorbar(drawn, ax=ax, pad=0.02).locator = MaxNLocator(5)

@@ -198,8 +198,8 @@ def _examples(path: Path) -> Examples | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file) as stored:
+            arrays = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise UserError(f"{path}: cannot be read: {error}; remove the file to write the report without it") from error
     return Examples(

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from upt_core.report import error_map, losses, predictions, validation, weights
 from upt_core.report.load import RunData
@@ -59,6 +60,7 @@ def write_page(run: RunData) -> Path:
 def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:
     """Theme → picture; empty where there is nothing to show yet."""
     found: dict[str, Path] = {}
+    places: list[Bbox] = []
     for theme in THEMES:
         with theme.applied():
             figure = plot.draw(run, theme)
@@ -66,9 +68,19 @@ def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:
                 return {}
             path = run.folder / "plots" / f"{plot.name}{theme.suffix}.png"
             path.parent.mkdir(exist_ok=True)
+            if places:
+                _place(figure, places)
             figure.savefig(path)
+            places = [ax.get_position(original=True) for ax in figure.axes]
             found[theme.suffix] = path
     return found
+
+
+def _place(figure: Figure, places: list[Bbox]) -> None:
+    """Puts axes where those of the first theme are: colours need no second layout, which is slow."""
+    figure.set_layout_engine("none")
+    for ax, place in zip(figure.axes, places, strict=True):
+        ax.set_position(place)
 
 
 def _section(run: RunData, plot: Plot, pictures: dict[str, Path]) -> str:

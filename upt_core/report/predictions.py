@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from upt_core.report.fields import draw_field, range_of, slice_note
 from upt_core.report.lines import draw_lines
 from upt_core.report.load import Array, Examples, RunData
 from upt_core.report.style import ERROR_MAP, FIELD_MAP, Theme, figure
 
-MAX_ROWS = 4
+MAX_ROWS = 3
 
 
 def caption(run: RunData) -> str:
@@ -70,8 +71,12 @@ def _images(examples: Examples, rows: Sequence[tuple[int, int]]) -> Figure:
         for ax, (title, value, limits, cmap) in zip(row, panels, strict=True):
             drawn = draw_field(ax, examples, index, value, limits, cmap)
             ax.set_title(title)
-            ax.tick_params(labelsize=7)
-            fig.colorbar(drawn, ax=ax, shrink=0.85, pad=0.02).ax.tick_params(labelsize=7)
+            if not title.startswith("target"):  # the prediction has the same colours
+                beside = row[1:3].tolist() if title.startswith("prediction") else ax
+                fig.colorbar(drawn, ax=beside, shrink=0.85, pad=0.02).locator = MaxNLocator(5)
+            ax.label_outer()
+    for ax in axes.flat:
+        ax.tick_params(labelsize=8)
     for ax in axes[-1]:
         ax.set_xlabel("x")
     for ax in axes[:, 0]:

@@ -1,0 +1,36 @@
+"""``upt check``: what it prints of an experiment, without training."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from .conftest import Upt
+
+
+def test_summary(upt: Upt) -> None:
+    result = upt("check", "tiny.yaml", "losses.inverse_encoding.weight={name: linear, start: 0.5, end: 0.1}")
+    assert result.exit_code == 0, result.output
+    text = result.output
+    assert text.startswith("tiny.yaml: ready to train\n")
+    assert "u → u" in text
+    assert "32 (32 points), extent 1 periodic" in text
+    assert "train    10 trajectories, 200 samples" in text
+    assert re.search(r"Model: 1\d \d\d\d parameters\n", text)
+    assert "latent state: 4 tokens of width 16" in text
+    assert "2 epochs of 4 batches of 64" in text
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.startswith("  ")}
+    assert rows["forward"][1:] == ["forward", "1", "each", "uniform", "16", "encoder,", "approximator,", "decoder"]
+    assert rows["inverse_encoding"][2:5] == ["0.5", "→", "0.1"]
+    assert rows["latent_norm"][2:] == ["0", "(off)"]
+    assert not Path("runs").exists()
+
+
+def test_json(upt: Upt) -> None:
+    found = json.loads(upt("check", "tiny.yaml", "--json").output)
+    assert found["data"]["splits"]["train"] == {"trajectories": 10, "samples": 200}
+    assert found["model"]["parameters"] == sum(part["parameters"] for part in found["model"]["parts"].values())
+    assert found["losses"][1]["trains"] == ["encoder", "decoder"]
+    assert found["losses"][1]["queries"] == [16, 16]
+    assert found["training"]["steps_per_epoch"] == 4

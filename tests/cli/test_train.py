@@ -1,0 +1,111 @@
+"""``upt train``: a whole run, its display, an interrupt and a resume."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from upt_core import Experiment
+from upt_core.cli.progress import Bars
+
+from .conftest import Upt
+
+
+def test_a_run_prints_a_line_an_epoch_and_a_table_beside_the_baseline(upt: Upt) -> None:
+    result = upt("train", "tiny.yaml", "--run-dir", "run")
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+    lines = result.output.splitlines()
+    assert re.fullmatch(r"tiny: 1\d \d\d\d parameters, 200 samples, cpu; run folder run", lines[0])
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
+    assert all(
+        part in epochs[0] for part in ("total ", "forward ", "inverse_encoding ", "valid: relative_l2", "(best)")
+    )
+    assert "samples/s" in epochs[0]
+    table = result.output.partition("Test split\n")[2].splitlines()
+    assert table[0].split() == ["relative_l2", "rmse"]
+    assert [line.split()[0] for line in table[1:3]] == ["model", "persistence"]
+    assert "best epoch   " in result.output
+    assert "run folder   run" in result.output
+    assert f"report       {Path('run/index.html').resolve().as_uri()}" in result.output
+    for name in ("config.yaml", "environment.json", "metrics.jsonl", "results.json", "index.html", "plots/losses.png"):
+        assert (Path("run") / name).is_file()
+
+
+def test_a_new_run_gets_a_folder_of_its_own(upt: Upt) -> None:
+    assert upt("train", "tiny.yaml", "trainer.epochs=1").exit_code == 0
+    assert len(list(Path("runs").glob("tiny-*"))) == 1
+
+
+def test_resume_goes_on_with_the_runs_own_configuration(upt: Upt, trained: Path) -> None:
+    result = upt("train", "--resume", str(trained), "trainer.epochs=2")
+    assert result.exit_code == 0
+    assert result.output.startswith("run: ")
+    assert [line.split()[1] for line in result.output.splitlines() if line.startswith("epoch ")] == ["2/2"]
+
+
+def test_an_interrupt_says_how_to_go_on_and_a_resume_does(upt: Upt) -> None:
+    """The run waits for the signal after its first epoch, so nothing depends on speed."""
+    script = "from upt_core.cli import main; main(['train', 'tiny.yaml', '--run-dir', 'run', 'trainer.epochs=10000'])"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch "):
+                break
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "; go on with: upt train --resume run\n" in stderr
+    assert stderr.startswith("interrupted at epoch ")
+    assert "Traceback" not in stderr
+    done = int(stderr.split()[3].rstrip(",")) - 1
+    result = upt("train", "--resume", "run", f"trainer.epochs={done + 1}")
+    assert result.exit_code == 0
+    assert f"epoch {done + 1}/{done + 1}" in result.output
+
+
+def test_the_panel_of_a_terminal_shows_losses_speed_and_validation(own_folder: Path) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, highlight=False)
+    Experiment.from_yaml("tiny.yaml").train(own_folder / "run", listeners=[Bars("tiny", console)])
+    shown = screen.getvalue()
+    for text in (" parameters, 200 samples", "epoch 2/2", "total", "inverse_encoding", "relative_l2", "(best: epoch "):
+        assert text in shown
+
+
+def test_evaluate_prints_model_and_baseline(upt: Upt, trained: Path) -> None:
+    result = upt("evaluate", str(trained), "--split", "valid", "--checkpoint", "last", "--steps", "3")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0] == "run: last checkpoint, valid split, 3 time steps"
+    assert [line.split()[0] for line in lines[2:]] == ["model", "persistence"]
+
+
+def test_evaluate_repeats_the_results_of_the_run_as_json(upt: Upt, trained: Path) -> None:
+    found = json.loads(upt("evaluate", str(trained), "--json").output)
+    stored = json.loads((trained / "results.json").read_text())
+    assert found["predictors"] == stored["predictors"]
+    assert (found["split"], found["checkpoint"], found["steps"]) == ("test", "best", None)
+
+
+def test_report_is_written_again(upt: Upt, trained: Path) -> None:
+    (trained / "index.html").unlink()
+    result = upt("report", "run")
+    assert result.output == Path("run/index.html").resolve().as_uri() + "\n"
+    assert Path("run/index.html").is_file()

@@ -32,6 +32,16 @@ class _Loader(yaml.SafeLoader):
     """Makes nodes; the scalars that are not words are those of the core schema."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 (PyYAML's own attribute)
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """One node with all in it; refused at the place where it is too deep."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, _TOO_DEEP, self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 class _Dumper(yaml.SafeDumper):
@@ -59,8 +69,8 @@ def parse_yaml(text: str, name: str, show_place: bool = True) -> tuple[Any, Orig
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError([_syntax_problem(error, text, name, show_place)]) from error
-    except RecursionError as error:
-        raise ConfigError([Problem((), _TOO_DEEP, name)]) from error
+    except (ValueError, OverflowError) as error:  # PyYAML does not check the numbers of escapes like \\UFFFFFFFF
+        raise ConfigError([Problem((), "not valid YAML: an escape in a quoted text is no character", name)]) from error
     if node is None:
         return None, {}
     builder = _Builder(name, show_place)

@@ -94,8 +94,9 @@ def test_an_empty_text_has_no_value() -> None:
         ("a: 1\nb\x00c: 2", "f.yaml:2:2: the character '\\x00' cannot stand in a text file\n    is this a YAML file?"),
         ("a: &x {b: *x}", "f.yaml:1:4: a.b: aliases expand without end; write the values out"),
         ("&x [*x]", "f.yaml:1:1: 0: aliases expand without end; write the values out"),
-        ("[" * 5000, "f.yaml: lists or mappings are nested too deeply"),
-        ("[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2), "lists or mappings are nested too deeply"),
+        ("[" * 200_000, f"f.yaml:1:{MAX_DEPTH + 1}: not valid YAML: lists or mappings are nested too deeply"),
+        ("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 30 + "*a" + "]" * 30, "are nested too deeply"),
+        ('a: "\\UFFFFFFFF"', "f.yaml: not valid YAML: an escape in a quoted text is no character"),
         ("a: !!int x", "f.yaml:1:4: a: 'x' cannot be read as int"),
         ("a: " + "9" * 5000, f"f.yaml:1:4: a: '{'9' * 40}' cannot be read as int"),
         (

@@ -76,9 +76,10 @@ def _over_area(ax: Axes, examples: Examples, square_BN: Array) -> None:
         drawn = draw_field(ax, examples, 0, error, (0.0, range_of([error[: examples.lengths[0]]])[1]), ERROR_MAP)
     else:
         coords, square = _pooled(examples, square_BN)
+        bins = int(np.clip(np.sqrt(len(square)) / 3, 4, BINS))  # some nine points in each
         ax.grid(False)
         drawn = ax.hexbin(
-            coords[:, 0], coords[:, 1], C=square, gridsize=BINS, cmap=ERROR_MAP, linewidths=0,
+            coords[:, 0], coords[:, 1], C=square, gridsize=bins, cmap=ERROR_MAP, linewidths=0, vmin=0,
             reduce_C_function=lambda values: float(np.sqrt(np.mean(values))),
         )  # fmt: skip
         ax.set_aspect("equal")

@@ -20,10 +20,10 @@ def caption(run: RunData) -> str:
     examples = run.examples
     if examples is None:
         return ""
-    count, steps = examples.target.shape[:2]
+    steps = examples.target.shape[1]
     time = f" {steps} time steps are predicted from each input; pictures show the last." if steps > 1 else ""
-    hidden = len(rows_of(examples)) < count * len(examples.target_names)
-    part = " Some examples or channels are left out." if hidden else ""
+    hidden = len(examples.target_names) - MAX_ROWS
+    part = f" {hidden} more channels are not shown." if hidden > 0 else ""
     note = f" Shown: {slice_note(examples)}." if slice_note(examples) else ""
     return f"Evenly spaced samples of the test split, best checkpoint, in physical units.{time}{note}{part}"
 

@@ -85,7 +85,10 @@ def _choice(kind: Kind, models: dict[str, type[PluginConfig]]) -> Schema:
     ]
     if kind == "schedule":
         options.append({"type": "number", "description": "a value that does not change"})
-    return {"anyOf": options} if options else {"not": {}, "description": f"no plugin of the kind {kind} is installed"}
+    if not options:
+        return {"not": {}, "description": f"no plugin of the kind {kind} is installed"}
+    names = {"name": {"enum": list(models)}}  # beside the options: editors offer every name while one is typed
+    return {"properties": names, "anyOf": options}
 
 
 def _require_unless_extended(root: Schema, definitions: Schema) -> None:

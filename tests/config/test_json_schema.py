@@ -171,3 +171,7 @@ def test_without_plugins_nothing_can_be_named() -> None:
     schema = json_schema(load([]))
     Draft202012Validator.check_schema(schema)
     assert schema["$defs"]["sampler"] == {"not": {}, "description": "no plugin of the kind sampler is installed"}
+
+
+def test_every_name_of_a_kind_is_offered_where_one_is_typed(schema: Data) -> None:
+    assert schema["$defs"]["sampler"]["properties"] == {"name": {"enum": installed().names("sampler")}}

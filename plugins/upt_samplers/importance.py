@@ -62,7 +62,8 @@ class Importance(Sampler):
         window: epochs between two full recomputations of the scores; 0 = never, error only (visited points alone).
         start_epoch: stratified before this epoch, when the model's errors say little; 0 is fine for static metrics.
         floor: share of the draws that stays uniform, 0 < floor ≤ 1; 0.2 to 0.5. Weights are at most 1 / floor.
-        block: neighbouring points that share a score; 16 to 64.
+        block: neighbouring points that share a score; 4 to 32. Small blocks are sharper after a refresh, large ones
+            learn faster between refreshes and take less memory.
         decay: weight of the old score at each visit of a block in the running mean, 0 ≤ decay < 1.
         dense: one score for each point instead of each block; scores then change at the refresh only.
         directions: random directions by which metric gradient estimates its norm; each costs a pass over the data.

@@ -21,7 +21,7 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "uniform": [({}, {})],
     "stratified": [({}, {}), ({"coupling": "independent"}, {})],
     "ratio": [({"ratio": 0.3}, {}), ({"ratio": 1.0, "base": Stratified()}, {})],
-    "cosine": [({"base": Importance(metric="gradient")}, BLOCKS)],
+    "cosine": [({"base": Stratified()}, {})],
     "linear": [({}, {})],
     "importance": [
         ({}, BLOCKS),

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from upt_core import hookimpl
-
-if TYPE_CHECKING:
-    from upt_core.hookspecs import Register
+from upt_core import Register, hookimpl
 
 
 @hookimpl

@@ -31,6 +31,26 @@ def test_json(upt: Upt) -> None:
     found = json.loads(upt("check", "tiny.yaml", "--json").output)
     assert found["data"]["splits"]["train"] == {"trajectories": 10, "samples": 200}
     assert found["model"]["parameters"] == sum(part["parameters"] for part in found["model"]["parts"].values())
-    assert found["losses"][1]["trains"] == ["encoder", "decoder"]
-    assert found["losses"][1]["queries"] == [16, 16]
-    assert found["training"]["steps_per_epoch"] == 4
+    (stage,) = found["stages"]
+    assert stage["losses"][1]["trains"] == ["encoder", "decoder"]
+    assert stage["losses"][1]["queries"] == [16, 16]
+    assert stage["training"]["steps_per_epoch"] == 4
+
+
+STAGES = """
+stages:
+- name: autoencoder
+  losses: {forward: null}
+- name: dynamics
+  freeze: [encoder, decoder]
+  losses: {inverse_encoding: null}
+  trainer: {epochs: 3}
+"""
+
+
+def test_stages(upt: Upt) -> None:
+    Path("tiny.yaml").write_text(Path("tiny.yaml").read_text() + STAGES)
+    text = upt("check", "tiny.yaml").output
+    assert "Losses of stage autoencoder\n" in text
+    assert "Losses of stage dynamics (held fixed: encoder, decoder)\n" in text
+    assert "3 epochs of 4 batches of 64" in text.partition("Training of stage dynamics")[2]

@@ -109,3 +109,24 @@ def test_report_is_written_again(upt: Upt, trained: Path) -> None:
     result = upt("report", "run")
     assert result.output == Path("run/index.html").resolve().as_uri() + "\n"
     assert Path("run/index.html").is_file()
+
+
+def test_stages_count_epochs_over_the_whole_run(upt: Upt) -> None:
+    stages = "\nstages:\n- name: first\n  losses: {forward: null}\n- {name: second, trainer: {epochs: 1}}\n"
+    Path("tiny.yaml").write_text(Path("tiny.yaml").read_text() + stages)
+    result = upt("train", "tiny.yaml", "--run-dir", "run")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert [line.split(":")[0] for line in lines if line.startswith("tiny")] == [
+        "tiny, stage first",
+        "tiny, stage second",
+    ]
+    assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/3", "2/3", "3/3"]
+    assert "Finished after 3 of 3 epochs" in Path("run/index.html").read_text()
+
+
+def test_a_resume_of_a_finished_run_repeats_its_results(upt: Upt, trained: Path) -> None:
+    result = upt("train", "--resume", str(trained))
+    assert result.exit_code == 0
+    assert "epochs       all were trained before" in result.output
+    assert "model " in result.output

@@ -24,12 +24,9 @@ def check(config: Path, overrides: tuple[str, ...], device: str | None, as_json:
     """
     from upt_core.cli.description import describe
     from upt_core.experiment import Experiment
-    from upt_core.gradients import check_reach
 
     experiment = Experiment.from_yaml(config, [*overrides, *([f"trainer.device={device}"] if device else [])])
-    built = experiment.build()
-    reached = check_reach(built.bundle, built.train[0].to(built.device))
-    found = describe(experiment.settings, built, reached)
+    found = describe(experiment)
     click.echo(json.dumps(found, indent=2) if as_json else _text(str(config), found))
 
 
@@ -42,12 +39,16 @@ def _text(config: str, found: dict[str, Any]) -> str:
 
 
 def _sections(found: dict[str, Any]) -> dict[str, str]:
-    return {
+    sections = {
         f"Data: {found['data']['name']}": _data(found["data"]),
         f"Model: {count(found['model']['parameters'])} parameters": _model(found["model"]),
-        "Losses": _losses(found["losses"]),
-        "Training": _training(found["training"]),
     }
+    for stage in found["stages"]:
+        of = f" of stage {stage['name']}" if stage["name"] else ""
+        frozen = f" (held fixed: {', '.join(stage['freeze'])})" if stage["freeze"] else ""
+        sections[f"Losses{of}{frozen}"] = _losses(stage["losses"])
+        sections[f"Training{of}"] = _training(stage["training"])
+    return sections
 
 
 def _data(data: dict[str, Any]) -> str:

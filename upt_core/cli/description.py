@@ -8,24 +8,40 @@ from typing import Any, get_args
 from torch import nn
 
 from upt_core.batch import FieldSpec, Progress
-from upt_core.experiment import Built
+from upt_core.built import Built
+from upt_core.experiment import Experiment
+from upt_core.gradients import check_reach
 from upt_core.kinds import Split
 from upt_core.loss_bundle import WeightedTerm
 from upt_core.settings import ExperimentSettings
 
+Reached = Mapping[str, Mapping[str, float]]
+"""Loss term → part of the model → norm of the gradient, as ``check_reach`` gives it."""
 
-def describe(settings: ExperimentSettings, built: Built, reached: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """Data, model, loss terms and training of a built experiment.
 
-    Args:
-        settings: its configuration.
-        built: its objects.
-        reached: loss term → part of the model → norm of the gradient (``check_reach``).
+def describe(experiment: Experiment) -> dict[str, Any]:
+    """Data, model, loss terms and training of an experiment and of each of its stages, which are built for it.
+
+    Raises:
+        UserError: what ``Experiment.train`` refuses before the first step.
     """
+    prepared = experiment.prepare()
+    stages: list[dict[str, Any]] = []
+    built: Built | None = None
+    for stage in experiment.stages:
+        built = experiment.of_stage(stage).build(prepared, built.bundle.model if built else None)
+        built.bundle.model.freeze(stage.freeze)
+        reached = check_reach(built.bundle, built.train[0].to(built.device))
+        stages.append({"name": stage.name, "freeze": list(stage.freeze), **_stage(stage.settings, built, reached)})
+    assert built is not None, "an experiment has a stage"
+    settings = experiment.settings
+    data = {"name": settings.data.name, "points": built.train[0].points.num_points, **_data(built)}
+    return {"data": data, "model": _model(settings, built), "stages": stages}
+
+
+def _stage(settings: ExperimentSettings, built: Built, reached: Reached) -> dict[str, Any]:
     points = built.train[0].points.num_points
     return {
-        "data": {"name": settings.data.name, "points": points, **_data(built)},
-        "model": _model(settings, built),
         "losses": [_loss(settings, name, built, points, reached) for name in settings.losses],
         "training": {
             "epochs": settings.trainer.epochs,
@@ -76,7 +92,7 @@ def _model(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
 
 
 def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _loss(
@@ -84,7 +100,7 @@ def _loss(
     name: str,
     built: Built,
     points: int,
-    reached: Mapping[str, Mapping[str, float]],
+    reached: Reached,
 ) -> dict[str, Any]:
     """A loss term; weight and number of query points in the first and in the last epoch."""
     config = settings.losses[name]

@@ -36,9 +36,10 @@ def losses(scalars: Mapping[str, float]) -> list[tuple[str, float]]:
 
 def opening(name: str, trainer: Trainer, run_dir: Path) -> str:
     """What is trained, and where it goes."""
-    size = sum(p.numel() for p in trainer.bundle.model.parameters() if p.requires_grad)
+    size = sum(p.numel() for p in trainer.bundle.model.parameters())
     samples = len(trainer.batches.windows)
-    return f"{name}: {count(size)} parameters, {count(samples)} samples, {trainer.device}; run folder {run_dir}"
+    stage = f", stage {trainer.plan.stage}" if trainer.plan.stage else ""
+    return f"{name}{stage}: {count(size)} parameters, {count(samples)} samples, {trainer.device}; run folder {run_dir}"
 
 
 class Lines:
@@ -46,6 +47,7 @@ class Lines:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._validation = ""
 
     @hookimpl
     def run_started(self, trainer: Trainer, run_dir: Path) -> None:
@@ -53,15 +55,20 @@ class Lines:
         click.echo(opening(self._name, trainer, run_dir))
 
     @hookimpl
-    def epoch_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
+    def validation_ended(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
+        """Notes the metrics for the epoch's line."""
+        best = " (best)" if trainer.state.waited == 0 else ""
+        self._validation = "valid: " + ", ".join(f"{name} {number(value)}" for name, value in metrics.items()) + best
+
+    @hookimpl
+    def epoch_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
         """Losses, metrics where they are new, speed."""
         width = len(str(progress.num_epochs))
         parts = [f"epoch {progress.epoch + 1:>{width}}/{progress.num_epochs}"]
         parts += [f"{name} {number(value)}" for name, value in losses(scalars)]
-        last = progress.epoch + 1 == progress.num_epochs
-        if (progress.epoch + 1) % trainer.plan.validate_every == 0 or last:
-            best = " (best)" if trainer.state.waited == 0 else ""
-            parts.append("valid: " + ", ".join(f"{k} {number(v)}" for k, v in trainer.state.metrics.items()) + best)
+        if self._validation:
+            parts.append(self._validation)
+            self._validation = ""
         parts.append(f"{duration(scalars['seconds'])}, {count(round(scalars['samples_per_second']))} samples/s")
         click.echo("  ".join(parts))
 
@@ -84,7 +91,8 @@ class Bars:
     @hookimpl
     def run_started(self, trainer: Trainer, run_dir: Path) -> None:
         """Shows the panel."""
-        self._trainer = trainer
+        self._trainer, self._best_epoch = trainer, None
+        self._seen.clear()
         self._console.print(opening(self._name, trainer, run_dir), soft_wrap=True)
         self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=4)
         self._live.start()
@@ -124,15 +132,15 @@ class Bars:
         trainer = self._trainer
         if trainer is None:
             return Text("")
-        step, per_epoch, epochs = trainer.state.step, trainer.batches.per_epoch, trainer.plan.epochs
+        plan, step, per_epoch = trainer.plan, trainer.state.step, trainer.batches.per_epoch
+        total, position = plan.epochs_of_run or plan.epochs, plan.epochs_before + step / per_epoch
+        epoch = min(int(position) + 1, total)
+        inside = step % per_epoch if position < total else per_epoch
         speed = self._steps_per_second(step)
-        done, inside = divmod(step, per_epoch) if step < epochs * per_epoch else (epochs, per_epoch)
-        left = f"{duration((epochs * per_epoch - step) / speed)} left" if speed and done < epochs else ""
+        left = f"{duration((total - position) * per_epoch / speed)} left" if speed and position < total else ""
         rate = f"{count(round(speed * trainer.batches.batch_size))} samples/s" if speed else ""
         bars = Table.grid(padding=(0, 2))
-        bars.add_row(
-            "run", ProgressBar(epochs * per_epoch, step, width=32), f"epoch {min(done + 1, epochs)}/{epochs}", left
-        )
+        bars.add_row("run", ProgressBar(total, position, width=32), f"epoch {epoch}/{total}", left)
         bars.add_row("epoch", ProgressBar(per_epoch, inside, width=32), f"batch {inside}/{per_epoch}", rate)
         figures = Table.grid(padding=(0, 2))
         figures.add_row("loss", _figures(self._losses))

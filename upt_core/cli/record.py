@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Record:
-    """Listens to a run and keeps its folder, its best epoch (from 1) and its time."""
+    """Listens to a run and keeps its folder, the best epoch (from 1) of its last stage, and its time."""
 
     def __init__(self) -> None:
         self.run_dir: Path | None = None
@@ -27,9 +27,10 @@ class Record:
 
     @hookimpl
     def run_started(self, trainer: Trainer, run_dir: Path) -> None:
-        """Notes the folder, and what is watched."""
+        """Notes the folder, and what is watched; called again for each stage."""
+        if self._trainer is None:
+            self._started = time.perf_counter()
         self.run_dir, self._trainer, self.monitor = run_dir, trainer, trainer.plan.monitor
-        self._started = time.perf_counter()
 
     @hookimpl
     def validation_ended(self, trainer: Trainer, progress: Progress, metrics: Mapping[str, float]) -> None:
@@ -39,13 +40,15 @@ class Record:
 
     @property
     def step(self) -> int:
-        """Batches seen so far."""
-        return self._trainer.state.step if self._trainer else 0
+        """Batches seen so far, in all stages."""
+        return self._trainer.plan.steps_before + self._trainer.state.step if self._trainer else 0
 
     @property
     def epochs(self) -> int:
         """Whole epochs trained, those before a resume included."""
-        return self.step // self._trainer.batches.per_epoch if self._trainer else 0
+        if self._trainer is None:
+            return 0
+        return self._trainer.plan.epochs_before + self._trainer.state.step // self._trainer.batches.per_epoch
 
     @property
     def epoch(self) -> int:

@@ -12,8 +12,9 @@ from upt_core.cli.group import INTERRUPTED
 from upt_core.cli.text import duration, heading, number, results_table, table
 
 if TYPE_CHECKING:
+    from upt_core.built import Results
     from upt_core.cli.record import Record
-    from upt_core.experiment import Experiment, Results
+    from upt_core.experiment import Experiment
 
 
 @click.command()
@@ -42,7 +43,7 @@ def train(arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None,
             resume=resume is not None,
             listeners=[record, display(resume.resolve().name if resume else experiment.name), ReportWriter()],
         )
-        _summarise(record, results)
+        _summarise(record, results, record.run_dir or resume)
     except KeyboardInterrupt:
         click.echo(_how_to_go_on(record), err=True)
         sys.exit(INTERRUPTED)
@@ -71,27 +72,31 @@ def _experiment(
     return load_run(resume, [*arguments, *overrides])
 
 
-def _summarise(record: Record, results: Results) -> None:
+def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     """The table at the end; the report is written last, so that nothing it meets can hide the results."""
     from upt_core import report
 
     click.echo(f"\n{heading('Test split')}")
     click.echo(results_table(results))
-    rows = [["epochs", str(record.epochs)], ["time", duration(record.seconds)], ["run folder", str(record.run_dir)]]
+    rows = [["run folder", str(run_dir)]]
+    if record.run_dir is not None:
+        rows = [["epochs", str(record.epochs)], ["time", duration(record.seconds)], *rows]
+    else:
+        rows = [["epochs", "all were trained before"], *rows]
     if record.best_epoch is not None and record.best is not None:
         rows.insert(
             0, ["best epoch", f"{record.best_epoch} ({record.monitor} {number(record.best)}, validation split)"]
         )
     click.echo()
     click.echo(table(rows))
-    assert record.run_dir is not None
-    page = report.write(record.run_dir)
+    assert run_dir is not None
+    page = report.write(run_dir)
     click.echo(table([["report".ljust(10), page.resolve().as_uri()]]))
 
 
 def _how_to_go_on(record: Record) -> str:
     if record.run_dir is None:
         return "interrupted before training began; nothing was written"
-    if not (record.run_dir / "checkpoints" / "last.pt").is_file():
+    if not any(record.run_dir.glob("checkpoints/**/last.pt")):
         return f"interrupted before the first checkpoint; {record.run_dir} can be removed"
     return f"interrupted at epoch {record.epoch}, step {record.step}; go on with: upt train --resume {record.run_dir}"

@@ -60,20 +60,26 @@ class RunData:
 
     @property
     def epochs(self) -> int:
-        """How many epochs the run is meant to have."""
-        return int(self.config["trainer"]["epochs"])
+        """How many epochs the run is meant to have, in all its stages."""
+        own = self.config["trainer"].get("epochs", 0)
+        stages = self.config.get("stages") or [{}]
+        return sum(int((stage.get("trainer") or {}).get("epochs", own)) for stage in stages)
 
     @property
     def monitor(self) -> str:
         """The metric that chooses the best checkpoint."""
-        validation = self.config["validation"]
+        stages = self.config.get("stages") or [{}]
+        validation = {**self.config["validation"], **(stages[-1].get("validation") or {})}
         return str(validation.get("monitor") or next(iter(validation["metrics"])))
 
     @cached_property
-    def steps_per_epoch(self) -> float | None:
-        """Batches of an epoch; None before the first epoch is over."""
-        ended = [line for line in self.lines if line["kind"] == "epoch"]
-        return ended[-1]["step"] / (ended[-1]["epoch"] + 1) if ended else None
+    def _epoch_ends(self) -> tuple[Array, Array]:
+        """Steps and epochs at the end of each epoch, from (0, 0) to one epoch past the last."""
+        ends = [(0, 0)] + [(line["step"], line["epoch"] + 1) for line in self.lines if line["kind"] == "epoch"]
+        steps, epochs = np.array(ends, dtype=float).T
+        if len(ends) == 1:
+            return steps, epochs
+        return np.append(steps, 2 * steps[-1] - steps[-2]), np.append(epochs, 2 * epochs[-1] - epochs[-2])
 
     @property
     def epochs_done(self) -> int:
@@ -108,7 +114,8 @@ class RunData:
     def _position(self, line: Line) -> float:
         if line["kind"] != "step":
             return float(line["epoch"] + 1)
-        return float((line["step"] + 1) / self.steps_per_epoch) if self.steps_per_epoch else float(line["epoch"])
+        steps, epochs = self._epoch_ends
+        return float(np.interp(line["step"] + 1, steps, epochs)) if len(steps) > 1 else float(line["epoch"])
 
 
 _PLACE = ("kind", "epoch", "step", "time")

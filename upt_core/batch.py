@@ -12,14 +12,39 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 import torch
 from torch import Tensor
 
 from upt_core.locality import hilbert_order
+
+Value = TypeVar("Value")
+
+
+class _Lazy(Generic[Value]):
+    """A property that is computed once. The lock of ``functools.cached_property`` would stop torch.compile."""
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Value: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Self | Value:
+        if instance is None:
+            return self
+        value = self._compute(instance)
+        instance.__dict__[self._name] = value  # found before this descriptor from now on
+        return value
 
 
 @dataclass(frozen=True)
@@ -62,22 +87,22 @@ class DataSpec:
         """X, the number of coordinate axes."""
         return len(self.extent)
 
-    @cached_property
+    @_Lazy
     def fields(self) -> tuple[FieldSpec, ...]:
         """Every field once: the inputs, then the targets that are not inputs."""
         return self.inputs + tuple(field for field in self.targets if field not in self.inputs)
 
-    @cached_property
+    @_Lazy
     def channels(self) -> int:
         """Number of channels of all ``fields`` together: what a decoder answers with."""
         return sum(field.channels for field in self.fields)
 
-    @cached_property
+    @_Lazy
     def input_channels(self) -> int:
         """Number of channels that the encoder sees."""
         return sum(field.channels for field in self.inputs)
 
-    @cached_property
+    @_Lazy
     def target_channels(self) -> int:
         """Number of channels that are predicted."""
         return sum(field.channels for field in self.targets)
@@ -117,7 +142,7 @@ class DataSpec:
             return value[..., self._target_slice]
         return torch.cat([value[..., self.channels_of(field.name)] for field in self.targets], dim=-1)
 
-    @cached_property
+    @_Lazy
     def _target_slice(self) -> slice | None:
         parts = [self.channels_of(field.name) for field in self.targets]
         contiguous = all(left.stop == right.start for left, right in pairwise(parts))
@@ -216,7 +241,7 @@ class Points:
         """Whether all rows are the same points in the same memory."""
         return self.batch_size == 1 or self.coords_BNX.stride(0) == 0
 
-    @cached_property
+    @_Lazy
     def length_B1(self) -> Tensor | None:
         """Real points of each row as a (B, 1) tensor; None without padding."""
         if self.lengths is None:
@@ -226,14 +251,14 @@ class Points:
             lengths = lengths.pin_memory()
         return lengths.to(self.device, non_blocking=True)
 
-    @cached_property
+    @_Lazy
     def mask_BN(self) -> Tensor | None:
         """True where a point is real, False where it pads; None without padding."""
         if self.length_B1 is None:
             return None
         return torch.arange(self.num_points, device=self.device) < self.length_B1
 
-    @cached_property
+    @_Lazy
     def locality_order_BN(self) -> Tensor:
         """Points along a Hilbert curve (padding last), from the data set's cache or computed now."""
         if self.order_BN is not None:
@@ -291,7 +316,7 @@ class Queries:
             return Queries()
         return Queries(None, points.mask_BN * (points.num_points / points.length_B1))
 
-    @cached_property
+    @_Lazy
     def _flat_index(self) -> Tensor:
         assert self.index_BQ is not None
         return self.index_BQ.flatten()

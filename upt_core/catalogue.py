@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -136,7 +136,10 @@ def _row(name: str, field: FieldInfo, path: str = "") -> list[str]:
     if inner is not None:
         where = f"{path}.{name}" if path else name
         said = inspect.cleandoc(inner.__doc__ or "")
-        return [f"`{name}`", f"section [{where}](#{where.replace('.', '')})", "", field.description or said]
+        link = f"section [{where}](#{where.replace('.', '')})"
+        if get_origin(field.annotation) is list:
+            return [f"`{name}`", f"list, each a {link}", _default(field), field.description or said]
+        return [f"`{name}`", link, "", field.description or said]
     words = readable(field.annotation, tuple(field.metadata))
     return [f"`{name}`", words, _default(field), field.description or ""]
 

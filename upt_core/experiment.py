@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import torch
 
 from upt_core import checkpoint, config, plugins, run_folder
 from upt_core.batch import DataSpec, LatentSpec
+from upt_core.built import Built, Results
 from upt_core.config import Document
 from upt_core.errors import CheckpointError, ConfigError, Problem, UserError
 from upt_core.evaluate import baselines, evaluate, model_predictor
-from upt_core.examples import write_examples
-from upt_core.gradients import check_reach
-from upt_core.hookspecs import PROJECT, RunHooks
+from upt_core.hookspecs import run_hooks
 from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
 from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle, WeightedTerm
@@ -26,30 +24,11 @@ from upt_core.normalize import Normalization
 from upt_core.precision import check_precision, resolve_device
 from upt_core.prepared import PreparedData
 from upt_core.registry import Registry
+from upt_core.runner import Runner
 from upt_core.schema import PluginConfig
 from upt_core.settings import ExperimentSettings, as_plain, plugins_of, validate
+from upt_core.stages import Stage, stages_of
 from upt_core.trainer import Plan, Trainer
-
-Results = dict[str, dict[str, float]]
-"""Name of a predictor ("model", or a baseline) → metric → value."""
-
-
-@dataclass(frozen=True)
-class Built:
-    """The objects of an experiment.
-
-    Args:
-        prepared: the data set with its statistics.
-        bundle: model and loss terms, on the device.
-        train: batches of the training split.
-        valid: batches of the validation split.
-    """
-
-    prepared: PreparedData
-    bundle: LossBundle
-    train: Batches
-    valid: Batches
-    device: torch.device
 
 
 class Experiment:
@@ -59,10 +38,13 @@ class Experiment:
         Experiment.from_yaml("configs/burgers.yaml", ["trainer.epochs=3"]).train()
     """
 
-    def __init__(self, settings: ExperimentSettings, document: Document, name: str) -> None:
+    def __init__(
+        self, settings: ExperimentSettings, document: Document, name: str, stages: Sequence[Stage] = ()
+    ) -> None:
         self.settings = settings
         self.document = document
         self.name = name
+        self.stages = tuple(stages) or (Stage("", (), False, settings, document),)
 
     @classmethod
     def from_yaml(cls, path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:
@@ -71,16 +53,20 @@ class Experiment:
         Raises:
             ConfigError: with every problem and its place.
         """
-        document = config.read(path, overrides)
-        return cls(validate(document, registry or plugins.installed()), document, Path(path).stem)
+        return cls._validated(config.read(path, overrides), Path(path).stem, registry)
 
     @classmethod
     def from_dict(
         cls, data: Mapping[str, Any], name: str = "experiment", registry: Registry | None = None
     ) -> Experiment:
         """Validates plain data."""
-        document = Document(dict(data))
-        return cls(validate(document, registry or plugins.installed()), document, name)
+        return cls._validated(Document(dict(data)), name, registry)
+
+    @classmethod
+    def _validated(cls, document: Document, name: str, registry: Registry | None) -> Experiment:
+        registry = registry or plugins.installed()
+        settings = validate(document, registry)
+        return cls(settings, document, name, stages_of(settings, document, registry))
 
     def prepare(self, normalization: Normalization | None = None) -> PreparedData:
         """The data set, opened, checked and measured.
@@ -92,8 +78,12 @@ class Experiment:
         dataset = self._build(("data",), self.settings.data)
         return PreparedData(dataset, self.settings.normalize, normalization)
 
-    def build(self, prepared: PreparedData | None = None) -> Built:
+    def build(self, prepared: PreparedData | None = None, model: Upt | None = None) -> Built:
         """Model, loss terms and batches. Weights depend only on the seed.
+
+        Args:
+            prepared: the data set, where it is open already.
+            model: train this one on, instead of a new one.
 
         Raises:
             UserError: model, losses and data do not fit together.
@@ -101,7 +91,7 @@ class Experiment:
         prepared = prepared or self.prepare()
         settings, device = self.settings, resolve_device(self.settings.trainer.device)
         check_precision(settings.trainer.precision, device)
-        model = self.build_model(prepared.data)
+        model = model or self.build_model(prepared.data)
         terms = self._terms(prepared.data)
         bundle = LossBundle(model, terms, prepared.data, settings.seed, prepared.normalization).to(device)
         with_order = any(sampler.needs_order for sampler in bundle.samplers.values())
@@ -147,30 +137,7 @@ class Experiment:
         Returns:
             Metrics on the test split: of the best checkpoint as "model", and of the baselines.
         """
-        built = self.build()
-        check_reach(built.bundle, built.train[0].to(built.device))
-        if run_dir is None:
-            run_dir = run_folder.create(self.output_dir(), self.name)
-        trainer = self.trainer(built, run_dir, listeners)
-        if resume:
-            last = run_dir / "checkpoints" / "last.pt"
-            trainer.load_state_dict(checkpoint.load(last), last)
-        else:
-            self._describe(run_dir, built)
-            torch.manual_seed(self.settings.seed)  # of dropout; weights, batches and queries have seeds of their own
-        trainer.train()
-        return self._conclude(run_dir, built)
-
-    def _conclude(self, run_dir: Path, built: Built) -> Results:
-        """Metrics of the best checkpoint and of the baselines on the test split, and example predictions, as files."""
-        self.load_weights(built, run_dir / "checkpoints" / "best.pt")
-        built.bundle.eval()
-        batches = self.validation_batches(built.prepared, "test")
-        results = self.compare(built, batches)
-        run_folder.write_json(run_dir, run_folder.RESULTS, {"split": "test", "predictors": results})
-        predict = model_predictor(built.bundle.model, batches, self.settings.trainer.precision)
-        write_examples(run_dir, predict, batches, built.device)
-        return results
+        return Runner(self, run_dir, resume, listeners).run()
 
     def compare(self, built: Built, batches: Batches) -> Results:
         """Metrics of the model, as it is now, and of the baselines."""
@@ -179,30 +146,60 @@ class Experiment:
         metrics = self.metrics()
         return {name: evaluate(predict, batches, metrics, built.device) for name, predict in predictors.items()}
 
-    def trainer(self, built: Built, run_dir: Path, listeners: Sequence[object] = ()) -> Trainer:
-        """The trainer of built objects."""
+    def trainer(
+        self,
+        built: Built,
+        run_dir: Path,
+        hooks: pluggy.PluginManager | None = None,
+        checkpoints: Path | None = None,
+        plan: Plan | None = None,
+    ) -> Trainer:
+        """The trainer of built objects.
+
+        Args:
+            hooks: from ``upt_core.hookspecs.run_hooks``; None: nobody listens.
+            checkpoints: None: ``run_dir/checkpoints``.
+            plan: None: that of the settings.
+        """
         settings = self.settings.trainer
         if settings.compile:
             for part in (built.bundle.model.encoder, built.bundle.model.approximator, built.bundle.model.decoder):
                 part.compile()
         metrics = self.metrics()
         predict = model_predictor(built.bundle.model, built.valid, settings.precision)
-        hooks = pluggy.PluginManager(PROJECT)
-        hooks.add_hookspecs(RunHooks)
-        own = [run_folder.MetricsLog(run_dir / run_folder.METRICS)]
-        for listener in [*own, *(callback.build() for callback in self.settings.callbacks), *listeners]:
-            hooks.register(listener)
         return Trainer(
             built.bundle,
             built.train,
             self._optimizers(built),
             self._schedule(),
-            self._plan(metrics),
+            plan or self.plan(),
             lambda: evaluate(predict, built.valid, metrics, built.device),
-            hooks,
+            hooks or run_hooks(),
             run_dir,
+            checkpoints or run_dir / "checkpoints",
             {"config": as_plain(self.settings), "plugins": run_folder.plugin_versions(plugins_of(self.settings))},
         )
+
+    def plan(self) -> Plan:
+        """How long and how precisely the trainer trains."""
+        trainer, validation = self.settings.trainer, self.settings.validation
+        return Plan(
+            epochs=trainer.epochs,
+            accumulate=trainer.accumulate,
+            clip_norm=trainer.clip_norm,
+            precision=trainer.precision,
+            ema=trainer.ema,
+            workers=trainer.workers,
+            log_every=trainer.log_every,
+            validate_every=validation.every,
+            patience=validation.patience,
+            monitor=validation.monitored,
+            lower_is_better=validation.metrics[validation.monitored].plugin.lower_is_better,
+        )
+
+    def of_stage(self, stage: Stage) -> Experiment:
+        """The experiment that one stage is."""
+        return Experiment(stage.settings, stage.document, self.name, [stage])
 
     def load_weights(self, built: Built, path: Path) -> None:
         """Weights of a checkpoint, the moving average where there is one.
@@ -219,13 +216,6 @@ class Experiment:
     def output_dir(self) -> Path:
         """The folder in which run folders are made, relative to where upt was started."""
         return Path(self.settings.output)
-
-    def _describe(self, run_dir: Path, built: Built) -> None:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        run_folder.write_config(run_dir, as_plain(self.settings))
-        used = plugins_of(self.settings)
-        run_folder.write_json(run_dir, run_folder.ENVIRONMENT, run_folder.environment(used, built.device))
-        run_folder.write_json(run_dir, run_folder.NORMALIZATION, built.prepared.normalization.plain())
 
     def _terms(self, data: DataSpec) -> list[WeightedTerm]:
         default = self.settings.sampler.build() if self.settings.sampler is not None else None
@@ -265,22 +255,6 @@ class Experiment:
         schedule = self.settings.trainer.lr_schedule
         return schedule if isinstance(schedule, Schedule) else schedule.build()
 
-    def _plan(self, metrics: Mapping[str, Metric]) -> Plan:
-        trainer, validation = self.settings.trainer, self.settings.validation
-        return Plan(
-            trainer.epochs,
-            trainer.accumulate,
-            trainer.clip_norm,
-            trainer.precision,
-            trainer.ema,
-            trainer.workers,
-            trainer.log_every,
-            validation.every,
-            validation.patience,
-            validation.monitored,
-            metrics[validation.monitored].lower_is_better,
-        )
-
     def _build(self, path: tuple[str, ...], entry: PluginConfig, runtime: Mapping[type, Any] | None = None) -> Any:
         try:
             return entry.build(runtime)
@@ -306,6 +280,7 @@ def evaluate_run(
         CheckpointError: the folder is not a run, or has no such checkpoint.
     """
     experiment = load_run(run_dir, [f"trainer.device={device}"] if device else [])
+    experiment = experiment.of_stage(experiment.stages[-1])
     built = experiment.build()
     experiment.load_weights(built, run_dir / "checkpoints" / f"{which}.pt")
     batches = experiment.validation_batches(built.prepared, split, steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ class RunHooks:
 
     @hookspec
     def run_started(self, trainer: Trainer, run_dir: Path) -> None:
-        """Before the first step: everything is built, the run folder exists."""
+        """Before the first step of the run, or of each of its stages: everything is built, the run folder exists."""
 
     @hookspec
     def step_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
@@ -89,8 +89,22 @@ class RunHooks:
 
     @hookspec
     def run_finished(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
-        """After the last epoch, with the final metrics."""
+        """After the last epoch of the run, or of each of its stages, with the metrics of the last validation."""
 
     @hookspec
     def run_failed(self, trainer: Trainer, error: BaseException) -> None:
         """After an exception, before it goes on to the caller."""
+
+
+def run_hooks(listeners: Iterable[object] = ()) -> pluggy.PluginManager:
+    """The lifecycle hooks of a run, with objects that listen.
+
+    Raises:
+        PluginValidationError: a listener has a hook of a name or argument that does not exist.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(RunHooks)
+    for listener in listeners:
+        manager.register(listener)
+    manager.check_pending()
+    return manager

@@ -10,19 +10,26 @@ from pydantic import BaseModel
 
 from upt_core.kinds import FixedValue
 from upt_core.schema import PluginConfig
+from upt_core.sections import StageSettings
 
 
-def as_plain(value: Any) -> Any:
-    """A configuration as plain data, defaults filled in: what is written beside a run and read back."""
+def as_plain(value: Any, folder: Path | None = None) -> Any:
+    """A configuration as plain data, defaults filled in: what is written beside a run and read back.
+
+    Args:
+        folder: what relative paths of data files are relative to; they are written as absolute. None: left as they are.
+    """
     if isinstance(value, FixedValue):
         return value.value
     if isinstance(value, BaseModel):
-        return {key: as_plain(item) for key, item in _items(value)}
+        return {key: as_plain(item, folder) for key, item in _items(value)}
     if isinstance(value, Mapping):
-        return {key: as_plain(item) for key, item in value.items()}
+        return {key: as_plain(item, folder) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [as_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+        return [as_plain(item, folder) for item in value]
+    if isinstance(value, Path):
+        return str(value if folder is None else folder / value.expanduser())
+    return value
 
 
 def plugins_of(value: Any) -> list[PluginConfig]:
@@ -42,8 +49,9 @@ def plugins_of(value: Any) -> list[PluginConfig]:
 def _items(config: BaseModel) -> Iterator[tuple[str, Any]]:
     """The keys of a section or plugin, as YAML has them."""
     for name, field in type(config).model_fields.items():
-        if name == "sampler" and _is_loss(config) and name not in config.model_fields_set:
-            continue  # left out means the experiment's sampler, null means all points
+        inherits = isinstance(config, StageSettings) or (name == "sampler" and _is_loss(config))
+        if inherits and name not in config.model_fields_set:
+            continue  # left out means that of the experiment, null means none
         yield field.alias or name, getattr(config, name)
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from upt_core.batch import Progress
 from upt_core.errors import UserError
 from upt_core.hookspecs import hookimpl
 from upt_core.schema import PluginConfig
+from upt_core.yaml_text import dump_yaml
 
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 NORMALIZATION, RESULTS = "normalization.json", "results.json"
@@ -44,8 +44,7 @@ def create(output: Path, name: str) -> Path:
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """The resolved configuration, defaults filled in; it can be trained again as it is."""
-    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=120)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    (folder / CONFIG).write_text(dump_yaml(dict(config)), encoding="utf-8")
 
 
 def write_json(folder: Path, name: str, content: Mapping[str, Any]) -> None:

@@ -80,6 +80,23 @@ class ValidationSettings(Section):
         return self.monitor or next(iter(self.metrics))
 
 
+Part = Literal["encoder", "approximator", "decoder"]
+
+
+class StageSettings(Section):
+    """One stage of a run: what differs from the experiment while it lasts. Weights go on from the stage before."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="letters, digits, _ and -")
+    freeze: list[Part] = Field([], description="parts that are held fixed")
+    cache_latents: StrictBool = Field(
+        False, description="encode every state once and train on that; needs a frozen encoder"
+    )
+    sampler: Any = Field(None, description="in place of the experiment's sampler")
+    losses: dict[str, Any] = Field({}, description="put over the experiment's losses; null takes a term away")
+    trainer: dict[str, Any] = Field({}, description="put over the experiment's trainer: epochs, optimizer, …")
+    validation: dict[str, Any] = Field({}, description="put over the experiment's validation")
+
+
 class ExperimentSettings(Section):
     """A whole experiment."""
 
@@ -99,3 +116,4 @@ class ExperimentSettings(Section):
     trainer: TrainerSettings
     validation: ValidationSettings
     callbacks: list[Annotated[AnyPlugin, Plugin("callback")]] = Field([], description="listeners of the run")
+    stages: list[StageSettings] = Field([], description="trained one after the other; empty: the run is one stage")

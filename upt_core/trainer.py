@@ -31,7 +31,14 @@ Scalars = dict[str, float]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run goes; see ``TrainerSettings`` and ``ValidationSettings`` for what each means."""
+    """How a run, or a stage of it, goes; see ``TrainerSettings`` and ``ValidationSettings`` for what each means.
+
+    Args:
+        stage: name of the stage; empty for a run without stages.
+        epochs_before: epochs of the stages before; listeners count epochs and steps over the whole run.
+        steps_before: batches of the stages before.
+        epochs_of_run: epochs of all stages; None: this is the whole run.
+    """
 
     epochs: int
     accumulate: int = 1
@@ -44,6 +51,10 @@ class Plan:
     patience: int | None = None
     monitor: str = ""
     lower_is_better: bool = True
+    stage: str = ""
+    epochs_before: int = 0
+    steps_before: int = 0
+    epochs_of_run: int | None = None
 
 
 @dataclass
@@ -54,6 +65,7 @@ class State:
         step: batches seen.
         updates: optimizer steps done.
         best: best value of the monitored metric so far.
+        best_epoch: the epoch of it, counted over the whole run.
         waited: validations since then.
         metrics: of the last validation.
     """
@@ -61,6 +73,7 @@ class State:
     step: int = 0
     updates: int = 0
     best: float | None = None
+    best_epoch: int | None = None
     waited: int = 0
     metrics: Scalars = field(default_factory=dict)
 
@@ -76,7 +89,8 @@ class Trainer:
         plan: how long, how precisely.
         validate: computes the metrics of the validation split with the weights as they are.
         hooks: listeners of the run (``upt_core.hookspecs.RunHooks``).
-        run_dir: checkpoints go to ``run_dir/checkpoints``.
+        run_dir: the run's folder.
+        checkpoints: folder of ``last.pt`` and ``best.pt``.
         extra: plain data to be kept in every checkpoint.
     """
 
@@ -90,6 +104,7 @@ class Trainer:
         validate: Callable[[], Scalars],
         hooks: pluggy.PluginManager,
         run_dir: Path,
+        checkpoints: Path,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         self.bundle = bundle
@@ -100,6 +115,7 @@ class Trainer:
         self.validate = validate
         self.hook = hooks.hook
         self.run_dir = run_dir
+        self.checkpoints = checkpoints
         self.extra = dict(extra or {})
         self.device = next(bundle.model.parameters()).device
         self.state = State()
@@ -117,7 +133,7 @@ class Trainer:
         return Progress(epoch, self.plan.epochs, self.state.step, position)
 
     def train(self) -> Scalars:
-        """Runs to the last epoch, or until patience is spent; the metrics of the last validation.
+        """Trains to the last epoch, or until patience is spent; the metrics of the last validation.
 
         An interrupt (Ctrl-C, SIGTERM) ends the run after the current step, with a checkpoint to resume from.
 
@@ -128,13 +144,30 @@ class Trainer:
         self.hook.run_started(trainer=self, run_dir=self.run_dir)
         try:
             with Interrupt() as interrupt:
-                while self.state.step < self.plan.epochs * self.batches.per_epoch and not self._out_of_patience():
+                while not self.finished:
                     self._epoch(interrupt)
         except BaseException as error:
             self.hook.run_failed(trainer=self, error=error)
             raise
         self.hook.run_finished(trainer=self, metrics=self.state.metrics)
         return self.state.metrics
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is done, or patience spent."""
+        out_of_patience = self.plan.patience is not None and self.state.waited >= self.plan.patience
+        return out_of_patience or self.state.step >= self.plan.epochs * self.batches.per_epoch
+
+    def _in_run(self, progress: Progress) -> Progress:
+        """Progress counted over all stages of the run, for listeners."""
+        plan = self.plan
+        return Progress(
+            progress.epoch + plan.epochs_before,
+            plan.epochs_of_run or plan.epochs,
+            progress.step + plan.steps_before,
+            progress.position + plan.epochs_before,
+            progress.rank,
+        )
 
     def _epoch(self, interrupt: Interrupt) -> None:
         started, progress = time.perf_counter(), self.progress()
@@ -160,7 +193,7 @@ class Trainer:
         scalars.update(self._sampler_diagnostics())
         self._validate(done)
         self._save("last.pt")
-        self.hook.epoch_ended(trainer=self, progress=done, scalars=scalars)
+        self.hook.epoch_ended(trainer=self, progress=self._in_run(done), scalars=scalars)
         if interrupt.requested:
             raise KeyboardInterrupt
 
@@ -225,7 +258,7 @@ class Trainer:
         scalars.update({f"weight/{w.name}": w.weight(progress) for w in self.bundle.terms})
         if norm is not None:
             scalars["gradient_norm"] = float(norm)
-        self.hook.step_ended(trainer=self, progress=progress, scalars=scalars)
+        self.hook.step_ended(trainer=self, progress=self._in_run(progress), scalars=scalars)
 
     def _check_finite(self) -> None:
         """Names the first term that gave NaN or infinity. On CUDA this waits for the device: done when logging."""
@@ -237,7 +270,7 @@ class Trainer:
                         f"losses.{name}: the term became {float(value)} at step {step} "
                         f"(epoch {step // self.batches.per_epoch}); "
                         f"lower trainer.optimizer.lr or the term's weight, set trainer.clip_norm, or use fp32; "
-                        f"the last good checkpoint is in {self.run_dir / 'checkpoints'}"
+                        f"the last good checkpoint is in {self.checkpoints}"
                     )
 
     def _refresh_samplers(self, progress: Progress) -> None:
@@ -277,23 +310,20 @@ class Trainer:
                 self.state.metrics = self.validate()
         else:
             self.state.metrics = self.validate()
-        self._keep_best(self.state.metrics[self.plan.monitor])
-        self.hook.validation_ended(trainer=self, progress=progress, metrics=self.state.metrics)
+        self._keep_best(self.state.metrics[self.plan.monitor], self._in_run(progress).epoch)
+        self.hook.validation_ended(trainer=self, progress=self._in_run(progress), metrics=self.state.metrics)
 
-    def _keep_best(self, value: float) -> None:
+    def _keep_best(self, value: float, epoch: int) -> None:
         best = self.state.best
         better = best is None or (value < best if self.plan.lower_is_better else value > best)
         if math.isfinite(value) and better:
-            self.state.best, self.state.waited = value, 0
+            self.state.best, self.state.best_epoch, self.state.waited = value, epoch, 0
             self._save("best.pt")
         else:
             self.state.waited += 1
 
-    def _out_of_patience(self) -> bool:
-        return self.plan.patience is not None and self.state.waited >= self.plan.patience
-
     def _save(self, name: str) -> None:
-        path = self.run_dir / "checkpoints" / name
+        path = self.checkpoints / name
         checkpoint.save(self.state_dict(), path)
         self.hook.checkpoint_saved(trainer=self, path=path)
 

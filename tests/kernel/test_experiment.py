@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,10 @@ class TestRunFolder:
         assert {"config.yaml", "environment.json", "normalization.json", "metrics.jsonl"} <= names
         assert {"results.json", "examples.npz"} <= names
         assert {p.name for p in (run_dir / "checkpoints").iterdir()} == {"best.pt", "last.pt"}
-        assert json.loads((run_dir / "results.json").read_text())["predictors"] == results
+        written = json.loads((run_dir / "results.json").read_text())
+        assert written["predictors"] == results
+        assert written["best"]["metric"] == "relative_l2"
+        assert written["best"]["epoch"] in (0, 1)
         environment = json.loads((run_dir / "environment.json").read_text())
         assert environment["torch"] == torch.__version__
         assert environment["plugins"]["sampler uniform"]["distribution"] == "upt-core"
@@ -74,6 +78,15 @@ class TestRunFolder:
             assert list(examples["target_names"]) == ["u"]
             assert examples["grid_shape"].tolist() == [32]
             assert np.abs(examples["input"]).max() < 1.5
+
+
+def test_relative_paths_of_data_are_written_as_absolute(tiny: Tiny, run_dir: Path, tmp_path: Path) -> None:
+    u = np.sin(np.linspace(0, 6, 8 * 4 * 32)).reshape(8, 4, 32, 1).astype(np.float32)
+    np.savez(tmp_path / "waves.npz", u=u, x=np.linspace(0, 1, 32), t=np.arange(4.0))
+    with contextlib.chdir(tmp_path):
+        tiny(data={"name": "npz", "path": "waves.npz"}).train(run_dir)
+    assert load_run(run_dir).settings.data.path == tmp_path / "waves.npz"
+    assert "model" in evaluate_run(run_dir)
 
 
 class TestEvaluate:

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from upt_core import CheckpointError, Experiment, LossTerm, Progress, Step, UserError, checkpoint, hookimpl
+from upt_core.built import Built
 from upt_core.ema import Ema
-from upt_core.experiment import Built
 from upt_core.gradients import check_reach, gradient_norms
+from upt_core.hookspecs import run_hooks
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.trainer import Trainer
@@ -72,7 +73,7 @@ class StopAt:
 
 def trainer_of(experiment: Experiment, run_dir: Path, *listeners: object) -> tuple[Trainer, Built]:
     built = experiment.build()
-    return experiment.trainer(built, run_dir, listeners), built
+    return experiment.trainer(built, run_dir, run_hooks(listeners)), built
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:

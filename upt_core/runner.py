@@ -1,0 +1,147 @@
+"""A run from the first stage to the results: what ``Experiment.train`` does once everything is validated."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from upt_core import checkpoint, run_folder
+from upt_core.built import Built, Results
+from upt_core.errors import CheckpointError
+from upt_core.evaluate import model_predictor
+from upt_core.examples import write_examples
+from upt_core.gradients import check_reach
+from upt_core.hookspecs import run_hooks
+from upt_core.latent_cache import LatentCache, fingerprint
+from upt_core.plain import as_plain, plugins_of
+from upt_core.stages import Stage
+from upt_core.store import cache_dir
+from upt_core.trainer import Plan
+from upt_core.windows import Windows
+
+if TYPE_CHECKING:
+    from upt_core.experiment import Experiment
+
+
+class Runner:
+    """Trains the stages of an experiment one after the other, in one run folder.
+
+    Everything that can be refused is refused before the first step: all stages are built and checked first.
+
+    Args:
+        experiment: with its stages.
+        run_dir: the run's folder; None: a new one, made when everything is checked.
+        resume: go on from the folder's last checkpoint.
+        listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks.
+    """
+
+    def __init__(self, experiment: Experiment, run_dir: Path | None, resume: bool, listeners: Sequence[object]) -> None:
+        self.experiment = experiment
+        self.resume = resume
+        self.built = self._build_stages()
+        if resume and run_dir is None:
+            raise CheckpointError("name the folder of the run to resume")
+        self.run_dir = run_dir or run_folder.create(experiment.output_dir(), experiment.name)
+        self._check_resumable()
+        own = [run_folder.MetricsLog(self.run_dir / run_folder.METRICS)]
+        callbacks = [callback.build() for callback in experiment.settings.callbacks]
+        self._hooks = run_hooks([*own, *callbacks, *listeners])
+
+    def run(self) -> Results:
+        """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines."""
+        if not self.resume:
+            self._describe()
+            torch.manual_seed(self.experiment.settings.seed)  # of dropout; all else has seeds of its own
+        for number in range(len(self.built)):
+            self._train_stage(number)
+        return self._conclude()
+
+    def _build_stages(self) -> list[tuple[Stage, Built]]:
+        """Every stage, on one model; refuses a stage of which a term trains nothing."""
+        prepared = self.experiment.prepare()
+        found: list[tuple[Stage, Built]] = []
+        for stage in self.experiment.stages:
+            model = found[0][1].bundle.model if found else None
+            built = self.experiment.of_stage(stage).build(prepared, model)
+            built.bundle.model.freeze(stage.freeze)
+            check_reach(built.bundle, built.train[0].to(built.device))
+            found.append((stage, built))
+        return found
+
+    def _train_stage(self, number: int) -> None:
+        stage, built = self.built[number]
+        built.bundle.model.freeze(stage.freeze)
+        folder = self._checkpoints(number)
+        last = folder / "last.pt"
+        if stage.cache_latents:
+            built.train.latents = self._latents(built)
+        experiment = self.experiment.of_stage(stage)
+        trainer = experiment.trainer(built, self.run_dir, self._hooks, folder, self._placed(experiment.plan(), number))
+        if self.resume and last.is_file():
+            trainer.load_state_dict(checkpoint.load(last), last)
+        if not trainer.finished:
+            trainer.train()
+        experiment.load_weights(built, folder / "best.pt")
+
+    def _placed(self, plan: Plan, number: int) -> Plan:
+        """The plan of a stage, with its place in the run."""
+        before = self.built[:number]
+        return replace(
+            plan,
+            stage=self.built[number][0].name,
+            epochs_before=sum(stage.settings.trainer.epochs for stage, _ in before),
+            steps_before=sum(stage.settings.trainer.epochs * built.train.per_epoch for stage, built in before),
+            epochs_of_run=sum(stage.settings.trainer.epochs for stage, _ in self.built),
+        )
+
+    def _checkpoints(self, number: int) -> Path:
+        folder = self.run_dir / "checkpoints"
+        name = self.built[number][0].name
+        return folder / f"{number + 1:02d}-{name}" if name else folder
+
+    def _check_resumable(self) -> None:
+        if self.resume and not (self._checkpoints(0) / "last.pt").is_file():
+            checkpoint.load(self._checkpoints(0) / "last.pt")  # says what is missing
+
+    def _latents(self, built: Built) -> LatentCache:
+        """Latents of the training split, from the cache or encoded now."""
+        settings, model = self.experiment.settings, built.bundle.model
+        states = Windows(built.prepared.trajectories("train"), built.prepared.data, 0, built.prepared.data.condition)
+        precision = settings.trainer.precision
+        key = fingerprint(model.encoder, built.prepared.normalization, as_plain(settings.data), "train", precision)
+        cache = LatentCache(cache_dir("latents"), key, states, settings.model.latent.spec())
+        cache.fill(model.encoder, built.prepared.normalization, settings.trainer.batch_size, built.device, precision)
+        return cache
+
+    def _describe(self) -> None:
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        settings, built = self.experiment.settings, self.built[0][1]
+        run_folder.write_config(self.run_dir, as_plain(settings, Path.cwd()))
+        environment = run_folder.environment(plugins_of(settings), built.device)
+        run_folder.write_json(self.run_dir, run_folder.ENVIRONMENT, environment)
+        run_folder.write_json(self.run_dir, run_folder.NORMALIZATION, built.prepared.normalization.plain())
+
+    def _conclude(self) -> Results:
+        """Metrics and example predictions of the best checkpoint of the last stage, as files."""
+        folder = self.run_dir / "checkpoints"
+        own = self._checkpoints(len(self.built) - 1)
+        for name in ("best.pt", "last.pt") if own != folder else ():
+            shutil.copyfile(own / name, folder / name)
+        stage, built = self.built[-1]
+        experiment = self.experiment.of_stage(stage)
+        experiment.load_weights(built, folder / "best.pt")
+        built.bundle.eval()
+        batches = experiment.validation_batches(built.prepared, "test")
+        results = experiment.compare(built, batches)
+        state = checkpoint.load(folder / "best.pt")["state"]
+        best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"]}
+        content = {"split": "test", "best": best, "predictors": results}
+        run_folder.write_json(self.run_dir, run_folder.RESULTS, content)
+        predict = model_predictor(built.bundle.model, batches, experiment.settings.trainer.precision)
+        write_examples(self.run_dir, predict, batches, built.device)
+        return results

@@ -148,7 +148,7 @@ class Reader:
             return None
         if words[0] == "train" and "--resume" not in words:
             if self.trained and not any("name" in word for word in words):  # one run of a page shows the rest
-                Experiment.from_yaml(words[1], words[2:])
+                Experiment.from_yaml(words[1], [word for word in words[2:] if "=" in word])
                 return None
             self.trained = True
         result = CliRunner().invoke(main, words + (self._small(words) if words[0] == "train" else []))

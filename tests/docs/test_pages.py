@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
@@ -60,12 +61,12 @@ class TestGenerated:
             catalogue.with_sections("# Configuration")
 
     def test_writes_into_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (tmp_path / "configuration.md").write_text(f"# C\n{catalogue.BEGIN}\nold\n{catalogue.END}\nrest\n")
+        (tmp_path / "configuration.md").write_text(f"# C\n{catalogue.BEGIN}\nout of date\n{catalogue.END}\nrest\n")
         monkeypatch.setattr("sys.argv", ["catalogue", str(tmp_path)])
         catalogue.main()
         assert (tmp_path / "catalogue.md").read_text() == (DOCS / "catalogue.md").read_text()
         page = (tmp_path / "configuration.md").read_text()
-        assert "old" not in page
+        assert "out of date" not in page
         assert page.endswith("rest\n")
 
 
@@ -96,7 +97,7 @@ class TestCoverage:
     def test_every_section_is_in_the_page_of_the_configuration(self) -> None:
         found = anchors(DOCS / "configuration.md")
         sections = [name for name, f in ExperimentSettings.model_fields.items() if _is_section(f.annotation)]
-        assert sections == ["model", "trainer", "validation"]
+        assert {"model", "trainer", "validation"} <= set(sections)
         assert [name for name in sections if name not in found] == []
 
     def test_every_page_is_in_the_index(self) -> None:
@@ -104,6 +105,26 @@ class TestCoverage:
         pages = [str(page.relative_to(DOCS)) for page in sorted(DOCS.rglob("*.md")) if page.name != "index.md"]
         decisions = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
         assert [p for p in pages if f"({p})" not in text and f"({Path(p).name})" not in decisions] == []
+
+
+class TestTroubleshooting:
+    def test_the_messages_are_those_of_the_code(self) -> None:
+        """Each quoted message, cut at its dots, is found in the source."""
+        page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+        table = page.partition("| message | cause and cure |")[2].partition("\n\n")[0]
+        messages = re.findall(r"^\| (?:the )?`([^`]+)`", table, re.MULTILINE)
+        assert len(messages) > 10
+        source = _source()
+        parts = [part.strip() for message in messages for part in message.split("…") if part.strip()]
+        assert [part for part in parts if part not in source] == []
+
+
+def _source() -> str:
+    """The source of the kernel and of the built-in plugins, with texts that go on in the next line joined."""
+    modules = {entry.path.partition(".")[0] for claims in plugins.installed().entries.values() for entry in claims}
+    folders = [Path(upt_core.__file__).parent, *(Path(str(find_spec(name).origin)).parent for name in modules)]
+    text = "\n".join(file.read_text(encoding="utf-8") for folder in folders for file in sorted(folder.rglob("*.py")))
+    return re.sub(r'"\s*\n\s*f?"', "", text)
 
 
 def _is_section(annotation: object) -> bool:

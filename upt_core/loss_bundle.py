@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import Batch, DataSpec, Progress
+from upt_core.batch import Batch, DataSpec, Progress, Queries
+from upt_core.feedback import Feedback
 from upt_core.kinds import LossTerm, Sampler, Schedule
 from upt_core.model import Upt
 from upt_core.normalize import Normalization
@@ -84,21 +85,41 @@ class LossBundle(nn.Module):
         """The losses of one batch."""
         weights = self.due(progress)
         step = self.step(batch, progress)
-        values = {w.name: self.evaluate(w, step) for w in self.terms if w.name in weights}
+        feedback = {w.stream: Feedback(batch.points) for w in self.terms if self._learns(w)}
+        values = {}
+        for weighted in self.terms:
+            if weighted.name in weights:
+                weight = weights[weighted.name]
+                values[weighted.name] = self.evaluate(weighted, step, feedback.get(weighted.stream), weight)
+        for stream, sampler in self.samplers.items():
+            for queries, value_BQ in feedback[stream].totals() if stream in feedback else ():
+                sampler.observe(batch.points, queries, value_BQ)
         parts = [weights[name] * value for name, value in values.items()]
         return Losses(torch.stack(parts).sum() if parts else None, values, weights)
+
+    def _learns(self, weighted: WeightedTerm) -> bool:
+        return self.training and weighted.sampler is not None and weighted.sampler.adaptive
 
     def step(self, batch: Batch, progress: Progress) -> Step:
         """A lazy step of this bundle's model on a batch."""
         return Step(self.model, batch, self.data, progress, self.seed, self.normalization)
 
-    def evaluate(self, weighted: WeightedTerm, step: Step) -> Tensor:
-        """One term's raw value on a step. An adaptive sampler learns from it, while training."""
-        sampler = weighted.sampler
+    def evaluate(
+        self, weighted: WeightedTerm, step: Step, feedback: Feedback | None = None, weight: float = 1.0
+    ) -> Tensor:
+        """One term's raw value on a step.
+
+        Args:
+            feedback: takes the pointwise values, weighted, for an adaptive sampler; None: nobody learns from them.
+            weight: the term's weight now, for the feedback.
+        """
+        reports: list[tuple[Queries, Tensor]] = []
         observer: Observer | None = (
-            sampler.observe if sampler is not None and sampler.adaptive and self.training else None
+            None if feedback is None else lambda _, queries, value: reports.append((queries, value))
         )
-        value = weighted.term(step.using(sampler, weighted.stream, observer))
+        value = weighted.term(step.using(weighted.sampler, weighted.stream, observer))
         if value.dim() != 0:
             raise ValueError(f"loss term {weighted.name!r} must return a scalar; it returned {tuple(value.shape)}")
+        if feedback is not None:
+            feedback.add(reports, weight)
         return value

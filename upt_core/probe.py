@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from upt_core.batch import Batch, Points, Progress
+from upt_core.feedback import Feedback
 from upt_core.loader import Batches
-from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.loss_bundle import LossBundle
 from upt_core.precision import Precision, autocast
 from upt_core.seeding import generator
-from upt_core.step import Step
 
 RELATIVE_STEP = 1e-3
 """Step of the finite differences along a random direction, relative to the norm of the parameters."""
@@ -93,18 +94,12 @@ class TrainingProbe:
 
     @torch.no_grad()
     def _pointwise(self, batch: Batch) -> Tensor:
-        step = self.bundle.step(batch, self.progress)
+        step, feedback = self.bundle.step(batch, self.progress), Feedback(batch.points)
         with autocast(self.device, self.precision):
-            return sum(
-                (self._of_term(weighted, weight, step, batch) for weighted, weight in self._terms), _zeros(batch)
-            )
-
-    def _of_term(self, weighted: WeightedTerm, weight: float, step: Step, batch: Batch) -> Tensor:
-        seen: list[Tensor] = []
-        weighted.term(step.using(None, "all", lambda points, queries, value: seen.append(value)))
-        whole = [value.float() for value in seen if value.shape == (batch.points.batch_size, batch.points.num_points)]
-        return weight * sum(whole, _zeros(batch)) / max(1, len(whole))
-
-
-def _zeros(batch: Batch) -> Tensor:
-    return torch.zeros(batch.points.batch_size, batch.points.num_points, device=batch.points.device)
+            for weighted, weight in self._terms:
+                self.bundle.evaluate(replace(weighted, sampler=None, stream="all"), step, feedback, weight)
+        total_BN = torch.zeros(batch.points.batch_size, batch.points.num_points, device=self.device)
+        for _, value_BQ in feedback.totals():
+            if value_BQ.shape == total_BN.shape:  # a term may look at few points of its own, a boundary say
+                total_BN = total_BN + value_BQ
+        return total_BN

@@ -2,7 +2,6 @@
 # Each makes its own environment the first time; see .ci/setup for how an existing one is respected.
 
 SETUP := bin="$$(bash .ci/setup)" &&
-export OMP_NUM_THREADS ?= 2
 
 .PHONY: train test check wheel-test clean
 

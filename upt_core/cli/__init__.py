@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from upt_core import __version__
@@ -26,6 +28,8 @@ def main() -> None:
       upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
       upt plugins         every sampler, loss term, model part, data set, … by name
     """
+    # Threads that wait for each other actively make a busy machine many times slower; torch reads this when imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 for command in (train, check, evaluate, report, plugins):

@@ -125,7 +125,7 @@ class Reader:
             output = self._command(shlex.split(command, comments=True), refused=shown.startswith("error: "))
             if block.says("exact"):
                 assert output is not None, f"{command} was not run"
-                assert re.fullmatch(re.escape(shown.strip()).replace("…", ".*"), output.strip()), output
+                assert re.fullmatch(re.escape(shown.strip()).replace("…", ".*"), output.strip(), re.DOTALL), output
 
     def _bash(self, block: Block) -> None:
         for line in block.text.splitlines():

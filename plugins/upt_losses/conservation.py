@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -27,7 +25,7 @@ class Conservation(LossTerm):
         fields: names of the conserved fields; none: all predicted fields.
     """
 
-    pointwise: ClassVar[bool] = False
+    pointwise = False
 
     def __init__(self, fields: list[str] | None = None) -> None:
         if fields is not None and not fields:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ class LatentDiversity(LossTerm):
     attention rows: Lin et al., arXiv 1703.03130.
     """
 
-    pointwise: ClassVar[bool] = False
+    pointwise = False
 
     def __init__(self, of: Literal["current", "predicted"] = "current") -> None:
         if of not in ("current", "predicted"):

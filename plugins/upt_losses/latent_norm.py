@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -23,7 +23,7 @@ class LatentNorm(LossTerm):
         of: "current", the encoded input; "predicted", the latent one time step on.
     """
 
-    pointwise: ClassVar[bool] = False
+    pointwise = False
 
     def __init__(
         self, limit: Annotated[float, Field(ge=0)] = 0.0, of: Literal["current", "predicted"] = "current"

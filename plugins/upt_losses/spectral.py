@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -33,7 +33,7 @@ class Spectral(LossTerm):
             large structures. Good values: −1 to 1.
     """
 
-    pointwise: ClassVar[bool] = False
+    pointwise = False
 
     def __init__(
         self,

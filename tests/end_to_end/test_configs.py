@@ -15,7 +15,10 @@ from upt_core import Experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NAMES = sorted(path.name for path in CONFIGS.glob("*.yaml"))
-SMALL = ["trainer.epochs=2", "trainer.batch_size=4", "trainer.device=cpu", "trainer.precision=fp32", "trainer.log_every=1"]
+SMALL = [
+    *["trainer.epochs=2", "trainer.batch_size=4", "trainer.log_every=1"],
+    *["trainer.device=cpu", "trainer.precision=fp32"],
+]
 SMALL_MODEL = ["model.latent.tokens=8", "model.latent.dim=16"]
 
 
@@ -43,7 +46,8 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
     "burgers.yaml": lambda folder: ["data.num_trajectories=12", "data.points=64", "data.num_times=6"],
     "burgers_upt_full.yaml": lambda folder: [
         *["data.num_trajectories=12", "data.points=64", "data.num_times=8", "data.final_time=0.4"],
-        *["model.approximator.depth=2", "model.approximator.width=32", "model.decoder.depth=1", "model.decoder.width=32"],
+        *["model.approximator.depth=2", "model.approximator.width=32"],
+        *["model.decoder.depth=1", "model.decoder.width=32"],
         *["sampler.start_epoch=0", "losses.rollout.weight.start_epoch=0", "trainer.lr_schedule.warmup_epochs=0.5"],
         *["losses.inverse_encoding.weight.warmup_epochs=1", "losses.inverse_decoding.weight.warmup_epochs=1"],
     ],

@@ -84,6 +84,12 @@ class TestCoverage:
         names = [name for other, name in BUILT_IN if other == kind]
         assert [name for name in names if f"`{name}`" not in text] == []
 
+    def test_every_shipped_experiment_has_its_line(self) -> None:
+        text = prose(DOCS / "quick-reference.md")
+        configs = [path.name for path in sorted((ROOT / "configs").glob("*.yaml"))]
+        assert len(configs) >= 5
+        assert [name for name in configs if f"(../configs/{name})" not in text] == []
+
     def test_every_hook_of_a_run_is_explained(self) -> None:
         text = prose(DOCS / "writing" / "callback.md")
         hooks = [name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction)]

@@ -51,6 +51,15 @@ class Blocks(ABC):
         """The block of each point, by its number."""
 
 
+SMALLEST, MOST = 4, 8192
+"""Points of a block, and blocks of a sample, where the user does not say: sharp scores at a bounded cost."""
+
+
+def default_size(num_points: int) -> int:
+    """Points of a block: 4, or as many as make at most 8,192 blocks."""
+    return max(SMALLEST, -(-num_points // MOST))
+
+
 def blocks_of(points: Points, size: int) -> Blocks:
     """The blocks of a batch's points, of about ``size`` points each."""
     if points.grid_shape is None or points.lengths is not None:

@@ -11,12 +11,13 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import Points, Probe, Progress, Queries, Sampler
-from upt_samplers.blocks import Blocks, blocks_of
+from upt_samplers.blocks import Blocks, blocks_of, default_size
 from upt_samplers.bounds import at_least, fraction
 from upt_samplers.inclusion import inclusion_probabilities
 from upt_samplers.integers import Coupling, coupled_uniforms
 from upt_samplers.padding import complete
 from upt_samplers.pivotal import PivotalPlan
+from upt_samplers.ranks import Visits, of_first_rank, visits_of_all
 from upt_samplers.score_map import ScoreMap
 from upt_samplers.score_sources import Metric, squared_scores
 from upt_samplers.stratified import Stratified
@@ -50,8 +51,10 @@ class Importance(Sampler):
     * variance: standard deviation of the target fields over samples, computed once, one map for all samples; only
       where samples share their points, and often weak.
 
-    Memory: 4 bytes · samples · N / block for the scores (10,000 samples of 32,768 points: 41 MB at block 32, 1.3 GB
-    dense). A draw costs O(B N / block + B Q log N). On CUDA nothing waits for the device but ``diagnostics``.
+    A draw costs O(B K + B Q log N) with K = N / block blocks; by default K ≤ 8,192, so that the cost does not grow with
+    N. Memory: 4 bytes · samples · K for the scores (10,000 samples of 32,768 points: 328 MB by default, 41 MB at block
+    32, 1.3 GB dense). On CUDA nothing waits for the device but ``diagnostics``, and ``observe`` among several
+    processes: these exchange what they saw, so that all hold the same scores.
 
     Pays where Q/N is small: above a quarter, point sampling makes up so little of the gradient's variance that no
     sampler gains more than a few per cent.
@@ -62,8 +65,8 @@ class Importance(Sampler):
         window: epochs between two full recomputations of the scores; 0 = never, error only (visited points alone).
         start_epoch: stratified before this epoch, when the model's errors say little; 0 is fine for static metrics.
         floor: share of the draws that stays uniform, 0 < floor ≤ 1; 0.2 to 0.5. Weights are at most 1 / floor.
-        block: neighbouring points that share a score; 4 to 32. Small blocks are sharper after a refresh, large ones
-            learn faster between refreshes and take less memory.
+        block: neighbouring points that share a score; null = 4, or more where a sample has more than 32,768 points.
+            Small blocks are sharper after a refresh, large ones learn faster without one and take less memory.
         decay: weight of the old score at each visit of a block in the running mean, 0 ≤ decay < 1.
         dense: one score for each point instead of each block; scores then change at the refresh only.
         directions: random directions by which metric gradient estimates its norm; each costs a pass over the data.
@@ -77,7 +80,7 @@ class Importance(Sampler):
         window: Annotated[int, Field(ge=0)] = 5,
         start_epoch: Annotated[int, Field(ge=0)] = 1,
         floor: Annotated[float, Field(gt=0, le=1)] = 0.3,
-        block: Annotated[int, Field(ge=1)] = 32,
+        block: Annotated[int, Field(ge=1)] | None = None,
         decay: Annotated[float, Field(ge=0, lt=1)] = 0.7,
         dense: bool = False,
         directions: Annotated[int, Field(ge=1)] = 8,
@@ -85,9 +88,10 @@ class Importance(Sampler):
     ) -> None:
         if metric not in get_args(Metric):
             raise ValueError(f"metric must be one of {', '.join(get_args(Metric))}; got {metric!r}")
-        for name, value, low in (("window", window, 0), ("start_epoch", start_epoch, 0), ("block", block, 1)):
+        for name, value, low in (("window", window, 0), ("start_epoch", start_epoch, 0), ("directions", directions, 1)):
             at_least(name, value, low)
-        at_least("directions", directions, 1)
+        if block is not None:
+            at_least("block", block, 1)
         fraction("floor", floor)
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be a fraction below 1; got {decay!r}")
@@ -98,6 +102,7 @@ class Importance(Sampler):
         self.metric: Metric = "gradient" if metric == "loss_gradient" else metric
         self.floor, self.decay, self.directions, self.dense = floor, decay, directions, dense
         self.block = 1 if dense else block
+        self._size = self.block or 0  # known from the first refresh on
         self.coupling: Coupling = coupling
         self._map: ScoreMap | None = None
         self._refreshed = -1
@@ -122,7 +127,7 @@ class Importance(Sampler):
         """Q distinct points of each row with probability by score; stratified as long as there are no scores."""
         if self._map is None or progress.epoch < self.start_epoch:
             return self._before.draw(points, count, rng, progress)
-        blocks = blocks_of(points, self.block)
+        blocks = blocks_of(points, self._size)
         plan = self._plan_of(points, blocks, count)
         position_BQ = plan.draw(coupled_uniforms(points.batch_size, count, rng, self.coupling))
         num_points = points.num_points if points.length_B1 is None else points.length_B1
@@ -138,11 +143,16 @@ class Importance(Sampler):
         """Moves the scores of visited blocks towards the squared residuals seen there (metric error, not dense)."""
         if self._map is None or self.metric != "error" or self.dense:
             return
-        blocks = blocks_of(points, self.block)
+        blocks = blocks_of(points, self._size)
         seen_BQ = torch.ones_like(error_BQ, dtype=torch.bool) if queries.weight_BQ is None else queries.weight_BQ > 0
-        self._map.to(points.device).observe(
-            points.sample_id_B, _block_of(queries, blocks, error_BQ), error_BQ, seen_BQ, self.decay, blocks.num_blocks
+        own = Visits(
+            None if self._map.shared else points.sample_id_B,
+            _block_of(queries, blocks, error_BQ),
+            error_BQ,
+            seen_BQ,
+            blocks.num_blocks,
         )
+        self._map.to(points.device).observe(visits_of_all(own), self.decay)
         self._plan = None
 
     def refresh_due(self, progress: Progress) -> bool:
@@ -160,11 +170,13 @@ class Importance(Sampler):
             DataError: metric variance where samples do not share their points.
         """
         shared = self.metric == "variance"
+        self._size = self.block or default_size(next(iter(probe.targets()))[0].num_points)
         scores = ScoreMap(torch.full((1 if shared else probe.num_samples, 1), torch.nan), shared)
         if self.window > 0 or self.metric in _STATIC:
             for points, square_BN in squared_scores(self.metric, probe, self.directions):
                 scores.shared |= points.sample_id_B is None
-                scores.to(points.device).assign(points.sample_id_B, blocks_of(points, self.block), square_BN)
+                scores.to(points.device).assign(points.sample_id_B, blocks_of(points, self._size), square_BN)
+        scores.value_SK = of_first_rank(scores.value_SK)
         self._map, self._plan, self._refreshed = scores, None, progress.epoch
 
     def state_dict(self) -> dict[str, Any]:
@@ -172,7 +184,7 @@ class Importance(Sampler):
         state: dict[str, Any] = {
             "version": _VERSION,
             "metric": self.metric,
-            "block": self.block,
+            "block": self._size,
             "refreshed": self._refreshed,
         }
         if self._map is not None:
@@ -185,13 +197,14 @@ class Importance(Sampler):
         Raises:
             ValueError: they belong to another version, metric or block size.
         """
-        for name, mine in (("version", _VERSION), ("metric", self.metric), ("block", self.block)):
+        block = state.get("block") if self.block is None else self.block
+        for name, mine in (("version", _VERSION), ("metric", self.metric), ("block", block)):
             if state.get(name) != mine:
                 raise ValueError(
                     f"importance scores were saved with {name} {state.get(name)!r}, but this sampler has {mine!r}; "
                     f"set {name} as it was, or start without the saved scores"
                 )
-        self._refreshed, self._plan = state["refreshed"], None
+        self._refreshed, self._size, self._plan = state["refreshed"], state["block"], None
         self._map = ScoreMap(state["value_SK"].clone(), state["shared"]) if "value_SK" in state else None
 
     def diagnostics(self) -> dict[str, float]:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from upt_samplers.blocks import Blocks
+from upt_samplers.ranks import Visits
 
 
 class ScoreMap:
@@ -54,30 +55,20 @@ class ScoreMap:
             value_BK = self._running_mean(value_BK)
         self.value_SK[rows, : blocks.num_blocks] = value_BK
 
-    def observe(
-        self,
-        sample_id_B: Tensor | None,
-        block_BQ: Tensor,
-        square_BQ: Tensor,
-        counts_BQ: Tensor,
-        decay: float,
-        num_blocks: int,
-    ) -> None:
+    def observe(self, visits: Visits, decay: float) -> None:
         """Moves the scores towards squared scores seen at visited points.
 
         Args:
-            block_BQ: the block of each visited point.
-            square_BQ: the squared score there.
-            counts_BQ: False in slots that are not a visit.
+            visits: where, and what was seen.
             decay: β.
-            num_blocks: K of these samples.
         """
-        valid_BQ = counts_BQ & square_BQ.isfinite()
+        square_BQ, block_BQ, num_blocks = visits.square_BQ, visits.block_BQ, visits.num_blocks
+        valid_BQ = visits.seen_BQ & square_BQ.isfinite()
         shape = (len(block_BQ), num_blocks)
         visits_BK = square_BQ.new_zeros(shape).scatter_add_(1, block_BQ, valid_BQ.to(square_BQ.dtype))
         sum_BK = square_BQ.new_zeros(shape).scatter_add_(1, block_BQ, torch.where(valid_BQ, square_BQ, 0.0))
         self._reserve(num_blocks)
-        rows = self._rows(sample_id_B)
+        rows = self._rows(visits.sample_id_B)
         same = torch.ones(1, len(block_BQ), dtype=visits_BK.dtype, device=rows.device)
         if len(rows) > 1:  # a sample that is in the batch twice: both rows get the sum, and are written as equals
             same = (rows.unsqueeze(1) == rows).to(visits_BK.dtype)

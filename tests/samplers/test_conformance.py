@@ -14,7 +14,6 @@ from upt_samplers.importance import Importance
 from upt_samplers.stratified import Stratified
 from upt_samplers.uniform import Uniform
 
-BLOCKS = {"growth": 0.05}  # scores of blocks of 32 points
 EVERY_POINT = {"growth": 2}
 
 CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
@@ -24,11 +23,12 @@ CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "cosine": [({"base": Stratified()}, {})],
     "linear": [({}, {})],
     "importance": [
-        ({}, BLOCKS),
+        ({}, {}),
+        ({"metric": "error", "block": 32}, {"growth": 0.05}),
         ({"metric": "target_gradient", "block": 4}, {"growth": 0.3}),
-        ({"metric": "variance"}, BLOCKS | {"takes": ("grid", "scattered")}),
+        ({"metric": "variance"}, {"takes": ("grid", "scattered")}),
     ],
-    "mixture": [({"samplers": [Uniform(), Importance()], "shares": [1, 2]}, BLOCKS | {"distinct": False})],
+    "mixture": [({"samplers": [Uniform(), Importance()], "shares": [1, 2]}, {"distinct": False})],
     "boundary": [({"share": 0.5, "width": 0.1}, EVERY_POINT)],
 }
 

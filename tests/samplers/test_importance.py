@@ -264,12 +264,23 @@ def test_state_through_a_file(grid: Any) -> None:
     ("other", "message"),
     [
         (Importance(block=16), "saved with block 16, but this sampler has 32; set block as it was"),
-        (Importance(metric="gradient"), "saved with metric 'gradient', but this sampler has 'error'"),
+        (Importance(metric="gradient", block=32), "saved with metric 'gradient', but this sampler has 'error'"),
     ],
 )
 def test_refuses_the_state_of_another_sampler(other: Importance, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Importance().load_state_dict(other.state_dict())
+        Importance(block=32).load_state_dict(other.state_dict())
+
+
+def test_blocks_are_as_small_as_their_number_allows(grid: Any) -> None:
+    """The size goes into the state; a sampler that leaves it open takes it from there."""
+    for shape, size in (((16, 16), 4), ((256, 256), 8), ((1024, 1024), 128)):
+        points = grid(*shape)
+        sampler, fresh = Importance(), Importance()
+        sampler.refresh(Fields((points, torch.ones(1, points.num_points))), START)
+        assert sampler.state_dict()["block"] == size
+        fresh.load_state_dict(sampler.state_dict())
+        assert torch.equal(drawn(fresh, points).index_BQ, drawn(sampler, points).index_BQ)
 
 
 def test_diagnostics_tell_the_effective_share(grid: Any) -> None:

@@ -9,9 +9,12 @@ import click
 from upt_core import __version__
 from upt_core.cli.check import check
 from upt_core.cli.evaluate import evaluate
+from upt_core.cli.config import config
 from upt_core.cli.group import ErrorsAsMessages
+from upt_core.cli.init import init
 from upt_core.cli.plugins import plugins
 from upt_core.cli.report import report
+from upt_core.cli.sweep import sweep
 from upt_core.cli.train import train
 
 __all__ = ["main"]
@@ -24,6 +27,7 @@ def main() -> None:
 
     \b
     Start here:
+      upt init FILE       a first experiment, commented
       upt check CONFIG    what an experiment is, without training it
       upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
       upt plugins         every sampler, loss term, model part, data set, … by name
@@ -32,5 +36,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, report, plugins):
+for command in (train, check, evaluate, report, plugins, sweep, config, init):
     main.add_command(command)

@@ -1,0 +1,77 @@
+"""Checks an approximator against the contract of ``upt_core.Approximator``; for its author's own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from upt_core.batch import DataSpec, LatentSpec
+from upt_core.kinds import Approximator
+from upt_core.testing.failure import require
+from upt_core.testing.made_up_data import BATCH, CONDITION, grid
+from upt_core.testing.parts import Inputs, Trial, check_part, near
+
+MakeApproximator = Callable[[DataSpec, LatentSpec], Approximator]
+LATENT = LatentSpec(tokens=5, dim=16)
+
+
+def check_approximator(
+    make: MakeApproximator,
+    *,
+    axes: Sequence[int] = (1, 2, 3),
+    conditions: Sequence[tuple[str, ...]] = ((), CONDITION),
+    order_matters: bool = True,
+) -> None:
+    """Raises unless an approximator keeps the contract, with and without conditioning values.
+
+    Checked are: (B, L, D) → (B, L, D), float32 and finite; a gradient for every parameter; that rows of a batch do not
+    influence each other; that an answer repeats in evaluation mode, survives ``state_dict`` and stands bfloat16
+    autocast.
+
+    Args:
+        make: makes the approximator of a DataSpec and a LatentSpec: the class itself, or a function that adds
+            parameters.
+        axes: the numbers of coordinate axes that it is for.
+        conditions: names of the conditioning values of the data it is tried on; () = none, it is then given None.
+        order_matters: False declares that latent tokens which change places change places in the answer.
+
+    Raises:
+        ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
+    """
+    for num_axes in axes:
+        for condition in conditions:
+            trial = _trial(make, num_axes, condition)
+            check_part(trial)
+            if not order_matters:
+                _check_order(trial)
+
+
+def _trial(make: MakeApproximator, num_axes: int, condition: tuple[str, ...]) -> Trial:
+    data = grid(num_axes, condition).data
+    rng = torch.Generator().manual_seed(1)
+    latent_BLD = torch.randn(BATCH, LATENT.tokens, LATENT.dim, generator=rng)
+    values = (torch.rand(BATCH, len(condition), generator=rng),) if condition else ()
+
+    def call(part: nn.Module, inputs: Inputs) -> Tensor:
+        result: Tensor = part(inputs[0], inputs[1] if len(inputs) > 1 else None)
+        return result
+
+    what = f"latents of data with {num_axes} axes, conditions: {', '.join(condition) or 'none'}"
+    return Trial(what, lambda: make(data, LATENT), call, (latent_BLD, *values), tuple(latent_BLD.shape))
+
+
+def _check_order(trial: Trial) -> None:
+    part = trial.part().eval()
+    order = torch.randperm(LATENT.tokens, generator=torch.Generator().manual_seed(0))
+    moved = (trial.inputs[0][:, order], *trial.inputs[1:])
+    first, second = trial.answer(part)[:, order], trial.answer(part, moved)
+    require(
+        near(first, second),
+        "order",
+        f"the answer changes by {(first - second).abs().max().item():.2g} when latent tokens change places, on "
+        f"{trial.what}",
+        "tokens that change places in the answer too, as order_matters=False declares",
+        "use no positions in the sequence; or leave order_matters out",
+    )

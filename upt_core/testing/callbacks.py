@@ -1,0 +1,56 @@
+"""Checks a callback against the contract of ``upt_core.Callback``; for its author's own tests."""
+
+from __future__ import annotations
+
+import inspect
+
+import pluggy
+
+from upt_core.hookspecs import PROJECT, RunHooks, run_hooks
+from upt_core.kinds import Callback
+from upt_core.testing.failure import ConformanceError, require
+
+HOOKS = tuple(name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction))
+
+
+def check_callback(callback: Callback) -> None:
+    """Raises unless every hook of a callback exists, is marked, and asks for arguments that the hook has.
+
+    What a callback does is not tried: train a tiny experiment with ``Experiment.train(listeners=[callback])`` for
+    that.
+
+    Args:
+        callback: the callback.
+
+    Raises:
+        ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
+    """
+    known = ", ".join(HOOKS)
+    unmarked = [name for name in HOOKS if callable(getattr(callback, name, None)) and not _marked(callback, name)]
+    require(
+        not unmarked,
+        "marks",
+        f"{', '.join(unmarked)} is not marked, so it would never be called",
+        "every hook marked with @hookimpl",
+        "write @upt_core.hookimpl above the method",
+    )
+    try:
+        manager = run_hooks([callback])
+    except pluggy.PluginValidationError as error:
+        raise ConformanceError(
+            "hooks",
+            " ".join(str(error).split()),
+            f"methods named and called as these hooks: {known}",
+            "take fewer or other arguments, named as in upt_core.hookspecs.RunHooks",
+        ) from error
+    require(
+        bool(manager.get_hookcallers(callback)),
+        "hooks",
+        f"{type(callback).__name__} listens to nothing",
+        f"at least one of: {known}",
+        "name a method as a hook and mark it with @hookimpl",
+    )
+
+
+def _marked(callback: Callback, name: str) -> bool:
+    return hasattr(getattr(callback, name), f"{PROJECT}_impl")

@@ -1,0 +1,230 @@
+"""Checks a data set against the contract of ``upt_core.Dataset``; for its author's own tests."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import DataSpec, Trajectories, Trajectory
+from upt_core.errors import DataError
+from upt_core.kinds import Dataset, Split
+from upt_core.normalize import TIME_STEP
+from upt_core.testing.failure import ConformanceError, require
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -> None:
+    """Raises unless a data set keeps the contract.
+
+    Checked are: that its spec is sound; that every split has a trajectory and splits share none; fields, channels,
+    points, coordinates, times and conditions of each trajectory; finite values; times that increase; that a window
+    equals the same part of the whole; that reading twice gives the same.
+
+    Args:
+        dataset: the data set, small: whole trajectories are read.
+        looked_at: trajectories of each split that are read in full.
+        compared: trajectories of each split whose first state is compared with those of the other splits.
+
+    Raises:
+        ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
+        DataError: what the data set itself refuses.
+    """
+    spec = dataset.spec()
+    _check_spec(spec, dataset)
+    first_of: dict[str, tuple[Split, int]] = {}
+    coords_of: dict[int, Tensor] = {}
+    for split in SPLITS:
+        trajectories = dataset.trajectories(split)
+        require(
+            len(trajectories) > 0,
+            "splits",
+            f"the split {split!r} is empty",
+            "at least one trajectory in each of train, valid and test",
+            "use upt_core.split_indices, which refuses empty splits",
+        )
+        for index in range(min(looked_at, len(trajectories))):
+            where = f"trajectory {index} of {split!r}"
+            whole = _read(trajectories, index, 0, trajectories.num_times(index), where)
+            _check_trajectory(whole, spec, trajectories.num_times(index), where)
+            _check_windows(whole, trajectories, index, where)
+            _check_again(whole, dataset.trajectories(split), index, where)
+            _check_point_set(whole, coords_of, where)
+        for index in range(min(compared, len(trajectories))):
+            _check_shared(_read(trajectories, index, 0, 1, f"trajectory {index}"), split, index, first_of)
+
+
+def _check_spec(spec: DataSpec, dataset: Dataset) -> None:
+    require(
+        spec == dataset.spec() and isinstance(spec, DataSpec),
+        "spec",
+        "spec() answers differently the second time, or not with a DataSpec",
+        "an equal DataSpec each time",
+        "return DataSpec(inputs=…, targets=…, extent=…, periodic=…)",
+    )
+    require(
+        bool(spec.inputs) and bool(spec.targets) and all(field.channels > 0 for field in spec.fields),
+        "spec",
+        f"inputs {spec.inputs}, targets {spec.targets}",
+        "at least one input and one target field, each with a channel or more",
+        "name them: inputs=(FieldSpec('u'),)",
+    )
+    sizes = {len(spec.extent), len(spec.periodic)}
+    sizes |= {len(spec.grid_shape)} if spec.grid_shape is not None else set()
+    sizes |= {len(spec.origin)} if spec.origin is not None else set()
+    require(
+        len(sizes) == 1 and all(length > 0 for length in spec.extent),
+        "spec",
+        f"extent {spec.extent}, periodic {spec.periodic}, grid_shape {spec.grid_shape}, origin {spec.origin}",
+        "one entry for each coordinate axis in each of them, and extents above 0",
+        "describe every axis once",
+    )
+
+
+def _read(trajectories: Trajectories, index: int, start: int, stop: int, where: str) -> Trajectory:
+    try:
+        return trajectories.read(index, start, stop)
+    except DataError:
+        raise
+    except Exception as error:  # an author's code may raise anything
+        raise ConformanceError(
+            "read",
+            f"{type(error).__name__} ({error}) in read({index}, {start}, {stop}), {where}",
+            "a Trajectory for 0 ≤ start < stop ≤ num_times",
+            "InMemory serves where all trajectories fit into memory",
+        ) from error
+
+
+def _check_trajectory(whole: Trajectory, spec: DataSpec, num_times: int, where: str) -> None:
+    num_points, num_axes = whole.coords_NX.shape
+    grid_points = math.prod(spec.grid_shape) if spec.grid_shape is not None else num_points
+    require(
+        num_axes == spec.num_axes and num_points == grid_points,
+        "points",
+        f"coordinates of shape {tuple(whole.coords_NX.shape)} in {where}",
+        f"({grid_points}, {spec.num_axes}), as spec() says",
+        "coords_NX has a row for each point, row-major on a grid, and a column for each axis",
+    )
+    times = tuple(whole.time_T.shape)
+    require(
+        times == (num_times,) and bool((whole.time_T.diff() > 0).all()) and (spec.steady or num_times > 1),
+        "times",
+        f"time_T of shape {times}, from {whole.time_T.min():.4g} to {whole.time_T.max():.4g}, num_times {num_times}, "
+        f"in {where}",
+        "num_times physical times that increase; at least 2 unless the data set is steady",
+        "sort the time steps; set steady=True in the spec where there is no time",
+    )
+    for field in spec.fields:
+        _check_field(whole, field.name, (num_times, num_points, field.channels), where)
+    missing = [name for name in spec.condition if name != TIME_STEP and name not in whole.condition]
+    require(
+        not missing and all(math.isfinite(value) for value in whole.condition.values()),
+        "conditions",
+        f"conditions {whole.condition} in {where}",
+        f"finite values of {', '.join(spec.condition) or 'none'}",
+        "fill Trajectory.condition with every name of DataSpec.condition (upt itself adds time_step)",
+    )
+    _check_inside(whole.coords_NX, spec, where)
+
+
+def _check_field(whole: Trajectory, name: str, shape: tuple[int, int, int], where: str) -> None:
+    value = whole.fields.get(name)
+    require(
+        value is not None,
+        "fields",
+        f"{where} has the fields {', '.join(whole.fields)}",
+        f"{name!r} among them, as spec() says",
+        "use the same names in Trajectory.fields and in the FieldSpecs",
+    )
+    assert value is not None
+    require(
+        tuple(value.shape) in (shape, (1, *shape[1:])) and value.is_floating_point(),
+        "fields",
+        f"{name!r} of shape {tuple(value.shape)} and type {value.dtype} in {where}",
+        f"a float tensor (T, N, C) = {shape}, or T = 1 where it is constant in time",
+        "flatten the grid row-major and put channels last, a scalar with C = 1",
+    )
+    require(
+        bool(value.isfinite().all()),
+        "finite",
+        f"{int((~value.isfinite()).sum())} values of {name!r} are NaN or infinite in {where}",
+        "finite values",
+        "raise DataError with the place, or leave such trajectories out",
+    )
+
+
+def _check_inside(coords_NX: Tensor, spec: DataSpec, where: str) -> None:
+    if spec.origin is None:
+        span = coords_NX.amax(0) - coords_NX.amin(0)
+        inside = bool((span <= torch.tensor(spec.extent) * (1 + 1e-4)).all())
+    else:
+        placed = (coords_NX - torch.tensor(spec.origin)) / torch.tensor(spec.extent)
+        inside = bool((placed >= -1e-4).all() and (placed <= 1 + 1e-4).all())
+    require(
+        inside,
+        "coordinates",
+        f"coordinates from {coords_NX.amin(0).tolist()} to {coords_NX.amax(0).tolist()} in {where}",
+        f"points inside the domain: origin {spec.origin}, extent {spec.extent}, as spec() says",
+        "give physical coordinates, and the domain's physical size as extent",
+    )
+
+
+def _check_windows(whole: Trajectory, trajectories: Trajectories, index: int, where: str) -> None:
+    num_times = len(whole.time_T)
+    windows = {(0, 1), (num_times - 1, num_times), (num_times // 3, max(num_times // 3 + 1, 2 * num_times // 3))}
+    for start, stop in sorted(windows):
+        window = _read(trajectories, index, start, stop, where)
+        same = torch.equal(window.time_T, whole.time_T[start:stop]) and all(
+            torch.equal(window.fields[name], value if value.shape[0] == 1 else value[start:stop])
+            for name, value in whole.fields.items()
+        )
+        require(
+            same and torch.equal(window.coords_NX, whole.coords_NX) and window.condition == whole.condition,
+            "windows",
+            f"read({index}, {start}, {stop}) is not that part of read({index}, 0, {num_times}), {where}",
+            "the time steps start ≤ t < stop of the same trajectory; fields constant in time come with T = 1",
+            "slice fields and time_T alike",
+        )
+
+
+def _check_again(whole: Trajectory, again: Trajectories, index: int, where: str) -> None:
+    other = _read(again, index, 0, len(whole.time_T), where)
+    require(
+        all(torch.equal(value, other.fields[name]) for name, value in whole.fields.items())
+        and whole.point_set == other.point_set,
+        "repeatable",
+        f"{where} is another one when trajectories() is called again",
+        "the same trajectories in the same order each time",
+        "seed what is generated, sort what is listed (glob, set)",
+    )
+
+
+def _check_point_set(whole: Trajectory, coords_of: dict[int, Tensor], where: str) -> None:
+    known = coords_of.setdefault(whole.point_set, whole.coords_NX)
+    require(
+        torch.equal(known, whole.coords_NX),
+        "point_set",
+        f"{where} has the point_set {whole.point_set} of another trajectory, but other coordinates",
+        "equal numbers only where the coordinates are equal",
+        "number the point sets: point_set=index where every trajectory has its own points",
+    )
+
+
+def _check_shared(first: Trajectory, split: Split, index: int, first_of: dict[str, tuple[Split, int]]) -> None:
+    digest = hashlib.sha256()
+    for name in sorted(first.fields):
+        digest.update(first.fields[name].contiguous().numpy().tobytes())
+    digest.update(first.time_T.numpy().tobytes() + first.coords_NX.contiguous().numpy().tobytes())
+    digest.update(repr(sorted(first.condition.items())).encode())
+    known, number = first_of.setdefault(digest.hexdigest(), (split, index))
+    require(
+        known == split,
+        "splits",
+        f"trajectory {index} of {split!r} begins as trajectory {number} of {known!r}",
+        "splits that share no trajectory",
+        "cut one shuffled list into three: upt_core.split_indices does it",
+    )

@@ -1,0 +1,113 @@
+"""Checks an encoder against the contract of ``upt_core.Encoder``; for its author's own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from upt_core.batch import DataSpec, LatentSpec
+from upt_core.kinds import Encoder
+from upt_core.testing.declared import Kind
+from upt_core.testing.failure import require
+from upt_core.testing.made_up_data import Case, grid, scattered
+from upt_core.testing.parts import Inputs, Trial, check_part, near
+
+MakeEncoder = Callable[[DataSpec, LatentSpec], Encoder]
+LATENT = LatentSpec(tokens=5, dim=16)
+
+
+def check_encoder(
+    make: MakeEncoder,
+    *,
+    axes: Sequence[int] = (1, 2, 3),
+    takes: Sequence[Kind] = ("grid", "scattered", "padded"),
+    order_matters: bool = True,
+) -> None:
+    """Raises unless an encoder keeps the contract, on grids of 1 to 3 axes, scattered points and padded rows.
+
+    Checked are: (B, L, D) as the LatentSpec says (5 tokens of width 16), float32 and finite; a gradient for every
+    parameter; that rows of a batch do not influence each other; that an answer repeats in evaluation mode, survives
+    ``state_dict`` and stands bfloat16 autocast; that padding changes nothing; that ``needs_grid`` is true.
+
+    Args:
+        make: makes the encoder of a DataSpec and a LatentSpec: the class itself, or a function that adds parameters.
+        axes: the numbers of coordinate axes that it is for.
+        takes: the kinds of points; of an encoder with ``needs_grid`` only "grid" is tried.
+        order_matters: False declares that the latent does not depend on the order of scattered points.
+
+    Raises:
+        ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
+    """
+    for case in _cases(make, axes, takes):
+        trial = _trial(make, case)
+        check_part(trial)
+        if case.lengths is not None:
+            _check_padding(trial, case)
+        elif case.data.grid_shape is None and not order_matters:
+            _check_order(trial)
+
+
+def _cases(make: MakeEncoder, axes: Sequence[int], takes: Sequence[Kind]) -> list[Case]:
+    cases = []
+    for num_axes in axes:
+        grids = grid(num_axes)
+        encoder = make(grids.data, LATENT) if "grid" in takes else make(scattered(num_axes).data, LATENT)
+        if "grid" in takes:
+            cases.append(grids)
+        if not encoder.needs_grid:
+            cases += [scattered(num_axes)] if "scattered" in takes else []
+            cases += [scattered(num_axes, padded=True)] if "padded" in takes else []
+    require(
+        bool(cases),
+        "takes",
+        f"takes={tuple(takes)} of an encoder with needs_grid = True",
+        "at least one kind of points",
+        'add "grid" to takes, or set needs_grid = False',
+    )
+    return cases
+
+
+def _trial(make: MakeEncoder, case: Case) -> Trial:
+    batch = case.batch()
+    points = batch.points
+
+    def call(part: nn.Module, inputs: Inputs) -> Tensor:
+        moved = points if len(inputs) == 1 else replace(points, coords_BNX=inputs[1])
+        latent: Tensor = part(inputs[0], moved)
+        return latent
+
+    inputs = (batch.input_BNC,) if case.data.grid_shape else (batch.input_BNC, points.coords_BNX.contiguous())
+    shape = (len(batch.input_BNC), LATENT.tokens, LATENT.dim)
+    return Trial(str(case), lambda: make(case.data, LATENT), call, inputs, shape)
+
+
+def _check_padding(trial: Trial, case: Case) -> None:
+    part = trial.part().eval()
+    mask_BN = case.points().mask_BN
+    assert mask_BN is not None
+    changed = tuple(value.where(mask_BN.unsqueeze(-1), value * 0.3 + 0.4) for value in trial.inputs)
+    first, second = trial.answer(part), trial.answer(part, changed)
+    require(
+        near(first, second),
+        "padding",
+        f"the latent changes by {(first - second).abs().max().item():.2g} when values and coordinates of padding "
+        f"change, on {trial.what}",
+        "a latent of the real points alone",
+        "leave out points where points.mask_BN is False: in sums, means, attention and neighbourhoods",
+    )
+
+
+def _check_order(trial: Trial) -> None:
+    part = trial.part().eval()
+    order = torch.randperm(trial.inputs[0].shape[1], generator=torch.Generator().manual_seed(0))
+    first, second = trial.answer(part), trial.answer(part, tuple(value[:, order] for value in trial.inputs))
+    require(
+        near(first, second),
+        "order",
+        f"the latent changes by {(first - second).abs().max().item():.2g} when points change places, on {trial.what}",
+        "a latent that does not depend on the order of points, as order_matters=False declares",
+        "pool with sums, means or attention without positions in the sequence; or leave order_matters out",
+    )

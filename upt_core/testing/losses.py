@@ -1,0 +1,188 @@
+"""Checks a loss term against the contract of ``upt_core.LossTerm``; for its author's own tests."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import Batch
+from upt_core.kinds import LossTerm
+from upt_core.testing.failure import require
+from upt_core.testing.loss_means import check_unbiased
+from upt_core.testing.loss_trial import step_of, value_of
+from upt_core.testing.made_up_data import Case, grid, scattered
+from upt_core.testing.made_up_models import knowing_model, small_model
+
+CASES = (grid(1), grid(2), scattered(2), scattered(2, padded=True), grid(2, steady=True))
+
+
+def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False) -> None:
+    """Raises unless a loss term keeps the contract, on grids of 1 and 2 axes, scattered points and padded rows.
+
+    The fields are the scalar ``u`` and, with 2 axes, the vector ``velocity``. Data that the term refuses in
+    ``check_data`` are left out; one must be left. Checked are: a finite float32 scalar, under bfloat16 autocast too;
+    that it is the same twice; that its gradient is finite and reaches a parameter of the model; that the batch is
+    left as it was; that fields of zeros give no NaN; and what is declared.
+
+    Args:
+        term: the term.
+        optimum: declares that the value is 0, and not otherwise, where every prediction and reconstruction is true.
+        unbiased: declares that the value at query points, averaged over draws of a sampler with any weights, is the
+            value at all points; and that the term reports its pointwise values, which ``step.mean`` does. A term with
+            ``pointwise = False`` takes no sampler and declares nothing.
+
+    Raises:
+        ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
+    """
+    cases = _accepted(term)
+    for case in cases:
+        batch = case.batch(max(1, term.horizon))
+        _check_value(term, case, batch)
+        _check_gradient(term, case, batch)
+        _check_zeros(term, case, batch)
+        if optimum:
+            _check_optimum(term, case, batch)
+        if unbiased:
+            check_unbiased(term, case, batch)
+
+
+def _accepted(term: LossTerm) -> list[Case]:
+    """The cases whose data the term takes."""
+    accepted, refusals = [], []
+    for case in CASES:
+        if case.data.steady and term.horizon > 1:
+            continue
+        try:
+            term.check_data(case.data)
+            accepted.append(case)
+        except ValueError as refusal:
+            refusals.append(f"{case}: {refusal}")
+    require(
+        bool(accepted),
+        "data",
+        "check_data() refuses all data: " + "; ".join(refusals),
+        "at least one of: a grid of 1 or 2 axes, scattered points, a steady problem, with fields u and velocity",
+        "use these fields' names in the test, and refuse only what cannot work",
+    )
+    return accepted
+
+
+def _check_value(term: LossTerm, case: Case, batch: Batch) -> None:
+    before = batch.input_BNC.clone(), batch.target_BTNC.clone()
+    model, state = small_model(case.data), torch.get_rng_state()
+    value = value_of(term, step_of(model, batch, case), case)
+    is_tensor = isinstance(value, Tensor)
+    require(
+        is_tensor and value.dim() == 0,
+        "scalar",
+        f"{f'a tensor of shape {tuple(value.shape)}' if is_tensor else repr(value)} on {case}",
+        "a tensor without axes",
+        "end with step.mean(value_BQ), which applies the weights of the query points",
+    )
+    require(value.dtype == torch.float32, "type", f"{value.dtype} on {case}", "torch.float32", "compute in float32")
+    _finite(value, f"on {case}")
+    again = value_of(term, step_of(model, batch, case), case)
+    require(
+        bool(again == value),
+        "repeatable",
+        f"{again.item()} after {value.item()} on the same step of {case}",
+        "the same value: a term has no memory and draws no random numbers",
+        "ask the step for query points; keep no state in the term",
+    )
+    require(
+        torch.equal(state, torch.get_rng_state()),
+        "global random state",
+        f"the term advanced it on {case}",
+        "a term that draws no random numbers",
+        "ask the step for query points: step.queries()",
+    )
+    require(
+        torch.equal(before[0], batch.input_BNC) and torch.equal(before[1], batch.target_BTNC),
+        "batch",
+        f"the term changed the batch's fields on {case}",
+        "a batch that other terms can use",
+        "use no in-place operation (sub_, clamp_, …) on what the step gives",
+    )
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = value_of(term, step_of(model, batch, case), case)
+    require(
+        half.dtype == torch.float32 and bool(half.isfinite()),
+        "bfloat16",
+        f"{half.item()} of type {half.dtype} under autocast to bfloat16 on {case}",
+        "a finite float32: losses are reduced in float32",
+        "call .float() on latents before reducing; step.mean does it for you",
+    )
+
+
+def _finite(value: Tensor, where: str) -> None:
+    require(
+        bool(value.isfinite()),
+        "finite",
+        f"{value.item()} {where}",
+        "a finite number",
+        "guard divisions, roots and logarithms where they meet 0",
+    )
+
+
+def _check_gradient(term: LossTerm, case: Case, batch: Batch) -> None:
+    model = small_model(case.data)
+    value = value_of(term, step_of(model, batch, case), case)
+    require(
+        value.requires_grad,
+        "gradient",
+        f"the value has no gradient on {case}",
+        "a value that can be differentiated with respect to the model's parameters",
+        "remove .detach(), .item() and torch.no_grad() between the step and the result",
+    )
+    value.backward()  # type: ignore[no-untyped-call]
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    _check_gradients_finite(gradients, case)
+    require(
+        any(bool(gradient.any()) for gradient in gradients.values()),
+        "reaches parameters",
+        f"no gradient, or only zeros, at any parameter of encoder, approximator and decoder on {case}",
+        "at least one parameter that the term can train",
+        "compute the value from step.predicted, step.reconstructed or step.latent, not from true fields alone",
+    )
+
+
+def _check_gradients_finite(gradients: dict[str, Tensor], case: Case | str) -> None:
+    bad = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
+    require(
+        not bad,
+        "finite gradient",
+        f"the gradient of {', '.join(bad)} is not finite on {case}",
+        "finite gradients",
+        "add a small number inside roots and quotients: √x has no slope at 0",
+    )
+
+
+def _check_zeros(term: LossTerm, case: Case, batch: Batch) -> None:
+    """Fields that are zero everywhere, as before an inflow arrives."""
+    empty = Batch(
+        torch.zeros_like(batch.input_BNC),
+        torch.zeros_like(batch.target_BTNC),
+        batch.points,
+        batch.condition_BP,
+        None if batch.reference_BNC is None else torch.zeros_like(batch.reference_BNC),
+    )
+    model = small_model(case.data)
+    value = value_of(term, step_of(model, empty, case), case)
+    where = f"{case} with fields that are 0 everywhere"
+    _finite(value, f"on {where}")
+    value.backward()  # type: ignore[no-untyped-call]
+    _check_gradients_finite({n: p.grad for n, p in model.named_parameters() if p.grad is not None}, where)
+
+
+@torch.no_grad()
+def _check_optimum(term: LossTerm, case: Case, batch: Batch) -> None:
+    best = value_of(term, step_of(knowing_model(batch, case.data), batch, case), case).item()
+    other = value_of(term, step_of(small_model(case.data), batch, case), case).item()
+    require(
+        abs(best) < 1e-5 and other > 1e-4,
+        "optimum",
+        f"{best:.3g} where every prediction is true, {other:.3g} for a model that was not trained, on {case}",
+        "0 where every prediction is true, more otherwise",
+        "compare prediction and truth of the same field, time step and query points; leave optimum undeclared where "
+        "the term asks for something else",
+    )

@@ -1,0 +1,183 @@
+"""Checks a metric against the contract of ``upt_core.Metric``; for its author's own tests."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import Batch
+from upt_core.kinds import Metric
+from upt_core.testing.failure import ConformanceError, require
+from upt_core.testing.made_up_data import Case, grid, scattered
+
+Reference = Callable[[Tensor, Tensor], float]
+_SAMPLES, _TIMES = 5, 2
+
+
+def check_metric(metric: Metric, reference: Reference | None = None, *, tolerance: float = 1e-5) -> None:
+    """Raises unless a metric keeps the contract, on grids of 1 and 2 axes, scattered points and padded rows.
+
+    Points that ``update`` refuses with a ValueError are left out; one kind must be left. Checked are: a finite float;
+    the reference; that the figure does not depend on how samples are dealt out to batches; that ``reset`` forgets;
+    that padding does not count; that a perfect prediction is not worse than another; that arguments are left alone.
+
+    Args:
+        metric: the metric.
+        reference: the figure of predictions and targets (B, T, N, C), both on a grid without padding, computed in
+            another way than the metric does, for example with numpy in float64.
+        tolerance: relative difference from the reference that rounding explains.
+
+    Raises:
+        ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
+    """
+    tried, refusals = 0, []
+    for case in (grid(1), grid(2), scattered(2), scattered(2, padded=True)):
+        samples = _Samples(case)
+        try:
+            copy.deepcopy(metric).update(*samples.part(0, _SAMPLES))
+        except ValueError as refusal:
+            refusals.append(f"{case}: {refusal}")
+            continue
+        except Exception as error:  # an author's code may raise anything
+            raise ConformanceError(
+                "update",
+                f"{type(error).__name__} ({error}) on {case}",
+                "no error on shapes (B, T, N, C)",
+                "handle this case, or refuse it with a ValueError that says why",
+            ) from error
+        tried += 1
+        _check_case(copy.deepcopy(metric), samples, reference, tolerance)
+    require(
+        tried > 0,
+        "points",
+        "update() refuses all points: " + "; ".join(refusals),
+        "at least one of: a grid of 1 or 2 axes, scattered points",
+        "refuse only what the figure is not defined for",
+    )
+
+
+class _Samples:
+    """Predictions and targets of some samples, to be dealt out to batches."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        rng = torch.Generator().manual_seed(0)
+        shape = (_SAMPLES, _TIMES, case.num_points, case.data.target_channels)
+        self.target = torch.randn(shape, generator=rng) + 1
+        self.prediction = self.target + 0.3 * torch.randn(shape, generator=rng)
+        lengths = case.lengths
+        self.lengths = None if lengths is None else (*lengths, *lengths)[:_SAMPLES]
+        coords = case.points().coords_BNX
+        self.coords = coords[torch.arange(_SAMPLES) % len(coords)]
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, 1, N, 1), False where it pads."""
+        lengths = torch.tensor(self.lengths or [self.case.num_points] * _SAMPLES)
+        return (torch.arange(self.case.num_points) < lengths.unsqueeze(1))[:, None, :, None]
+
+    def part(self, start: int, stop: int, prediction: Tensor | None = None) -> tuple[Tensor, Tensor, Batch]:
+        """Prediction, target and batch of the samples start ≤ i < stop."""
+        prediction = self.prediction if prediction is None else prediction
+        data, target = self.case.data, self.target[start:stop]
+        points = replace(
+            self.case.points(),
+            coords_BNX=self.coords[start:stop],
+            lengths=None if self.lengths is None else self.lengths[start:stop],
+            sample_id_B=torch.arange(start, stop),
+        )
+        input_BNC = torch.ones(stop - start, self.case.num_points, data.input_channels)
+        return prediction[start:stop], target, Batch(input_BNC, target, points)
+
+
+def _figure(metric: Metric, parts: Sequence[tuple[Tensor, Tensor, Batch]]) -> float:
+    metric.reset()
+    for part in parts:
+        metric.update(*part)
+    value = metric.compute()
+    require(
+        isinstance(value, float) and math.isfinite(value),
+        "number",
+        f"compute() gave {value!r} of type {type(value).__name__}",
+        "a finite float",
+        "end with .item(), and guard divisions by 0",
+    )
+    return value
+
+
+def _check_case(metric: Metric, samples: _Samples, reference: Reference | None, tolerance: float) -> None:
+    before = samples.prediction.clone(), samples.target.clone()
+    value = _figure(metric, [samples.part(0, _SAMPLES)])
+    require(
+        torch.equal(before[0], samples.prediction) and torch.equal(before[1], samples.target),
+        "arguments",
+        f"update() changed prediction or target on {samples.case}",
+        "arguments as they were: other metrics use them too",
+        "use no in-place operation",
+    )
+    if reference is not None and samples.case.data.grid_shape is not None:
+        expected = float(reference(samples.prediction, samples.target))
+        require(
+            math.isclose(value, expected, rel_tol=tolerance, abs_tol=tolerance),
+            "reference",
+            f"{value:.8g} on {samples.case}",
+            f"{expected:.8g}, which the reference gives",
+            "compare order of means and roots, and which axes are summed: (B, T, N, C)",
+        )
+    _check_dealing(metric, samples, value)
+    _check_padding(metric, samples, value)
+    _check_direction(metric, samples, value)
+
+
+def _check_dealing(metric: Metric, samples: _Samples, value: float) -> None:
+    for cuts in ((0, 3, _SAMPLES), (0, 1, 2, 3, 4, _SAMPLES)):
+        dealt = _figure(metric, [samples.part(i, j) for i, j in pairwise(cuts)])
+        require(
+            math.isclose(dealt, value, rel_tol=1e-5, abs_tol=1e-7),
+            "batches",
+            f"{dealt:.8g} in batches of {', '.join(str(j - i) for i, j in pairwise(cuts))} samples, "
+            f"{value:.8g} in one, on {samples.case}",
+            "the same figure, however samples are dealt out to batches (the last batch is often smaller)",
+            "keep sums over samples and their number, or a figure for each sample; not means of batches. If the "
+            "second figure is the larger, see that reset() forgets everything",
+        )
+    again = _figure(metric, [samples.part(0, _SAMPLES)])
+    require(
+        again == value,
+        "reset",
+        f"{again:.8g} after {value:.8g} for the same samples, with reset() between, on {samples.case}",
+        "the same figure: reset() forgets all that was seen",
+        "set every sum and counter to 0 in reset()",
+    )
+
+
+def _check_padding(metric: Metric, samples: _Samples, value: float) -> None:
+    if samples.lengths is None:
+        return
+    wrong = samples.prediction.where(samples.mask, 1e4)
+    changed = _figure(metric, [samples.part(0, _SAMPLES, wrong)])
+    require(
+        math.isclose(changed, value, rel_tol=1e-5),
+        "padding",
+        f"{changed:.8g} instead of {value:.8g} when predictions at padding change, on {samples.case}",
+        "a figure of the real points alone",
+        "leave out points where batch.points.mask_BN is False, and divide by batch.points.length_B1",
+    )
+
+
+def _check_direction(metric: Metric, samples: _Samples, value: float) -> None:
+    perfect = _figure(metric, [samples.part(0, _SAMPLES, samples.target)])
+    better = perfect <= value if metric.lower_is_better else perfect >= value
+    require(
+        better,
+        "direction",
+        f"{perfect:.8g} for perfect predictions, {value:.8g} for wrong ones, on {samples.case}",
+        f"perfect predictions are at least as good; lower_is_better is {metric.lower_is_better}",
+        "set lower_is_better: ClassVar[bool] = False where more is better",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import pluggy
 
@@ -39,7 +40,7 @@ def check_callback(callback: Callback) -> None:
     except pluggy.PluginValidationError as error:
         raise ConformanceError(
             "hooks",
-            " ".join(str(error).split()),
+            re.sub(r"Plugin '\d+'", type(callback).__name__, " ".join(str(error).split())),
             f"methods named and called as these hooks: {known}",
             "take fewer or other arguments, named as in upt_core.hookspecs.RunHooks",
         ) from error

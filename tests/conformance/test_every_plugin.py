@@ -1,0 +1,184 @@
+"""Every registered name of every kind, by name, through the kit of its kind, with what it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from upt_core import DataSpec, LatentSpec, plugins
+from upt_core import testing as kit
+from upt_core.registry import Kind
+from upt_core.schema import plugin_model
+
+OWN = "upt-core"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Constructor arguments as YAML has them (a function gets the test's folder), and what the kit is told."""
+
+    arguments: dict[str, Any] | Callable[[Path], dict[str, Any]] = field(default_factory=dict)
+    declared: dict[str, Any] = field(default_factory=dict)
+
+
+def grid_file(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    np.savez(folder / "box.npz", u=rng.random((8, 4, 6, 5)), x=np.arange(6), y=np.arange(5), t=np.arange(4))
+    return {"path": str(folder / "box.npz")}
+
+
+def point_file(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    numbers = np.array([9, 7, 8, 9, 6])
+    ptr = np.concatenate([[0], numbers.cumsum()])
+    np.savez(
+        folder / "points.npz",
+        pos=rng.random((numbers.sum(), 2)),
+        ptr=ptr,
+        t=np.arange(4.0),
+        u=rng.random((numbers.sum(), 4)),
+    )
+    return {"path": str(folder / "points.npz")}
+
+
+def darcy_files(folder: Path) -> dict[str, Any]:
+    rng = torch.Generator().manual_seed(0)
+    for split, number in (("train", 8), ("test", 4)):
+        pair = {"x": torch.rand(number, 6, 6, generator=rng), "y": torch.rand(number, 6, 6, generator=rng)}
+        torch.save(pair, folder / f"darcy_{split}_6.pt")
+    return {"path": str(folder / "darcy_train_6.pt"), "test_path": str(folder / "darcy_test_6.pt")}
+
+
+SMALL_GRID = {"num_trajectories": 8, "points": 16, "num_times": 5}
+CASES: dict[tuple[Kind, str], Case] = {
+    ("dataset", "advection1d"): Case(SMALL_GRID),
+    ("dataset", "burgers1d"): Case(SMALL_GRID),
+    ("dataset", "burgers2d"): Case({"num_trajectories": 6, "points": 8, "num_times": 4}),
+    ("dataset", "neuraloperator"): Case(darcy_files),
+    ("dataset", "npz"): Case(grid_file),
+    ("dataset", "points"): Case(point_file),
+    ("sampler", "uniform"): Case(),
+    ("sampler", "stratified"): Case(),
+    ("sampler", "ratio"): Case({"ratio": 0.3}),
+    ("sampler", "cosine"): Case(),
+    ("sampler", "linear"): Case(),
+    ("encoder", "grid"): Case({"patch": 2, "depth": 1}),
+    ("encoder", "supernode"): Case({"supernodes": 6, "depth": 1}),
+    ("approximator", "transformer"): Case({"depth": 1}, {"order_matters": False}),
+    ("decoder", "perceiver"): Case({"depth": 1}),
+    ("loss", "boundary"): Case({}, {"optimum": True, "unbiased": True}),
+    ("loss", "conservation"): Case({}, {"optimum": True}),
+    ("loss", "divergence"): Case({"field": "velocity"}, {"unbiased": True}),
+    ("loss", "forward"): Case({}, {"optimum": True, "unbiased": True}),
+    ("loss", "inverse_decoding"): Case({}, {"optimum": True}),
+    ("loss", "inverse_encoding"): Case({}, {"optimum": True, "unbiased": True}),
+    ("loss", "latent_diversity"): Case(),
+    ("loss", "latent_norm"): Case(),
+    ("loss", "positivity"): Case({"fields": ["velocity"]}, {"optimum": True, "unbiased": True}),
+    ("loss", "relative_lp"): Case({}, {"optimum": True}),
+    ("loss", "rollout"): Case({"steps": 2}, {"optimum": True, "unbiased": True}),
+    ("loss", "spectral"): Case({}, {"optimum": True}),
+    ("schedule", "constant"): Case({"value": 0.1}, {"low": 0.1, "high": 0.1}),
+    ("schedule", "cosine"): Case({"start": 1.0, "end": 0.2}, {"low": 0.2, "high": 1}),
+    ("schedule", "curriculum"): Case({"base": 0.01}, {"low": 0, "high": 0.05}),
+    ("schedule", "linear"): Case({"start": 0.0, "end": 1.0}, {"low": 0, "high": 1}),
+    ("schedule", "warmup_cosine"): Case({}, {"low": 0, "high": 1}),
+    ("schedule", "warmup_stable_decay"): Case({}, {"low": 0, "high": 1}),
+    ("optimizer", "adamw"): Case(),
+    ("optimizer", "muon"): Case(),
+    ("optimizer", "sgd"): Case({"lr": 0.01}),
+    ("callback", "csv"): Case(),
+    ("callback", "tensorboard"): Case(),
+}
+
+
+def spaced(value: Tensor) -> Tensor:
+    """(B, T, N, C) summed to a figure a sample."""
+    return value.double().flatten(1)
+
+
+def rmse(prediction: Tensor, target: Tensor) -> float:
+    return float((prediction - target).double().square().mean(dim=2).sqrt().mean())
+
+
+def nrmse(prediction: Tensor, target: Tensor) -> float:
+    error, size = (value.double().square().mean(dim=2).sqrt() for value in (prediction - target, target))
+    return float((error / size).mean())
+
+
+def relative_l2(prediction: Tensor, target: Tensor) -> float:
+    return float((spaced(prediction - target).norm(dim=1) / spaced(target).norm(dim=1)).mean())
+
+
+def conservation_error(prediction: Tensor, target: Tensor) -> float:
+    return float((prediction - target).double().mean(dim=2).square().mean(dim=0).sqrt().mean())
+
+
+def max_error(prediction: Tensor, target: Tensor) -> float:
+    return float((prediction - target).abs().max())
+
+
+METRICS: dict[str, dict[str, Any]] = {
+    "boundary_rmse": {},
+    "conservation_error": {"reference": conservation_error},
+    "max_error": {"reference": max_error},
+    "nrmse": {"reference": nrmse},
+    "relative_h1": {},
+    "relative_l2": {"reference": relative_l2},
+    "rmse": {"reference": rmse},
+    "spectral_rmse": {},
+}
+CASES |= {("metric", name): Case({}, declared) for name, declared in METRICS.items()}
+
+ELSEWHERE: dict[tuple[Kind, str], str] = {
+    ("sampler", "importance"): "tests/samplers/test_conformance.py, with its trained scores: it takes half a minute",
+    ("sampler", "mixture"): "tests/samplers/test_conformance.py, around other samplers",
+    ("sampler", "boundary"): "tests/samplers/test_conformance.py",
+    ("dataset", "pdebench"): "tests/data/test_pdebench.py, in each of its layouts",
+    ("dataset", "point_cases"): "tests/data/test_point_cases.py",
+    ("dataset", "point_frames"): "tests/data/test_point_frames.py",
+}
+REGISTERED = sorted(
+    key
+    for key, claims in plugins.installed().entries.items()
+    if any(entry.distribution.name == OWN for entry in claims)
+)
+BROKEN = {("metric", "relative_h1"): "fails on grids of 1 axis: flatten(1) of a tensor with one axis"}
+
+
+def case(key: tuple[Kind, str]) -> Any:
+    reason = BROKEN.get(key)
+    marks = [] if reason is None else [pytest.mark.xfail(raises=kit.ConformanceError, reason=reason, strict=True)]
+    return pytest.param(*key, marks=marks, id="-".join(key))
+
+
+@pytest.mark.parametrize(("kind", "name"), [case(key) for key in REGISTERED if key not in ELSEWHERE])
+def test_it_keeps_the_contract_of_its_kind(kind: Kind, name: str, tmp_path: Path) -> None:
+    """Chance that a right sampler fails: 1e-6."""
+    known = CASES.get((kind, name), Case())  # a name that is not in the table is tried as it is
+    arguments, declared = known.arguments, known.declared
+    config = plugin_model(plugins.installed().find(kind, name)).model_validate(
+        arguments(tmp_path) if callable(arguments) else arguments
+    )
+    check = getattr(kit, f"check_{kind}")
+    if kind in ("encoder", "approximator", "decoder"):
+        check(lambda data, latent: config.build({DataSpec: data, LatentSpec: latent}), **declared)
+    else:
+        check(config.build(), **declared)
+
+
+def test_the_tables_name_nothing_else() -> None:
+    assert [key for key in (*CASES, *ELSEWHERE, *BROKEN) if key not in REGISTERED] == []
+
+
+def test_other_places_are_there() -> None:
+    root = Path(__file__).parents[2]
+    for place in ELSEWHERE.values():
+        assert (root / place.partition(",")[0]).is_file(), place

@@ -1,0 +1,123 @@
+"""``check_loss`` refuses wrong loss terms, and says what is wrong and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from upt_core import DataSpec, LossTerm, Step
+from upt_core.testing import ConformanceError, check_loss
+
+
+class Term(LossTerm):
+    """A term made of a function."""
+
+    def __init__(self, value: Callable[[Step], Tensor], pointwise: bool = True) -> None:
+        self.value = value
+        self.pointwise = pointwise
+        self.calls = 0
+
+    def __call__(self, step: Step) -> Tensor:
+        self.calls += 1
+        return self.value(step)
+
+
+def error(step: Step) -> Tensor:
+    return (step.predicted(1) - step.target(1)).square().mean(dim=-1)
+
+
+def right(step: Step) -> Tensor:
+    return step.mean(error(step))
+
+
+def in_place(step: Step) -> Tensor:
+    step.batch.target_BTNC.add_(1.0)
+    return right(step)
+
+
+def noisy(step: Step) -> Tensor:
+    return right(step) + 0 * torch.rand(())
+
+
+class Growing(Term):
+    def __call__(self, step: Step) -> Tensor:
+        self.calls += 1
+        return right(step) * self.calls
+
+
+WRONG: dict[str, tuple[LossTerm, str]] = {
+    "per sample": (Term(lambda step: error(step).mean(dim=1)), r"scalar: a tensor of shape \(3,\) on a grid of 16"),
+    "a float": (Term(lambda step: 0.5), r"scalar: 0\.5 on a grid of 16 points\n    expected: a tensor without axes"),
+    "double": (Term(lambda step: right(step).double()), r"type: torch.float64 on .*\n    expected: torch.float32"),
+    "detached": (Term(lambda step: right(step).detach()), r"gradient: the value has no gradient on a grid of 16"),
+    "of true fields": (
+        Term(lambda step: step.target(1).square().mean() + 0 * right(step)),
+        r"reaches parameters: no gradient, or only zeros, at any parameter",
+    ),
+    "root at zero": (Term(lambda step: right(step).sub(right(step)).sqrt()), r"finite gradient: the gradient of .*enc"),
+    "division by zero": (
+        Term(lambda step: right(step) / step.target(1).square().mean()),
+        r"finite: inf on a grid of 16 points with fields that are 0 everywhere",
+    ),
+    "in place": (Term(in_place), r"repeatable: .* after|batch: the term changed the batch's fields"),
+    "with memory": (Growing(right), r"repeatable: [\d.]+ after [\d.]+ on the same step"),
+    "global random state": (Term(noisy), r"global random state: the term advanced it on a grid of 16 points"),
+    "fails": (Term(lambda step: step.predicted(1)[..., 5].mean()), r"call: IndexError \(.*\) on a grid of 16 points"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_terms_are_refused(name: str) -> None:
+    term, message = WRONG[name]
+    with pytest.raises(ConformanceError, match=message) as caught:
+        check_loss(term)
+    assert "\n    cure: " in str(caught.value)
+
+
+def test_a_square_of_a_mean_is_not_unbiased() -> None:
+    squared = Term(lambda step: step.mean((step.predicted(1) - step.target(1)).mean(dim=-1)).square())
+    check_loss(squared)
+    with pytest.raises(ConformanceError, match=r"unbiased: .* over all draws .* at all points"):
+        check_loss(squared, unbiased=True)
+
+
+def test_a_plain_mean_ignores_the_weights() -> None:
+    with pytest.raises(
+        ConformanceError, match=r"unbiased: .*\n.*\n    cure: take one mean over points, with step.mean"
+    ):
+        check_loss(Term(lambda step: error(step).mean()), unbiased=True)
+
+
+def test_a_mean_that_nobody_is_told_of() -> None:
+    with pytest.raises(ConformanceError, match=r"reports: nothing was reported to the sampler"):
+        check_loss(Term(lambda step: step.queries().mean(error(step))), unbiased=True)
+
+
+def test_a_term_without_points_declares_nothing() -> None:
+    term = Term(lambda step: error(step.using(None)).mean(), pointwise=False)
+    with pytest.raises(ConformanceError, match=r"declared: unbiased=True of a term with pointwise = False"):
+        check_loss(term, unbiased=True)
+
+
+def test_an_optimum_elsewhere() -> None:
+    term = Term(lambda step: step.mean((step.predicted(1) - 2 * step.target(1)).square().mean(dim=-1)))
+    with pytest.raises(ConformanceError, match=r"optimum: [\d.]+ where every prediction is true, [\d.]+ for a model"):
+        check_loss(term, optimum=True)
+
+
+def test_a_term_that_refuses_everything() -> None:
+    class Choosy(Term):
+        def check_data(self, data: DataSpec) -> None:
+            raise ValueError("needs a field called w")
+
+    with pytest.raises(
+        ConformanceError, match=r"data: check_data\(\) refuses all data: a grid of 16 .* field called w"
+    ):
+        check_loss(Choosy(right))
+
+
+def test_a_right_term_passes() -> None:
+    check_loss(Term(right), optimum=True, unbiased=True)

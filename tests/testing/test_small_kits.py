@@ -1,0 +1,249 @@
+"""``check_schedule``, ``check_metric``, ``check_optimizer`` and ``check_callback`` refuse wrong plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from upt_core import Batch, Callback, Metric, Optimizer, Progress, Schedule, hookimpl
+from upt_core.testing import ConformanceError, check_callback, check_metric, check_optimizer, check_schedule
+
+
+class Value(Schedule):
+    """A schedule made of a function."""
+
+    def __init__(self, value: Callable[[Progress], Any]) -> None:
+        self.value = value
+        self.calls = 0
+
+    def __call__(self, progress: Progress) -> float:
+        self.calls += 1
+        return self.value(progress)
+
+
+class Counter(Value):
+    def __call__(self, progress: Progress) -> float:
+        self.calls += 1
+        return self.calls / 100
+
+
+SCHEDULES: dict[str, tuple[Schedule, str]] = {
+    "tensor": (Value(lambda p: torch.tensor(0.5)), r"number: tensor\(0.5000\) of type Tensor at Progress\(epoch=0"),
+    "zero division": (Value(lambda p: 1 / (p.num_epochs - 1)), r"call: ZeroDivisionError \(.*\) at .*num_epochs=1"),
+    "NaN": (Value(lambda p: float("nan")), r"number: nan of type float"),
+    "counter": (Counter(float), r"pure function: other values when the same progress is asked for a second time"),
+    "rank": (Value(lambda p: float(p.rank)), r"rank: another value in the process of rank 1"),
+    "unbounded": (Value(lambda p: p.position), r"bounds: \d[\d.]* at .*\n    expected: a value from 0 to 1"),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_wrong_schedules_are_refused(name: str) -> None:
+    schedule, message = SCHEDULES[name]
+    with pytest.raises(ConformanceError, match=message):
+        check_schedule(schedule, low=0, high=1)
+
+
+def test_a_right_schedule_passes() -> None:
+    check_schedule(Value(lambda p: min(1.0, p.position / p.num_epochs)), low=0, high=1)
+
+
+class MeanDifference(Metric):
+    """A right metric: the mean absolute error over samples."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        error_BTN = (prediction_BTNC - target_BTNC).abs().mean(dim=-1)
+        if batch.points.mask_BN is not None and batch.points.length_B1 is not None:
+            share_BN = batch.points.mask_BN * (batch.points.num_points / batch.points.length_B1)
+            error_BTN = error_BTN * share_BN.unsqueeze(1)
+        self.total += float(error_BTN.mean(dim=(1, 2)).sum())
+        self.count += len(prediction_BTNC)
+
+    def compute(self) -> float:
+        return self.total / self.count
+
+
+class MeanOfBatches(MeanDifference):
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        self.total += float((prediction_BTNC - target_BTNC).abs().mean())
+        self.count += 1
+
+
+class Unmasked(MeanDifference):
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        self.total += float((prediction_BTNC - target_BTNC).abs().mean(dim=(1, 2, 3)).sum())
+        self.count += len(prediction_BTNC)
+
+
+class Remembering(MeanDifference):
+    def reset(self) -> None:
+        self.total, self.count = getattr(self, "total", 0.0), 0
+
+
+class AsTensor(MeanDifference):
+    def compute(self) -> float:
+        return torch.tensor(super().compute())  # type: ignore[return-value]
+
+
+class Upwards(MeanDifference):
+    lower_is_better: ClassVar[bool] = False
+
+
+class OverTimes(MeanDifference):
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        prediction_BTNC.sub_(target_BTNC)
+        super().update(prediction_BTNC, target_BTNC * 0, batch)
+
+
+class Refusing(MeanDifference):
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        raise ValueError("needs five axes")
+
+
+class Failing(MeanDifference):
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        prediction_BTNC[..., 7]
+
+
+METRICS: dict[type[Metric], str] = {
+    MeanOfBatches: r"batches: [\d.]+ in batches of 3, 2 samples, [\d.]+ in one, on a grid of 16 points",
+    Unmasked: r"padding: .* when predictions at padding change, on padded rows",
+    Remembering: r"batches|reset: .* reset\(\) forgets",
+    AsTensor: r"number: compute\(\) gave tensor\(.*\) of type Tensor",
+    Upwards: r"direction: 0 for perfect predictions, [\d.]+ for wrong ones.*\n.*lower_is_better is False",
+    OverTimes: r"arguments: update\(\) changed prediction or target",
+    Refusing: r"points: update\(\) refuses all points: a grid of 16 points: needs five axes",
+    Failing: r"update: IndexError \(.*\) on a grid of 16 points",
+}
+
+
+@pytest.mark.parametrize("cls", METRICS, ids=lambda cls: cls.__name__)
+def test_wrong_metrics_are_refused(cls: type[Metric]) -> None:
+    with pytest.raises(ConformanceError, match=METRICS[cls]):
+        check_metric(cls())
+
+
+def test_a_metric_is_compared_with_its_reference() -> None:
+    check_metric(MeanDifference(), lambda prediction, target: float((prediction - target).abs().double().mean()))
+    with pytest.raises(
+        ConformanceError, match=r"reference: 0\.\d+ on a grid of 16 points\n    expected: 0\.\d+, which"
+    ):
+        check_metric(MeanDifference(), lambda prediction, target: float((prediction - target).square().mean()))
+
+
+class Made(Optimizer):
+    """An optimizer made of a function."""
+
+    def __init__(self, make: Callable[[nn.Module], Any]) -> None:
+        self.make = make
+
+    def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        result: list[torch.optim.Optimizer] = self.make(model)
+        return result
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+class Sign(torch.optim.SGD):
+    """Keeps how often it stepped outside its state."""
+
+    steps = 0
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.steps += 1
+        for group in self.param_groups:
+            group["lr"] = 0.02 / self.steps
+        super().step()
+
+
+def zeroed(model: nn.Module) -> list[torch.optim.Optimizer]:
+    with torch.no_grad():
+        trainable(model)[0].zero_()
+    return [torch.optim.SGD(trainable(model), lr=0.01)]
+
+
+OPTIMIZERS: dict[str, tuple[Optimizer, str]] = {
+    "all of them": (
+        Made(lambda model: [torch.optim.SGD(model.parameters(), lr=0.01)]),
+        r"parameters: held are fixed.weight 1 times, not 0; fixed.bias 1 times, not 0",
+    ),
+    "matrices": (
+        Made(lambda model: [torch.optim.SGD([p for p in trainable(model) if p.dim() == 2], lr=0.01)]),
+        r"parameters: held are embed.bias 0 times, not 1; hidden.bias 0 times",
+    ),
+    "no list": (Made(lambda model: torch.optim.SGD(trainable(model), lr=0.01)), r"build: build\(\) gave SGD \("),
+    "fails": (Made(lambda model: [][0]), r"build: IndexError \(list index out of range\) on a model with linear"),
+    "initialises": (Made(zeroed), r"build: build\(\) changed weights of the model"),
+    "uphill": (
+        Made(lambda model: [torch.optim.SGD(trainable(model), lr=0.01, maximize=True)]),
+        r"progress: a loss of [\d.]+ became [\d.e+naif]+ in 30 steps\n    expected: a lower loss",
+    ),
+    "forgetful": (
+        Made(lambda model: [Sign(trainable(model), lr=0.02)]),
+        r"state: other weights after two steps that go on from state_dict\(\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_wrong_optimizers_are_refused(name: str) -> None:
+    optimizer, message = OPTIMIZERS[name]
+    with pytest.raises(ConformanceError, match=message):
+        check_optimizer(optimizer)
+
+
+def test_a_right_optimizer_passes() -> None:
+    check_optimizer(Made(lambda model: [torch.optim.SGD(trainable(model), lr=0.01, momentum=0.9)]))
+
+
+class Deaf(Callback):
+    def stepped(self) -> None: ...
+
+
+class Unmarked(Callback):
+    def run_started(self, run_dir: Any) -> None: ...
+
+
+class Misspelt(Callback):
+    @hookimpl
+    def run_start(self, run_dir: Any) -> None: ...
+
+
+class OtherArguments(Callback):
+    @hookimpl
+    def step_ended(self, loss: float) -> None: ...
+
+
+class Right(Callback):
+    @hookimpl
+    def step_ended(self, scalars: Any) -> None: ...
+
+
+CALLBACKS: dict[type[Callback], str] = {
+    Deaf: r"hooks: Deaf listens to nothing\n    expected: at least one of: checkpoint_saved, epoch_ended",
+    Unmarked: r"marks: run_started is not marked, so it would never be called",
+    Misspelt: r"hooks: unknown hook 'run_start'",
+    OtherArguments: r"hooks: OtherArguments for hook .step_ended.* Argument\(s\) .*loss",
+}
+
+
+@pytest.mark.parametrize("cls", CALLBACKS, ids=lambda cls: cls.__name__)
+def test_wrong_callbacks_are_refused(cls: type[Callback]) -> None:
+    with pytest.raises(ConformanceError, match=CALLBACKS[cls]):
+        check_callback(cls())
+
+
+def test_a_right_callback_passes() -> None:
+    check_callback(Right())

@@ -8,12 +8,14 @@ import click
 
 from upt_core import __version__
 from upt_core.cli.check import check
-from upt_core.cli.evaluate import evaluate
+from upt_core.cli.compare import compare
 from upt_core.cli.config import config
+from upt_core.cli.evaluate import evaluate
 from upt_core.cli.group import ErrorsAsMessages
 from upt_core.cli.init import init
 from upt_core.cli.plugins import plugins
 from upt_core.cli.report import report
+from upt_core.cli.reproduce import reproduce
 from upt_core.cli.sweep import sweep
 from upt_core.cli.train import train
 
@@ -36,5 +38,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, report, plugins, sweep, config, init):
+for command in (train, check, evaluate, report, compare, reproduce, plugins, sweep, config, init):
     main.add_command(command)

@@ -59,7 +59,8 @@ def rows(study: Study) -> list[Row]:
 def ranked(study: Study) -> list[Row]:
     """Finished trials from the best to the worst, then the others."""
     sign = 1.0 if study.sweep.lower_is_better else -1.0
-    return sorted(rows(study), key=lambda row: (not row.finished, sign * (row.value or 0.0), row.number))
+    order = list(STATES.values())
+    return sorted(rows(study), key=lambda row: (order.index(row.state), sign * (row.value or 0.0), row.number))
 
 
 def _row(study: Study, trial: FrozenTrial) -> Row:

@@ -364,6 +364,7 @@ class Batch:
         condition_BP: time step and parameters, normalised; None where the data set declares none.
         reference_BNC: target fields at t = 0 of each sample's trajectory; None for steady problems.
         latent_BTLD: latents of the input and of the T targets where they are cached (the encoder is frozen then).
+        task: name of the task that the samples belong to; empty where there is one.
     """
 
     input_BNC: Tensor
@@ -372,6 +373,7 @@ class Batch:
     condition_BP: Tensor | None = None
     reference_BNC: Tensor | None = None
     latent_BTLD: Tensor | None = None
+    task: str = ""
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; from pinned memory the copies do not wait for the device."""
@@ -389,6 +391,7 @@ class Batch:
             None if self.condition_BP is None else change(self.condition_BP),
             None if self.reference_BNC is None else change(self.reference_BNC),
             None if self.latent_BTLD is None else change(self.latent_BTLD),
+            self.task,
         )
 
 

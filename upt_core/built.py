@@ -9,6 +9,8 @@ import torch
 from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle
 from upt_core.prepared import PreparedData
+from upt_core.task_batches import TaskBatches
+from upt_core.task_bundle import TaskBundle
 
 Results = dict[str, dict[str, float]]
 """Name of a predictor ("model", or a baseline) → metric → value."""
@@ -16,7 +18,7 @@ Results = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Built:
-    """The objects of an experiment, or of a stage of it.
+    """The objects of an experiment with one data set, of a stage of it, or of one task.
 
     Args:
         prepared: the data set with its statistics.
@@ -30,4 +32,26 @@ class Built:
     bundle: LossBundle
     train: Batches
     valid: Batches
+    device: torch.device
+
+    @property
+    def parts(self) -> dict[str, Built]:
+        """This as the only task."""
+        return {"": self}
+
+
+@dataclass(frozen=True)
+class BuiltTasks:
+    """The objects of an experiment with several tasks, or of a stage of it.
+
+    Args:
+        parts: each task's own objects; the models share their approximator.
+        bundle: the loss bundles of all tasks.
+        train: batches of all tasks in turn.
+        device: where model and batches are.
+    """
+
+    parts: dict[str, Built]
+    bundle: TaskBundle
+    train: TaskBatches
     device: torch.device

@@ -15,17 +15,22 @@ EXAMPLES = "examples.npz"
 
 
 @torch.no_grad()
-def write_examples(folder: Path, predict: Predictor, batches: Batches, device: torch.device, number: int = 4) -> Path:
+def write_examples(
+    folder: Path, predict: Predictor, batches: Batches, device: torch.device, task: str = "", number: int = 4
+) -> Path:
     """Inputs, targets and predictions of evenly spaced samples of a split, in physical units.
 
     The arrays: input (n, N, C), target and prediction (n, T, N, C), coords (n, N, X) in the unit box, lengths (n,),
     extent (X,), grid_shape (X or 0,), input_names and target_names (one a channel).
+
+    Args:
+        task: of several; its examples go to a file of its own, ``examples-TASK.npz``.
     """
     windows = batches.windows
     chosen = torch.linspace(0, len(windows) - 1, min(number, len(windows))).round().long().tolist()
     batch = batches.collate([windows[i] for i in chosen]).to(device)
     scale = batches.normalization.to(device)
-    path = folder / EXAMPLES
+    path = folder / (f"examples-{task}.npz" if task else EXAMPLES)
     np.savez_compressed(
         path,
         input=_numpy(scale.inputs_to_physical(batch.input_BNC)),

@@ -8,11 +8,13 @@ from torch import Tensor
 from upt_core.batch import Batch, Progress
 from upt_core.errors import UserError
 from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.task_bundle import TaskBundle, in_task
 
 
-def gradient_norms(bundle: LossBundle, batch: Batch, progress: Progress) -> dict[str, dict[str, float]]:
+def gradient_norms(bundle: LossBundle | TaskBundle, batch: Batch, progress: Progress) -> dict[str, dict[str, float]]:
     """term → part → norm of the unweighted term's gradient; parts that a term does not reach are left out."""
-    return {weighted.name: _norms(bundle, weighted, batch, progress) for weighted in bundle.terms}
+    own = bundle.parts[batch.task]
+    return {in_task(batch.task, term.name): _norms(own, term, batch, progress) for term in own.terms}
 
 
 def _norms(bundle: LossBundle, weighted: WeightedTerm, batch: Batch, progress: Progress) -> dict[str, float]:
@@ -29,7 +31,7 @@ def _norms(bundle: LossBundle, weighted: WeightedTerm, batch: Batch, progress: P
     return {part: float(square.sqrt()) for part, square in squares.items()}
 
 
-def check_reach(bundle: LossBundle, batch: Batch) -> dict[str, dict[str, float]]:
+def check_reach(bundle: LossBundle | TaskBundle, batch: Batch) -> dict[str, dict[str, float]]:
     """The gradient norms before training.
 
     Raises:

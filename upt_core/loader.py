@@ -63,6 +63,21 @@ class Batches(Dataset[Batch]):
         return self.windows.data
 
     @property
+    def parts(self) -> dict[str, Batches]:
+        """These batches as those of the only task."""
+        return {"": self}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Batches of each task in an epoch; there is one task, without a name."""
+        return {"": self.per_epoch}
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of an epoch."""
+        return len(self.windows)
+
+    @property
     def per_epoch(self) -> int:
         """Batches of an epoch."""
         return -(-len(self.windows) // self.batch_size)
@@ -75,15 +90,7 @@ class Batches(Dataset[Batch]):
 
     def iterate(self, start: int, stop: int, workers: int = 0, pin_memory: bool = False) -> Iterator[Batch]:
         """Batches start ≤ k < stop, read ahead by ``workers`` processes."""
-        loader: DataLoader[Batch] = DataLoader(
-            self,
-            batch_size=None,
-            sampler=range(start, stop),
-            num_workers=workers,
-            pin_memory=pin_memory,
-            generator=torch.Generator(),  # otherwise every epoch would draw from the global random state
-        )
-        return iter(loader)
+        return read_ahead(self, start, stop, workers, pin_memory)
 
     def _order_of(self, epoch: int) -> Sequence[int]:
         if self.seed is None:
@@ -92,6 +99,10 @@ class Batches(Dataset[Batch]):
             rng = generator("cpu", self.seed, "batches", epoch)
             self._permutation = (epoch, torch.randperm(len(self.windows), generator=rng).tolist())
         return self._permutation[1]
+
+    def in_order(self) -> Batches:
+        """The same samples in their own order, without cached latents."""
+        return Batches(self.windows, self.normalization, self.batch_size, None, self.with_order)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """A normalised batch; rows with fewer points than the largest are padded at the end."""
@@ -158,6 +169,19 @@ class Batches(Dataset[Batch]):
         if sample.point_set not in self._orders:
             self._orders[sample.point_set] = hilbert_order(self._scaled(sample)[None], None)[0]
         return self._orders[sample.point_set]
+
+
+def read_ahead(source: Dataset[Batch], start: int, stop: int, workers: int, pin_memory: bool) -> Iterator[Batch]:
+    """Batches start ≤ k < stop of a source, read ahead by ``workers`` processes."""
+    loader: DataLoader[Batch] = DataLoader(
+        source,
+        batch_size=None,
+        sampler=range(start, stop),
+        num_workers=workers,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # otherwise every epoch would draw from the global random state
+    )
+    return iter(loader)
 
 
 def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:

@@ -67,6 +67,11 @@ class LossBundle(nn.Module):
         self.normalization = normalization
 
     @property
+    def parts(self) -> dict[str, LossBundle]:
+        """This bundle as that of the only task."""
+        return {"": self}
+
+    @property
     def horizon(self) -> int:
         """How many target time steps the terms need."""
         return max(weighted.term.horizon for weighted in self.terms)

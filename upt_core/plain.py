@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from upt_core.kinds import FixedValue
 from upt_core.schema import PluginConfig
-from upt_core.sections import StageSettings
+from upt_core.sections import StageSettings, TaskSettings
 
 
 def as_plain(value: Any, folder: Path | None = None) -> Any:
@@ -49,7 +49,7 @@ def plugins_of(value: Any) -> list[PluginConfig]:
 def _items(config: BaseModel) -> Iterator[tuple[str, Any]]:
     """The keys of a section or plugin, as YAML has them."""
     for name, field in type(config).model_fields.items():
-        inherits = isinstance(config, StageSettings) or (name == "sampler" and _is_loss(config))
+        inherits = isinstance(config, StageSettings | TaskSettings) or (name == "sampler" and _is_loss(config))
         if inherits and name not in config.model_fields_set:
             continue  # left out means that of the experiment, null means none
         yield field.alias or name, getattr(config, name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from upt_core import checkpoint, run_folder
-from upt_core.built import Built, Results
+from upt_core.built import Built, BuiltTasks, Results
 from upt_core.errors import CheckpointError
 from upt_core.evaluate import model_predictor
 from upt_core.examples import write_examples
@@ -19,6 +19,7 @@ from upt_core.gradients import check_reach
 from upt_core.hookspecs import run_hooks
 from upt_core.latent_cache import LatentCache, fingerprint
 from upt_core.plain import as_plain, plugins_of
+from upt_core.sections import ExperimentSettings
 from upt_core.stages import Stage
 from upt_core.store import cache_dir
 from upt_core.trainer import Plan
@@ -61,15 +62,16 @@ class Runner:
             self._train_stage(number)
         return self._conclude()
 
-    def _build_stages(self) -> list[tuple[Stage, Built]]:
+    def _build_stages(self) -> list[tuple[Stage, Built | BuiltTasks]]:
         """Every stage, on one model; refuses a stage of which a term trains nothing."""
-        prepared = self.experiment.prepare()
-        found: list[tuple[Stage, Built]] = []
+        prepared = self.experiment.prepare_all()
+        found: list[tuple[Stage, Built | BuiltTasks]] = []
         for stage in self.experiment.stages:
             model = found[0][1].bundle.model if found else None
-            built = self.experiment.of_stage(stage).build(prepared, model)
+            built = self.experiment.of_stage(stage).build_all(prepared, model)
             built.bundle.model.freeze(stage.freeze)
-            check_reach(built.bundle, built.train[0].to(built.device))
+            for task, part in built.parts.items():
+                check_reach(built.bundle, replace(part.train[0], task=task).to(built.device))
             found.append((stage, built))
         return found
 
@@ -79,7 +81,8 @@ class Runner:
         folder = self._checkpoints(number)
         last = folder / "last.pt"
         if stage.cache_latents:
-            built.train.latents = self._latents(built)
+            for task, part in built.parts.items():
+                part.train.latents = self._latents(self.experiment.parts[task].settings, part)
         experiment = self.experiment.of_stage(stage)
         trainer = experiment.trainer(built, self.run_dir, self._hooks, folder, self._placed(experiment.plan(), number))
         if self.resume and last.is_file():
@@ -108,9 +111,9 @@ class Runner:
         if self.resume and not (self._checkpoints(0) / "last.pt").is_file():
             checkpoint.load(self._checkpoints(0) / "last.pt")  # says what is missing
 
-    def _latents(self, built: Built) -> LatentCache:
-        """Latents of the training split, from the cache or encoded now."""
-        settings, model = self.experiment.settings, built.bundle.model
+    def _latents(self, settings: ExperimentSettings, built: Built) -> LatentCache:
+        """Latents of the training split of a task, from the cache or encoded now."""
+        model = built.bundle.model
         states = Windows(built.prepared.trajectories("train"), built.prepared.data, 0, built.prepared.data.condition)
         precision = settings.trainer.precision
         key = fingerprint(model.encoder, built.prepared.normalization, as_plain(settings.data), "train", precision)
@@ -124,7 +127,8 @@ class Runner:
         run_folder.write_config(self.run_dir, as_plain(settings, Path.cwd()))
         environment = run_folder.environment(plugins_of(settings), built.device)
         run_folder.write_json(self.run_dir, run_folder.ENVIRONMENT, environment)
-        run_folder.write_json(self.run_dir, run_folder.NORMALIZATION, built.prepared.normalization.plain())
+        scales = {task: part.prepared.normalization.plain() for task, part in built.parts.items()}
+        run_folder.write_json(self.run_dir, run_folder.NORMALIZATION, scales.get("", scales))
 
     def _conclude(self) -> Results:
         """Metrics and example predictions of the best checkpoint of the last stage, as files."""
@@ -135,13 +139,13 @@ class Runner:
         stage, built = self.built[-1]
         experiment = self.experiment.of_stage(stage)
         experiment.load_weights(built, folder / "best.pt")
-        built.bundle.eval()
-        batches = experiment.validation_batches(built.prepared, "test")
-        results = experiment.compare(built, batches)
+        results = experiment.compare(built, "test")
         state = checkpoint.load(folder / "best.pt")["state"]
         best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"]}
         content = {"split": "test", "best": best, "predictors": results}
         run_folder.write_json(self.run_dir, run_folder.RESULTS, content)
-        predict = model_predictor(built.bundle.model, batches, experiment.settings.trainer.precision)
-        write_examples(self.run_dir, predict, batches, built.device)
+        for task, part in built.parts.items():
+            batches = experiment.parts[task].validation_batches(part.prepared, "test")
+            predict = model_predictor(part.bundle.model, batches, experiment.settings.trainer.precision)
+            write_examples(self.run_dir, predict, batches, built.device, task)
         return results

@@ -97,6 +97,20 @@ class StageSettings(Section):
     validation: dict[str, Any] = Field({}, description="put over the experiment's validation")
 
 
+class TaskSettings(Section):
+    """One task of several: what differs from the experiment. It has its own encoder and decoder."""
+
+    weight: Annotated[float, Strict(), AllowInfNan(False), Field(gt=0)] = Field(
+        1.0, description="share of the batches, relative to the other tasks"
+    )
+    data: Any = Field(None, description="the task's data set")
+    normalize: Any = Field(None, description="in place of the experiment's")
+    model: dict[str, Any] = Field({}, description="put over the experiment's model: encoder, decoder")
+    sampler: Any = Field(None, description="in place of the experiment's sampler")
+    losses: dict[str, Any] = Field({}, description="put over the experiment's losses; null takes a term away")
+    validation: dict[str, Any] = Field({}, description="put over the experiment's validation: metrics, rollout")
+
+
 class ExperimentSettings(Section):
     """A whole experiment."""
 
@@ -104,7 +118,9 @@ class ExperimentSettings(Section):
         0, description="of weights, batches and query points"
     )
     output: str = Field("runs", description="folder in which run folders are made")
-    data: Annotated[AnyPlugin, Plugin("dataset")]
+    data: Annotated[AnyPlugin, Plugin("dataset")] | None = Field(
+        None, description="the data set; each of several tasks has its own"
+    )
     normalize: Literal["standard", "none"] = Field(
         "standard", description="scale fields to mean 0 and deviation 1 over the training split"
     )
@@ -116,4 +132,5 @@ class ExperimentSettings(Section):
     trainer: TrainerSettings
     validation: ValidationSettings
     callbacks: list[Annotated[AnyPlugin, Plugin("callback")]] = Field([], description="listeners of the run")
+    tasks: dict[str, TaskSettings] = Field({}, description="name → task, for several data sets in one experiment")
     stages: list[StageSettings] = Field([], description="trained one after the other; empty: the run is one stage")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from upt_core.config import Document
 from upt_core.errors import ConfigError, Problem
-from upt_core.merge import merge
+from upt_core.overlay import overlaid
 from upt_core.registry import Registry
 from upt_core.sections import ExperimentSettings, StageSettings
 from upt_core.settings import validate
-from upt_core.yaml_text import Keys, Origins
+from upt_core.tasks import Task, tasks_of
+from upt_core.yaml_text import Keys
 
 OVERRIDDEN = ("sampler", "losses", "trainer", "validation")
 STAGES = "stages"
@@ -27,6 +27,7 @@ class Stage:
     cache_latents: bool
     settings: ExperimentSettings
     document: Document
+    tasks: tuple[Task, ...] = ()
 
 
 def stages_of(settings: ExperimentSettings, document: Document, registry: Registry) -> list[Stage]:
@@ -36,34 +37,20 @@ def stages_of(settings: ExperimentSettings, document: Document, registry: Regist
         ConfigError: with every problem of every stage, and its place.
     """
     if not settings.stages:
-        return [Stage("", (), False, settings, document)]
+        return [Stage("", (), False, settings, document, tuple(tasks_of(settings, document, registry)))]
     problems = list(_own_problems(settings, document))
     stages = []
     for number, stage in enumerate(settings.stages):
-        own = _document(document, number)
+        own = overlaid(document, (STAGES, number), OVERRIDDEN, STAGES)
         try:
-            stages.append(Stage(stage.name, tuple(stage.freeze), stage.cache_latents, validate(own, registry), own))
+            whole = validate(own, registry)
+            tasks = tuple(tasks_of(whole, own, registry))
+            stages.append(Stage(stage.name, tuple(stage.freeze), stage.cache_latents, whole, own, tasks))
         except ConfigError as error:
             problems += [replace(problem, path=(STAGES, number, *problem.path)) for problem in error.problems]
     if problems:
         raise ConfigError(problems)
     return stages
-
-
-def _document(document: Document, number: int) -> Document:
-    """The experiment's document without its stages, with one stage on top."""
-    base = {key: copy.deepcopy(value) for key, value in document.data.items() if key != STAGES}
-    below = {path: place for path, place in document.origins.items() if path[:1] != (STAGES,)}
-    prefix: Keys = (STAGES, number)
-    stage = document.data[STAGES][number]
-    top = {key: copy.deepcopy(stage[key]) for key in OVERRIDDEN if key in stage}
-    above: Origins = {
-        path[2:]: place for path, place in document.origins.items() if path[:2] == prefix and path[2:3] != ()
-    }
-    data, origins = merge(base, below, top, {path: place for path, place in above.items() if path[0] in OVERRIDDEN})
-    if isinstance(data.get("losses"), dict):
-        data["losses"] = {name: term for name, term in data["losses"].items() if term is not None}
-    return Document(data, origins)
 
 
 def _own_problems(settings: ExperimentSettings, document: Document) -> Iterator[Problem]:

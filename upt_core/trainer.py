@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from upt_core.loss_bundle import LossBundle, Losses
 from upt_core.means import Means
 from upt_core.precision import Precision, autocast
 from upt_core.probe import TrainingProbe
+from upt_core.task_batches import TaskBatches
+from upt_core.task_bundle import TaskBundle
 
 Scalars = dict[str, float]
 
@@ -96,8 +98,8 @@ class Trainer:
 
     def __init__(
         self,
-        bundle: LossBundle,
-        batches: Batches,
+        bundle: LossBundle | TaskBundle,
+        batches: Batches | TaskBatches,
         optimizers: Sequence[torch.optim.Optimizer],
         lr_schedule: Schedule,
         plan: Plan,
@@ -187,7 +189,7 @@ class Trainer:
         scalars = means.compute()
         scalars["seconds"] = time.perf_counter() - started
         scalars["samples_per_second"] = (
-            len(self.batches.windows) * (stop - first) / self.batches.per_epoch / scalars["seconds"]
+            self.batches.num_samples * (stop - first) / self.batches.per_epoch / scalars["seconds"]
         )
         scalars.update(self._gradient_shares(progress))
         scalars.update(self._sampler_diagnostics())
@@ -274,24 +276,27 @@ class Trainer:
                     )
 
     def _refresh_samplers(self, progress: Progress) -> None:
-        for stream, sampler in self.bundle.samplers.items():
-            if sampler.refresh_due(progress):
-                self.bundle.eval()
-                in_order = Batches(self.batches.windows, self.batches.normalization, self.batches.batch_size)
-                in_order.with_order = self.batches.with_order
-                sampler.refresh(
-                    TrainingProbe(self.bundle, stream, in_order, progress, self.plan.precision, self.device), progress
-                )
+        for task, bundle in self.bundle.parts.items():
+            batches = self.batches.parts[task]
+            for stream, sampler in bundle.samplers.items():
+                if sampler.refresh_due(progress):
+                    bundle.eval()
+                    probe = TrainingProbe(
+                        bundle, stream, batches.in_order(), progress, self.plan.precision, self.device
+                    )
+                    sampler.refresh(probe, progress)
 
     def _gradient_shares(self, progress: Progress) -> Scalars:
-        """Share of each term in the gradient, on the first batch of the epoch."""
+        """Share of each term in the gradient of its task, on one batch of the epoch."""
         weights = {w.name: w.weight(progress) for w in self.bundle.terms}
         self.bundle.eval()
-        with autocast(self.device, self.plan.precision):
-            norms = gradient_norms(
-                self.bundle, self.batches[progress.epoch * self.batches.per_epoch].to(self.device), progress
-            )
-        return {f"gradient_share/{name}": share for name, share in gradient_shares(norms, weights).items()}
+        shares: Scalars = {}
+        for task, batches in self.batches.parts.items():
+            batch = replace(batches[progress.epoch * batches.per_epoch], task=task).to(self.device)
+            with autocast(self.device, self.plan.precision):
+                norms = gradient_norms(self.bundle, batch, progress)
+            shares |= {f"gradient_share/{name}": share for name, share in gradient_shares(norms, weights).items()}
+        return shares
 
     def _sampler_diagnostics(self) -> Scalars:
         return {

@@ -43,6 +43,9 @@ def advection_h5(folder: Path) -> str:
 
 
 OWN: dict[str, Callable[[Path], list[str]]] = {
+    "advection_darcy.yaml": lambda folder: [
+        *["tasks.advection.data.num_trajectories=8", f"tasks.darcy.data.path={darcy_pt(folder)}"],
+    ],
     "burgers.yaml": lambda folder: ["data.num_trajectories=12", "data.points=64", "data.num_times=6"],
     "burgers_upt_full.yaml": lambda folder: [
         *["data.num_trajectories=12", "data.points=64", "data.num_times=8", "data.final_time=0.4"],

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from upt_core.cli.load import experiment_of
+from upt_core.cli.problems import as_json as problems_as_json
 from upt_core.cli.text import count, heading, indent, number, table
 
 
@@ -15,26 +17,26 @@ from upt_core.cli.text import count, heading, indent, number, table
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; problems, too.")
 def check(config: Path, overrides: tuple[str, ...], device: str | None, as_json: bool) -> None:
     """Check an experiment without training it.
 
     Validates the configuration, opens the data, builds the model and the loss terms, and checks on one batch that
     every loss term trains something.
     """
-    from upt_core.cli.description import describe
-    from upt_core.experiment import Experiment
+    with problems_as_json(as_json):
+        experiment = experiment_of(config, [*overrides, *([f"trainer.device={device}"] if device else [])])
+        from upt_core.cli.description import describe
 
-    experiment = Experiment.from_yaml(config, [*overrides, *([f"trainer.device={device}"] if device else [])])
-    found = describe(experiment)
+        found = describe(experiment)
     click.echo(json.dumps(found, indent=2) if as_json else _text(str(config), found))
 
 
 def _text(config: str, found: dict[str, Any]) -> str:
-    parts = [
-        heading(f"{config}: ready to train"),
-        *(heading(title) + "\n" + indent(body, 2) for title, body in _sections(found).items()),
-    ]
+    parts = [heading(f"{config}: ready to train")]
+    for task, own in found.get("tasks", {"": found}).items():
+        named = f"Task {task}: " if task else ""
+        parts += [heading(named + title) + "\n" + indent(body, 2) for title, body in _sections(own).items()]
     return "\n\n".join(parts)
 
 

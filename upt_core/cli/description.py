@@ -8,7 +8,7 @@ from typing import Any, get_args
 from torch import nn
 
 from upt_core.batch import FieldSpec, Progress
-from upt_core.built import Built
+from upt_core.built import Built, BuiltTasks
 from upt_core.experiment import Experiment
 from upt_core.gradients import check_reach
 from upt_core.kinds import Split
@@ -22,30 +22,43 @@ Reached = Mapping[str, Mapping[str, float]]
 def describe(experiment: Experiment) -> dict[str, Any]:
     """Data, model, loss terms and training of an experiment and of each of its stages, which are built for it.
 
+    An experiment with several tasks is described task by task, under "tasks".
+
     Raises:
         UserError: what ``Experiment.train`` refuses before the first step.
     """
-    prepared = experiment.prepare()
-    stages: list[dict[str, Any]] = []
-    built: Built | None = None
+    prepared = experiment.prepare_all()
+    stages: dict[str, list[dict[str, Any]]] = {task: [] for task in experiment.parts}
+    built: Built | BuiltTasks | None = None
     for stage in experiment.stages:
-        built = experiment.of_stage(stage).build(prepared, built.bundle.model if built else None)
+        own = experiment.of_stage(stage)
+        built = own.build_all(prepared, built.bundle.model if built else None)
         built.bundle.model.freeze(stage.freeze)
-        reached = check_reach(built.bundle, built.train[0].to(built.device))
-        stages.append({"name": stage.name, "freeze": list(stage.freeze), **_stage(stage.settings, built, reached)})
+        for task, part in built.parts.items():
+            found = _stage(own.parts[task].settings, part, built.train.counts[task])
+            stages[task].append({"name": stage.name, "freeze": list(stage.freeze), **found})
     assert built is not None, "an experiment has a stage"
-    settings = experiment.settings
+    tasks = {
+        task: {**_task(experiment.parts[task].settings, part), "stages": stages[task]}
+        for task, part in built.parts.items()
+    }
+    return tasks[""] if "" in tasks else {"tasks": tasks}
+
+
+def _task(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
+    assert settings.data is not None, "a task has a data set"
     data = {"name": settings.data.name, "points": built.train[0].points.num_points, **_data(built)}
-    return {"data": data, "model": _model(settings, built), "stages": stages}
+    return {"data": data, "model": _model(settings, built)}
 
 
-def _stage(settings: ExperimentSettings, built: Built, reached: Reached) -> dict[str, Any]:
+def _stage(settings: ExperimentSettings, built: Built, steps_per_epoch: int) -> dict[str, Any]:
     points = built.train[0].points.num_points
+    reached = check_reach(built.bundle, built.train[0].to(built.device))
     return {
         "losses": [_loss(settings, name, built, points, reached) for name in settings.losses],
         "training": {
             "epochs": settings.trainer.epochs,
-            "steps_per_epoch": built.train.per_epoch,
+            "steps_per_epoch": steps_per_epoch,
             "batch_size": settings.trainer.batch_size,
             "optimizer": settings.trainer.optimizer.name,
             "device": str(built.device),

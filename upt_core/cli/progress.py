@@ -37,7 +37,7 @@ def losses(scalars: Mapping[str, float]) -> list[tuple[str, float]]:
 def opening(name: str, trainer: Trainer, run_dir: Path) -> str:
     """What is trained, and where it goes."""
     size = sum(p.numel() for p in trainer.bundle.model.parameters())
-    samples = len(trainer.batches.windows)
+    samples = trainer.batches.num_samples
     stage = f", stage {trainer.plan.stage}" if trainer.plan.stage else ""
     return f"{name}{stage}: {count(size)} parameters, {count(samples)} samples, {trainer.device}; run folder {run_dir}"
 
@@ -138,7 +138,7 @@ class Bars:
         inside = step % per_epoch if position < total else per_epoch
         speed = self._steps_per_second(step)
         left = f"{duration((total - position) * per_epoch / speed)} left" if speed and position < total else ""
-        rate = f"{count(round(speed * trainer.batches.batch_size))} samples/s" if speed else ""
+        rate = f"{count(round(speed * trainer.batches.num_samples / per_epoch))} samples/s" if speed else ""
         bars = Table.grid(padding=(0, 2))
         bars.add_row("run", ProgressBar(total, position, width=32), f"epoch {epoch}/{total}", left)
         bars.add_row("epoch", ProgressBar(per_epoch, inside, width=32), f"batch {inside}/{per_epoch}", rate)

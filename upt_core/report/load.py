@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class RunData:
         environment: versions, device, git state; empty where the file is not there.
         lines: of ``metrics.jsonl``, in order, each step once.
         results: name of a predictor → metric → value on the test split; None before the end of a run.
-        examples: example predictions; None before the end of a run.
+        examples: example predictions; None before the end of a run, and where there are several tasks.
+        tasks: example predictions of each of several tasks.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class RunData:
     lines: list[Line]
     results: dict[str, dict[str, float]] | None
     examples: Examples | None
+    tasks: dict[str, Examples] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -168,7 +170,13 @@ def load(folder: Path) -> RunData:
         _lines(folder / "metrics.jsonl"),
         results["predictors"] if results else None,
         _examples(folder / "examples.npz"),
+        _examples_of_tasks(folder),
     )
+
+
+def _examples_of_tasks(folder: Path) -> dict[str, Examples]:
+    found = {path: _examples(path) for path in sorted(folder.glob("examples-*.npz"))}
+    return {path.stem.removeprefix("examples-"): examples for path, examples in found.items() if examples is not None}
 
 
 def _json(path: Path) -> dict[str, Any] | None:

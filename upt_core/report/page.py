@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,13 @@ PLOTS = (
 
 def write_page(run: RunData) -> Path:
     """Writes ``plots/NAME.png`` (and ``NAME-dark.png``) and ``index.html``, which holds the pictures; its path."""
-    sections = [(plot, _pictures(run, plot)) for plot in PLOTS]
+    sections = [(plot, view, _pictures(view, plot)) for plot, view in _views(run)]
     text = PAGE.format(
         css=CSS,
         title=escape(run.name),
         status=escape(_status(run)),
         results=_results(run),
-        plots="\n".join(_section(run, plot, pictures) for plot, pictures in sections if pictures),
+        plots="\n".join(_section(view, plot, pictures) for plot, view, pictures in sections if pictures),
         config=escape(yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True)),
         environment=_environment(run.environment),
     )
@@ -55,6 +55,17 @@ def write_page(run: RunData) -> Path:
     part.write_text(text, encoding="utf-8")
     part.replace(path)  # a browser never reads half a page
     return path
+
+
+def _views(run: RunData) -> Iterator[tuple[Plot, RunData]]:
+    """Every picture with the run that it shows; what shows examples is drawn for each of several tasks."""
+    for plot in PLOTS:
+        if plot.draw not in (predictions.draw, error_map.draw) or not run.tasks:
+            yield plot, run
+            continue
+        for task, examples in run.tasks.items():
+            named = replace(plot, name=f"{plot.name}-{task}", title=f"{plot.title}: {task}")
+            yield named, replace(run, examples=examples)
 
 
 def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from upt_core.cli.plugins_new import new
 from upt_core.cli.text import heading, shortened, style, table, terminal_width
 from upt_core.registry import KINDS
 
@@ -44,6 +45,9 @@ def show(kind: Kind, name: str) -> None:
     from upt_core.plugins import installed
 
     click.echo_via_pager(page(installed().find(kind, name)))
+
+
+plugins.add_command(new)
 
 
 def _entries(registry: Registry, kind: Kind | None) -> list[Entry]:

@@ -9,6 +9,7 @@ from upt_core.testing.declared import Level
 from upt_core.testing.decoders import check_decoder
 from upt_core.testing.encoders import check_encoder
 from upt_core.testing.failure import ConformanceError
+from upt_core.testing.installed import check_installed
 from upt_core.testing.losses import check_loss
 from upt_core.testing.metrics import check_metric
 from upt_core.testing.optimizers import check_optimizer
@@ -23,6 +24,7 @@ __all__ = [
     "check_dataset",
     "check_decoder",
     "check_encoder",
+    "check_installed",
     "check_loss",
     "check_metric",
     "check_optimizer",

@@ -1,0 +1,50 @@
+"""Checks that a plugin is installed, found by its name, and that YAML can name each of its parameters."""
+
+from __future__ import annotations
+
+from upt_core.errors import PluginError
+from upt_core.plugins import installed
+from upt_core.registry import KINDS, Kind, with_article
+from upt_core.schema import plugin_model
+from upt_core.testing.failure import ConformanceError, require
+
+
+def check_installed(kind: Kind, name: str, cls: type) -> None:
+    """Raises unless a name is registered for a class, by an installed distribution, with a usable signature.
+
+    Args:
+        kind: one of ``upt_core.registry.KINDS``, for example "sampler".
+        name: what YAML calls it.
+        cls: the class that it must be.
+
+    Raises:
+        ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
+    """
+    require(kind in KINDS, "kind", repr(kind), f"one of {', '.join(KINDS)}", "name the kind in the singular")
+    try:
+        entry = installed().find(kind, name)
+        found = entry.load()
+        model = plugin_model(entry)
+    except PluginError as error:
+        raise ConformanceError(
+            "installed",
+            str(error),
+            f"{with_article(kind)} called {name!r} that can be used",
+            "install the package (pip install -e .) and see the entry point in pyproject.toml: "
+            "[project.entry-points.upt_core] with the name of the module that holds the @hookimpl function",
+        ) from error
+    require(
+        found is cls,
+        "class",
+        f"{entry} is {found.__module__}:{found.__qualname__}",
+        f"{cls.__module__}:{cls.__qualname__}",
+        "see the path that is registered, and that no older copy of the package is installed",
+    )
+    bare = [field for field, info in model.model_fields.items() if field != "name" and not info.description]
+    require(
+        not bare,
+        "descriptions",
+        f"{', '.join(bare)} of {cls.__name__} is not described",
+        "a line in the docstring's Args for each parameter: it becomes the help text",
+        "add 'Args:' to the class's docstring, Google style",
+    )

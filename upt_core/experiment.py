@@ -164,7 +164,7 @@ class Experiment(Assembler):
 
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
         """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
-        monitored, precision = self.settings.validation.monitored, self.settings.trainer.precision
+        precision = self.settings.trainer.precision
         parts = {name: (part, self.parts[name].metrics()) for name, part in built.parts.items()}
 
         def validate_now() -> Scalars:
@@ -173,9 +173,7 @@ class Experiment(Assembler):
                 predict = model_predictor(part.bundle.model, part.valid, precision)
                 values = evaluate(predict, part.valid, metrics, part.device)
                 found |= {in_task(name, metric): value for metric, value in values.items()}
-            if monitored not in found:
-                found[monitored] = sum(found[in_task(name, monitored)] for name in parts) / len(parts)
-            return found
+            return self._with_mean(found)
 
         return validate_now
 
@@ -197,7 +195,15 @@ class Experiment(Assembler):
                 values = evaluate(predict, batches, metrics, part.device)
                 row = predictor if predictor == "model" or not self.tasks else "baseline"
                 results.setdefault(row, {}).update({in_task(name, metric): v for metric, v in values.items()})
-        return results
+        return {row: self._with_mean(values) for row, values in results.items()}
+
+    def _with_mean(self, figures: Scalars) -> Scalars:
+        """Figures of several tasks, with the mean over the tasks of the metric that decides."""
+        if not self.tasks:
+            return figures
+        monitored = self.settings.validation.monitored
+        own = [figures[in_task(task.name, monitored)] for task in self.tasks]
+        return {**figures, monitored: sum(own) / len(own)}
 
     def of_stage(self, stage: Stage) -> Experiment:
         """The experiment that one stage is."""

@@ -96,7 +96,7 @@ def test_apportionment(total: int, weights: dict[str, float], expected: dict[str
 def test_trains_evaluates_and_keeps_figures_per_task(two: Tiny, run_dir: Path) -> None:
     results = two(trainer={"epochs": 2, "ema": 0.9}).train(run_dir)
     assert set(results) == {"model", "baseline"}
-    assert set(results["model"]) == {"line/relative_l2", "plane/relative_l2"}
+    assert set(results["model"]) == {"line/relative_l2", "plane/relative_l2", "relative_l2"}
     assert results["model"]["line/relative_l2"] != results["model"]["plane/relative_l2"]
     assert evaluate_run(run_dir) == results
     written = json.loads((run_dir / "results.json").read_text())
@@ -128,7 +128,7 @@ def test_stages_and_cached_latents_work_with_tasks(two: Tiny, run_dir: Path) -> 
         {"name": "operator", "freeze": ["encoder", "decoder"], "cache_latents": True, "losses": latent},
     ]
     results = two(stages=stages, trainer={"epochs": 1}).train(run_dir)
-    assert set(results["model"]) == {"line/relative_l2", "plane/relative_l2"}
+    assert set(results["model"]) == {"line/relative_l2", "plane/relative_l2", "relative_l2"}
 
 
 def test_an_adaptive_sampler_of_a_task_learns_from_its_own_data(two: Tiny, run_dir: Path) -> None:

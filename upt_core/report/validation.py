@@ -29,7 +29,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     fig = figure(9 if columns > 1 else 6, 2.9 * rows)
     axes = np.atleast_1d(fig.subplots(rows, columns, squeeze=False).ravel())
     for ax, name in zip(axes, names, strict=False):
-        baselines = {who: found[name] for who, found in (run.results or {}).items() if who != "model"}
+        baselines = {who: found[name] for who, found in (run.results or {}).items() if who != "model" and name in found}
         _panel(ax, metrics[name], baselines, theme)
         ax.set_title(f"{name} (decides)" if name == run.monitor and len(names) > 1 else name)
         epoch_axis(ax, run.position)

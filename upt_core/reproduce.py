@@ -62,7 +62,7 @@ class Reproduction:
     @property
     def identical(self) -> bool:
         """Whether all metrics and all logged losses are equal in every bit."""
-        return self.then == self.now and self.first_step is None
+        return json.dumps(self.then) == json.dumps(self.now) and self.first_step is None
 
     def largest(self) -> float:
         """The largest relative difference of a metric of the model."""

@@ -128,6 +128,18 @@ def test_every_shipped_sweep_is_valid(path: Path) -> None:
     assert read_sweep(path).trials > 0
 
 
+def test_the_sweep_of_the_documentation_is_valid_and_its_error_is_the_one_shown(read: Read) -> None:
+    page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    block = re.search(r'^```yaml title="sweep.yaml"[^\n]*\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    text = block[1].replace("first.yaml ", "../tiny.yaml ")
+    assert read(text).trials == 20
+    shown = re.search(r"^error: sweep.yaml:(.*)$", page, re.MULTILINE)
+    assert shown is not None
+    with pytest.raises(ConfigError, match=re.escape(shown[1])):
+        read(text.replace("{int: [1, 4]}", "{int: [0, 4]}"))
+
+
 def test_without_optuna_the_message_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['optuna'] = None; sys.modules['optuna.trial'] = None\n"

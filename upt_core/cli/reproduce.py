@@ -49,5 +49,5 @@ def verdict(found: Reproduction) -> str:
     said = f"different: metrics of the model by at most {found.largest():.2g} (relative)"
     said += f"; losses from step {found.first_step} on" if found.first_step is not None else "; all losses are equal"
     if found.differences:
-        return f"{said}; {', '.join(one.what for one in found.differences)} differ"
+        return f"{said}; not the same: {', '.join(one.what for one in found.differences)}"
     return f"{said}; versions and machine are the same, so something in the run is not deterministic"

@@ -139,4 +139,6 @@ def _beside(rows: Sequence[Mapping[str, Any]], missing: Any = None) -> Table:
 def _different(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The keys of which not all rows have the same value; types count, so that 1 and true differ."""
     found = _beside(rows, MISSING)
-    return {key: values for key, values in sorted(found.items()) if len({(type(v).__name__, repr(v)) for v in values}) > 1}
+    return {
+        key: values for key, values in sorted(found.items()) if len({(type(v).__name__, repr(v)) for v in values}) > 1
+    }

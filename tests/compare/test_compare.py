@@ -1,0 +1,228 @@
+"""``upt compare``: only what differs, metrics side by side, runs of any length, curves over each other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from upt_core.cli import main
+from upt_core.compare import MISSING, compare
+from upt_core.compare.curves import draw
+from upt_core.errors import UserError
+from upt_core.report.style import LIGHT
+from upt_core.yaml_text import dump_yaml
+
+CONFIG: dict[str, Any] = {
+    "data": {"name": "burgers1d", "fields": ["no", "u"]},
+    "sampler": {"name": "uniform", "num_queries": 8},
+    "trainer": {"epochs": 3, "optimizer": {"name": "adamw", "lr": 0.001}},
+    "validation": {"metrics": {"relative_l2": {"name": "relative_l2"}}, "monitor": "relative_l2"},
+}
+PLUGINS = {"loss forward": {"distribution": "upt-core", "version": "0.1.0"}}
+ENVIRONMENT: dict[str, Any] = {
+    "python": "3.11.9",
+    "torch": "2.13.0",
+    "device": "cpu (2 cores)",
+    "plugins": PLUGINS,
+    "git": {"commit": "0123456789abcdef", "branch": "main", "changed": False},
+}
+Upt = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def upt() -> Upt:
+    return lambda *arguments: CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def write_run(
+    name: str,
+    values: list[float],
+    config: dict[str, Any] = CONFIG,
+    environment: dict[str, Any] = ENVIRONMENT,
+    finished: bool = True,
+) -> Path:
+    """A run folder whose validations gave these values."""
+    folder = Path(name)
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(dump_yaml(config))
+    (folder / "environment.json").write_text(json.dumps(environment))
+    lines = []
+    for epoch, value in enumerate(values):
+        place = {"epoch": epoch, "step": 8 * (epoch + 1), "time": epoch + 1.0}
+        lines += [{"kind": "validation", **place, "relative_l2": value}, {"kind": "epoch", **place, "loss/total": 1.0}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    if finished:
+        best = {"metric": "relative_l2", "value": min(values), "epoch": values.index(min(values))}
+        predictors = {"model": {"relative_l2": min(values) / 2}, "persistence": {"relative_l2": 9.0}}
+        content = {"split": "test", "best": best, "predictors": predictors}
+        (folder / "results.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def three() -> list[Path]:
+    """A finished run, one that is not finished and has another sampler, one that has not even validated."""
+    other = {**CONFIG, "sampler": None, "seed": True}
+    newer = {**ENVIRONMENT, "torch": "2.14.0", "git": None}
+    return [
+        write_run("a", [0.5, 0.25, 0.375]),
+        write_run("b", [0.5, 0.4], other, newer, finished=False),
+        write_run("c", [], {**CONFIG, "seed": 1}, finished=False),
+    ]
+
+
+def test_only_differences_are_kept(three: list[Path]) -> None:
+    found = compare(three)
+    assert found.config == {
+        "sampler": [MISSING, None, MISSING],
+        "sampler.name": ["uniform", MISSING, "uniform"],
+        "sampler.num_queries": [8, MISSING, 8],
+        "seed": [MISSING, True, 1],
+    }
+    assert found.versions == {
+        "git commit": ["0123456789ab", MISSING, "0123456789ab"],
+        "torch": ["2.13.0", "2.14.0", "2.13.0"],
+    }
+
+
+def test_metrics_of_partial_runs(three: list[Path]) -> None:
+    found = compare(three)
+    assert found.states == [
+        "finished after 3 of 3 epochs",
+        "not finished, 2 of 3 epochs",
+        "not finished, 0 of 3 epochs",
+    ]
+    assert found.metrics == {"relative_l2": [0.125, None, None]}
+    assert found.last == {"relative_l2": [0.375, 0.4, None]}
+    assert found.best == [{"metric": "relative_l2", "value": 0.25, "epoch": 1}, None, None]
+
+
+def test_what_is_printed(three: list[Path], upt: Upt) -> None:
+    result = upt("compare", "a", "b", "c")
+    assert result.exit_code == 0
+    assert result.output == (
+        """\
+Runs
+a   finished after 3 of 3 epochs
+b   not finished, 2 of 3 epochs
+c   not finished, 0 of 3 epochs
+
+Configuration, where it differs
+                      a          b          c
+sampler               (absent)   null       (absent)
+sampler.name          uniform    (absent)   uniform
+sampler.num_queries   8          (absent)   8
+seed                  (absent)   true       1
+
+Versions and machines, where they differ
+             a              b          c
+git commit   0123456789ab   (absent)   0123456789ab
+torch        2.13.0         2.14.0     2.13.0
+
+Test split, best checkpoint
+              a       b   c
+relative_l2   0.125   –   –
+
+Validation split, best
+a   relative_l2   0.25   epoch 2
+b   –
+c   –
+
+Validation split, last validation
+              a       b     c
+relative_l2   0.375   0.4   –
+
+picture   compare.png
+"""
+    )
+    assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_has_everything_and_draws_only_when_asked(three: list[Path], upt: Upt) -> None:
+    found = json.loads(upt("compare", "a", "b", "--json").output)
+    assert list(found) == ["runs", "states", "config", "versions", "test", "best", "last_validation", "plot"]
+    assert found["runs"] == ["a", "b"]
+    assert found["plot"] is None
+    assert not Path("compare.png").exists()
+    assert json.loads(upt("compare", "a", "b", "--json", "--plot", "x.png").output)["plot"] == "x.png"
+    assert Path("x.png").is_file()
+
+
+def test_runs_that_are_the_same_say_so(upt: Upt) -> None:
+    write_run("a", [], finished=False)
+    write_run("b", [], finished=False)
+    output = upt("compare", "a", "b").output
+    for text in (
+        "the configurations are the same",
+        "the versions are the same",
+        "no run is finished",
+        "no validation has taken place",
+    ):
+        assert f"\n{text}\n" in output
+    assert "picture" not in output
+    assert not Path("compare.png").exists()
+
+
+def test_runs_of_the_same_name_get_the_folder_above() -> None:
+    write_run("x/run", [1.0])
+    write_run("y/run", [1.0])
+    write_run("z", [1.0])
+    assert compare([Path("x/run"), Path("y/run"), Path("z")]).names == ["x/run", "y/run", "z"]
+
+
+def test_every_run_has_its_curve_over_its_own_epochs(three: list[Path]) -> None:
+    found = compare(three)
+    with LIGHT.applied():
+        figure = draw(found.runs, found.names)
+    assert figure is not None
+    (ax,) = figure.axes
+    curves = {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
+    assert {name: curve.tolist() for name, curve in curves.items()} == {  # type: ignore[union-attr]
+        "a": [[1.0, 0.5], [2.0, 0.25], [3.0, 0.375]],
+        "b": [[1.0, 0.5], [2.0, 0.4]],
+    }
+    assert ax.get_xlim() == (0.0, 3.0)
+
+
+def test_many_runs_have_lines_that_differ() -> None:
+    folders = [write_run(f"run{i}", [1.0, 0.01 / (i + 1)]) for i in range(8)]
+    found = compare(folders)
+    with LIGHT.applied():
+        figure = draw(found.runs, found.names)
+    assert figure is not None
+    lines = figure.axes[0].get_lines()
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 8
+    assert figure.axes[0].get_yscale() == "log"
+
+
+def test_what_is_refused(three: list[Path], upt: Upt) -> None:
+    with pytest.raises(UserError, match="a comparison needs at least two run folders"):
+        compare(three[:1])
+    with pytest.raises(UserError, match="a: this run is named twice"):
+        compare([Path("a"), Path("b"), Path("b/../a")])
+    with pytest.raises(UserError, match=r"nowhere: this is not the folder of a run; it has no config.yaml"):
+        compare([Path("a"), Path("nowhere")])
+    result = upt("compare", "a", "b", "--plot", "no/such/folder/x.png")
+    assert result.exit_code == 2
+    assert "no/such/folder/x.png: the picture cannot be written: No such file or directory; name ano" in result.stderr
+    Path("b/results.json").write_text("{")
+    with pytest.raises(UserError, match=r"b/results.json: not valid JSON"):
+        compare(three)
+
+
+def test_torch_is_not_needed() -> None:
+    code = "import sys, upt_core.compare.runs, upt_core.cli.compare; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -87,6 +87,7 @@ def _words(kind: Kind, name: str) -> dict[str, str]:
         "distribution": f"upt-{name.replace('_', '-')}",
         "hook": HOOKS[kind],
         "version": upt_core.__version__,
+        "imports": ", ".join(sorted((f"check_{kind}", "check_installed"))),
     }
     return words | {
         "check": Template(_CHECKS[kind]).substitute(words),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from upt_core.cli.plugins_doctor import doctor
 from upt_core.cli.plugins_new import new
 from upt_core.cli.text import heading, shortened, style, table, terminal_width
 from upt_core.registry import KINDS
@@ -47,6 +48,7 @@ def show(kind: Kind, name: str) -> None:
     click.echo_via_pager(page(installed().find(kind, name)))
 
 
+plugins.add_command(doctor)
 plugins.add_command(new)
 
 

@@ -1,0 +1,150 @@
+"""``upt plugins doctor``: good, refused, unusable plugins, and those that end or block their process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import invalidate_caches
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from upt_core import doctor, plugins
+from upt_core.registry import Registry
+
+Upt = Callable[..., Result]
+
+INIT = """
+from upt_core import hookimpl
+
+@hookimpl
+def register_schedules(register):
+    register("a_good", "upt_odd.good:Good")
+    register("b_needs", "upt_odd.good:Needs")
+    register("c_refused", "upt_odd.good:Refused")
+    register("d_crash", "upt_odd.crash:Crash")
+    register("e_abstract", "upt_odd.good:Abstract")
+    register("f_absent", "upt_odd.absent:Nobody")
+    register("g_slow", "upt_odd.slow:Slow")
+"""
+GOOD = '''
+from upt_core import Schedule
+
+print("a plugin may print")
+
+class Good(Schedule):
+    """One half."""
+    def __call__(self, progress):
+        return 0.5
+
+class Needs(Good):
+    """What is asked for."""
+    def __init__(self, value: float) -> None: ...
+
+class Refused(Schedule):
+    """Not a number."""
+    def __call__(self, progress):
+        return float("nan")
+
+class Abstract(Schedule):
+    """Nothing."""
+'''
+
+
+@pytest.fixture
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """An installed distribution with plugins of every fate."""
+    site = tmp_path / "site"
+    package, info = site / "upt_odd", site / "upt_odd-0.4.dist-info"
+    package.mkdir(parents=True)
+    info.mkdir()
+    (package / "__init__.py").write_text(INIT)
+    (package / "good.py").write_text(GOOD)
+    (package / "crash.py").write_text("import os\nos._exit(7)\n")
+    (package / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: upt-odd\nVersion: 0.4\n")
+    (info / "entry_points.txt").write_text("[upt_core]\nodd = upt_odd\n")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    invalidate_caches()
+    plugins.installed.cache_clear()
+    yield plugins.installed()
+    plugins.installed.cache_clear()
+
+
+NAMES = ["a_good", "b_needs", "c_refused", "d_crash", "e_abstract", "f_absent"]
+
+
+def test_every_fate_is_reported_and_stops_no_other(upt: Upt, odd: Registry) -> None:
+    result = upt("plugins", "doctor", *NAMES)
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    starts = [line.split(" schedule ")[0].strip() for line in lines if " schedule '" in line and line[0] != " "]
+    assert starts == ["ok", "partly", "refused", "broken", "broken", "broken"]
+    text = " ".join(result.output.split())
+    assert "ok schedule 'a_good' of upt-odd 0.4, imported in 0." in text
+    assert "the kit was not run: value has no default" in text
+    assert "number: nan of type float at Progress(epoch=0" in text
+    assert "cure: use math instead of torch" in text
+    assert "it ended its process with code 7" in text
+    assert "schedule 'e_abstract' of upt-odd 0.4 cannot be used: Abstract lacks the methods __call__" in text
+    assert "cannot be imported from 'upt_odd.absent:Nobody': ModuleNotFoundError" in text
+    assert lines[-1] == "6 examined, 4 wrong"
+
+
+def test_one_that_blocks_is_ended(odd: Registry) -> None:
+    entries = doctor.chosen(odd, ["g_slow"])
+    (finding,) = doctor.examine(entries, seconds_each=0.5)
+    assert finding.state == "broken"
+    assert finding.message == "it did not come to an end within 0.5 s"
+
+
+def test_all_is_well(upt: Upt) -> None:
+    result = upt("plugins", "doctor", "constant", "warmup_cosine", "--kind", "schedule")
+    assert result.exit_code == 0
+    assert "ok       schedule 'warmup_cosine' of upt-core" in result.output
+    assert result.output.endswith("2 examined, 0 wrong\n")
+
+
+def test_unknown_names_are_refused(refused: Callable[..., str]) -> None:
+    message = refused("plugins", "doctor", "nobody", "--kind", "sampler")
+    assert "no plugin of kind sampler is called 'nobody'; upt plugins lists all names" in message
+
+
+def test_third_party_alone(upt: Upt) -> None:
+    result = upt("plugins", "doctor", "uniform", "--third-party")
+    assert result.output == "0 examined, 0 wrong\n"
+
+
+def test_built_in_plugins_alone(odd: Registry) -> None:
+    points = [point for found in distributions() for point in found.entry_points if point.group == plugins.GROUP]
+    assert "a_good" in plugins.load(points).names("schedule")
+    own = doctor.built_in(points)
+    assert {entry.distribution.name for claims in own.entries.values() for entry in claims} == {"upt-core"}
+    assert own.names("schedule") == [name for name in odd.names("schedule") if name[1] != "_"]
+
+
+def test_the_code_of_others_is_not_imported_without_them() -> None:
+    class Trap(EntryPoint):
+        def load(self) -> None:
+            raise AssertionError("imported")
+
+    assert doctor.built_in([Trap("trap", "trap", plugins.GROUP)]).entries == {}
+
+
+class TestMissing:
+    RECORDED = {  # noqa: RUF012 (as JSON has it)
+        "sampler uniform": {"distribution": "upt-core", "version": "0.1.0"},
+        "sampler halton": {"distribution": "upt-halton", "version": "1.2"},
+    }
+
+    def test_the_distribution_to_install_is_named(self) -> None:
+        (line,) = doctor.missing_plugins(self.RECORDED, plugins.installed())
+        assert line == (
+            "sampler 'halton' is not installed; it came with upt-halton==1.2: pip install 'upt-halton==1.2'"
+        )
+
+    def test_nothing_is_missing(self) -> None:
+        recorded = {"sampler uniform": self.RECORDED["sampler uniform"], "from a later upt": {}}
+        assert doctor.missing_plugins(recorded, plugins.installed()) == []

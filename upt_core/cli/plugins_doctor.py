@@ -1,0 +1,52 @@
+"""``upt plugins doctor``: tries plugins in processes of their own and reports what it found."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from upt_core.cli.text import indent, style
+from upt_core.registry import KINDS, Kind
+
+LOOK = {"ok": "green", "partly": "yellow", "refused": "red", "broken": "red"}
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--kind", type=click.Choice(KINDS), help="Examine this kind only.")
+@click.option("--third-party", is_flag=True, help="Leave out upt's own plugins, whose tests run the same kits.")
+def doctor(names: tuple[str, ...], kind: Kind | None, third_party: bool) -> None:
+    """Import each plugin in a process of its own, and run the kit of its kind on its defaults.
+
+    Exit code 1 where a plugin is broken or refused by its kit.
+
+    \b
+    upt plugins doctor halton
+    """
+    from upt_core import doctor as examiner
+    from upt_core.errors import UserError
+    from upt_core.plugins import installed
+
+    registry = installed()
+    entries = examiner.chosen(registry, names, kind)
+    unknown = sorted(set(names) - {entry.name for entry in entries})
+    if unknown:
+        raise UserError(
+            f"no plugin{f' of kind {kind}' if kind else ''} is called {' or '.join(map(repr, unknown))}; "
+            f"upt plugins lists all names"
+        )
+    if third_party:
+        entries = [entry for entry in entries if entry.distribution.name != examiner.OWN]
+    wrong = 0
+    for finding in examiner.examine(entries):
+        wrong += finding.state in ("broken", "refused")
+        state = style(f"{finding.state:8}", fg=LOOK[finding.state])
+        click.echo(f"{state} {finding.entry}, imported in {finding.import_s:.2f} s")
+        if finding.message:
+            click.echo(indent(finding.message, 9))
+    for plugin in [] if names else registry.broken:
+        wrong += 1
+        click.echo(f"{style('broken  ', fg=LOOK['broken'])} {plugin}")
+    click.echo(f"{len(entries)} examined, {wrong} wrong")
+    sys.exit(1 if wrong else 0)

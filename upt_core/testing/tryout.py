@@ -1,0 +1,88 @@
+"""Tries plugins in a process of their own: import, schema, construction by defaults, kit.
+
+``python -m upt_core.testing.tryout KIND NAME [KIND NAME …]`` prints one JSON object a line, as it goes;
+``upt_core.doctor`` starts it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from upt_core import testing
+from upt_core.batch import DataSpec, LatentSpec
+from upt_core.errors import PluginError
+from upt_core.plugins import installed
+from upt_core.registry import Entry, Kind, Registry
+from upt_core.schema import PluginConfig, plugin_model
+from upt_core.signature import REQUIRED, RUNTIME_KINDS
+
+MARK = "upt-tryout "
+"""Begins each line of results; what plugins print themselves does not."""
+
+_LENIENT: dict[Kind, dict[str, Any]] = {"sampler": {"growth": 2.0}}
+"""What the doctor does not ask for without the author's declaration."""
+
+
+def try_plugin(registry: Registry, kind: Kind, name: str) -> dict[str, Any]:
+    """What became of one plugin: {"kind", "name", "import_s", "state", "message"}.
+
+    The states: "ok", "partly" (sound, but its kit needs arguments), "refused" (by its kit), "broken" (cannot be used).
+    """
+    result: dict[str, Any] = {"kind": kind, "name": name, "import_s": 0.0}
+    try:
+        entry = registry.find(kind, name)
+        start = time.perf_counter()
+        entry.load()
+        result["import_s"] = time.perf_counter() - start
+        model = plugin_model(entry)
+    except PluginError as error:
+        return result | {"state": "broken", "message": str(error)}
+    return result | _kit(entry, model)
+
+
+def _kit(entry: Entry, model: type[PluginConfig]) -> dict[str, str]:
+    needed = [parameter.name for parameter in model.signature.parameters if parameter.default is REQUIRED]
+    if needed:
+        return {"state": "partly", "message": f"the kit was not run: {', '.join(needed)} has no default"}
+    try:
+        config = model.model_validate({})
+        _check(entry.kind)(_subject(entry.kind, config), **_LENIENT.get(entry.kind, {}))
+    except testing.ConformanceError as refusal:
+        return {"state": "refused", "message": str(refusal)}
+    except Exception as error:  # a stranger's code may raise anything
+        return {"state": "broken", "message": f"{type(error).__name__}: {error}"}
+    return {"state": "ok", "message": ""}
+
+
+def _check(kind: Kind) -> Callable[..., None]:
+    check: Callable[..., None] = getattr(testing, f"check_{kind}")
+    return check
+
+
+def _subject(kind: Kind, config: PluginConfig) -> Any:
+    """What the kit of a kind is given: a plugin by its defaults, or a function that makes a model part."""
+    if kind in RUNTIME_KINDS:
+        return lambda data, latent: config.build({DataSpec: data, LatentSpec: latent})
+    return config.build()
+
+
+def main(words: list[str]) -> None:
+    """Tries the plugins named; what they print goes to the error stream."""
+    torch.set_num_threads(1)
+    out = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        registry = installed()
+        for kind, name in zip(words[::2], words[1::2], strict=True):
+            found = try_plugin(registry, kind, name)  # type: ignore[arg-type]
+            print(MARK + json.dumps(found), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

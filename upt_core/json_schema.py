@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from upt_core.config import EXTENDS
 from upt_core.errors import PluginError
+from upt_core.partial_schema import PARTIAL, add_partial, partial_choice
 from upt_core.plain import as_plain
 from upt_core.registry import KINDS, Kind, Registry
 from upt_core.schema import KIND_KEY, PluginConfig, plugin_model
@@ -30,12 +31,14 @@ def json_schema(registry: Registry) -> Schema:
     """
     root = ExperimentSettings.model_json_schema(schema_generator=_Generator)
     definitions: Schema = root.pop("$defs")
+    add_partial(root, definitions)
     _require_unless_extended(root, definitions)
     root["properties"] = {EXTENDS: _EXTENDS_SCHEMA, **root["properties"]}
     for kind in KINDS:
         models = usable(registry, kind)
         definitions.update({f"{kind}:{name}": _plugin_schema(name, model) for name, model in models.items()})
         definitions[kind] = _choice(kind, models)
+        definitions[PARTIAL + kind] = partial_choice(kind, models, definitions)
     schema: Schema = _with_references({**root, "$defs": definitions})
     return {"$schema": DIALECT, **schema, "title": "upt experiment"}
 
@@ -51,6 +54,13 @@ def usable(registry: Registry, kind: Kind) -> dict[str, type[PluginConfig]]:
     return found
 
 
+_DATA_OR_TASKS: Schema = {
+    "oneOf": [
+        {"required": ["data"], "properties": {"data": {"not": {"type": "null"}}}},
+        {"required": ["tasks"], "properties": {"tasks": {"minProperties": 1}}},
+    ]
+}
+"""An experiment has a data set, or tasks with a data set each."""
 _EXTENDS_SCHEMA: Schema = {
     "description": "files below this one, relative to it; later ones go over earlier ones",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
@@ -93,7 +103,7 @@ def _choice(kind: Kind, models: dict[str, type[PluginConfig]]) -> Schema:
 
 def _require_unless_extended(root: Schema, definitions: Schema) -> None:
     """Moves what is required of the root and of its sections under the condition that no file is extended."""
-    otherwise: Schema = {"required": root.pop("required"), "properties": {}}
+    otherwise: Schema = {"required": root.pop("required"), "properties": {}, **_DATA_OR_TASKS}
     for key, property_schema in root["properties"].items():
         section = definitions.get(property_schema.get("$ref", "").removeprefix("#/$defs/"), {})
         if "required" in section:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from upt_core.errors import UserError
 from upt_core.json_schema import usable
 from upt_core.owners import keys_of, kind_of
 from upt_core.plain import as_plain
@@ -33,8 +37,12 @@ CHOSEN: dict[str, tuple[str, ...]] = {
 EXAMPLES: dict[str, Any] = {"epochs": 10, "num_queries": 64, "tokens": 32, "dim": 96}
 """Values of keys that have no default, or one that does not suit a first experiment."""
 
+SHIPPED = (Path(sys.prefix) / "share/upt/configs", Path(__file__).parents[1] / "configs")
+"""Folders of upt's own configurations: of the installed wheel, and of a checkout, which counts where both exist."""
+
+_SCHEMA_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _HEADER = f"""\
-# yaml-language-server: $schema={SCHEMA_FILE}
+{_SCHEMA_LINE}
 # An experiment. Lines that are commented out show defaults.
 # upt check FILE looks it over, upt train FILE trains it, upt plugins lists what can be named here.
 """
@@ -114,3 +122,18 @@ def _wrapped(text: str, depth: int) -> Iterator[str]:
 
 def _indent(text: str, depth: int) -> str:
     return "  " * depth + text
+
+
+def shipped(name: str) -> str:
+    """The text of a configuration that upt brings, for a file of one's own.
+
+    Raises:
+        UserError: there is none of this name.
+    """
+    found = {path.stem: path for folder in SHIPPED for path in sorted(folder.glob("*.yaml"))}
+    if name.removesuffix(".yaml") not in found:
+        near = difflib.get_close_matches(name, found, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"upt brings no configuration {name!r}{hint}; it brings: {', '.join(found) or 'none'}")
+    text = found[name.removesuffix(".yaml")].read_text(encoding="utf-8")
+    return f"{_SCHEMA_LINE}\n{text}"

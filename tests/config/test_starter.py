@@ -52,4 +52,4 @@ def test_every_line_of_text_fits(registry: Registry) -> None:
 def test_without_any_plugin_it_is_still_text() -> None:
     text = starter(load([]))
     assert "# one of: none is installed" in text
-    assert "\ndata:\n" in text
+    assert "\nmodel:\n" in text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from upt_core.cli.group import INTERRUPTED
+from upt_core.cli.load import experiment_of
 from upt_core.cli.text import duration, heading, number, results_table, table
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def _experiment(
             raise click.UsageError("CONFIG is missing: the YAML file of an experiment, or --resume RUN")
         if run_dir is not None and (run_dir / "config.yaml").exists():
             raise click.UsageError(f"{run_dir} holds a run already; go on with --resume {run_dir}, or name another")
-        from upt_core.experiment import Experiment
-
-        return Experiment.from_yaml(arguments[0], [*arguments[1:], *overrides])
+        return experiment_of(arguments[0], [*arguments[1:], *overrides])
     if run_dir is not None:
         raise click.UsageError("--resume goes on in its own folder; remove --run-dir")
     for argument in arguments:

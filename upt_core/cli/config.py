@@ -1,0 +1,127 @@
+"""``upt config``: the resolved experiment and its origins, the JSON Schema, files in the old form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from upt_core.cli.files import write_new
+from upt_core.cli.load import read_config
+from upt_core.cli.problems import as_json, origin
+from upt_core.cli.text import style
+
+if TYPE_CHECKING:
+    from upt_core.convert import Converted
+    from upt_core.explain import Explained
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.group()
+def config() -> None:
+    """Show, describe and convert configurations."""
+
+
+@config.command()
+@click.argument("config", type=_PATH)
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.option("--origin", "origins", is_flag=True, help="One line for each value, with the place that it comes from.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: bool) -> None:
+    """Print the whole experiment: files that it extends, overrides and defaults put together."""
+    with as_json(json_wanted):
+        document = read_config(config, overrides)
+        from upt_core.explain import explain
+        from upt_core.plugins import installed
+        from upt_core.settings import as_plain, validate
+        from upt_core.yaml_text import dump_yaml
+
+        settings = validate(document, installed())
+    if origins:
+        explained = explain(document, settings)
+        click.echo(_json(explained) if json_wanted else _lines(explained))
+    else:
+        plain = as_plain(settings)
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False) if json_wanted else dump_yaml(plain), nl=json_wanted)
+
+
+@config.command()
+@click.option("-o", "--output", type=_PATH, help="A file; left out: stdout.")
+def schema(output: Path | None) -> None:
+    """Print the JSON Schema of this installation, its plugins included: editors complete and check by it."""
+    text = schema_text()
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"{output} written; files that begin with this line are completed and checked by it:")
+        click.echo(f"# yaml-language-server: $schema={output}")
+
+
+@config.command()
+@click.argument("old", type=_PATH)
+@click.option("-o", "--output", type=_PATH, help="The new file; left out: stdout.")
+def convert(old: Path, output: Path | None) -> None:
+    """Convert a file of the old form. What became of each key goes to stderr.
+
+    The old form has the sections training, latent, operator.pdet and ttc.decoder. upt train takes such files as they
+    are; this command writes them anew.
+    """
+    from upt_core.config import read
+    from upt_core.convert import convert as convert_document
+    from upt_core.convert import is_old
+
+    document = read(old)
+    if not is_old(document):
+        raise click.UsageError(f"{old} is in the new form already, or is no experiment; upt check {old} looks it over")
+    converted = convert_document(document)
+    text = _native(converted, old)
+    if output is not None:
+        write_new(output, text)
+    click.echo(f"{converted.report}\n", err=True)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"{output} written; upt check {output} looks it over", err=True)
+
+
+def schema_text() -> str:
+    """The JSON Schema as text."""
+    from upt_core.json_schema import json_schema
+    from upt_core.plugins import installed
+
+    return json.dumps(json_schema(installed()), indent=2, ensure_ascii=False) + "\n"
+
+
+def _native(converted: Converted, old: Path) -> str:
+    """The new file; keys that have no counterpart stand in it as comments."""
+    from upt_core.yaml_text import dump_yaml
+
+    lines = [f"# Converted from {old.name} by upt config convert."]
+    lost = [f"#   {'.'.join(map(str, line.path))}: {line.value}" for line in converted.report.lost]
+    lines += ["# Keys of the old file that have no counterpart:", *lost] if lost else []
+    return "\n".join(lines) + "\n" + dump_yaml(converted.document.data)
+
+
+def _lines(explained: list[Explained]) -> str:
+    """``key.path: value   origin`` in two columns; defaults are dim."""
+    from upt_core.shown import shown
+
+    rows = [(f"{_dotted(item)}: {shown(item.value, 100)}", item.origin) for item in explained]
+    width = min(60, max(len(value) for value, _ in rows))
+    return "\n".join(f"{value.ljust(width)}  {style(place, dim=place == 'default')}" for value, place in rows)
+
+
+def _dotted(item: Explained) -> str:
+    return ".".join(map(str, item.path))
+
+
+def _json(explained: list[Explained]) -> str:
+    values = [
+        {"path": list(path), "value": value, "origin": None if place == "default" else origin(place)}
+        for path, value, place in explained
+    ]
+    return json.dumps({"values": values}, indent=2, ensure_ascii=False)

@@ -1,0 +1,30 @@
+"""``upt init``: a first configuration, with the schema that lets an editor complete and check it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from upt_core.cli.config import schema_text
+from upt_core.cli.files import write_new
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("experiment.yaml"))
+@click.option("--from", "source", metavar="NAME", help="Begin with this configuration of upt instead, e.g. burgers.")
+def init(file: Path, source: str | None) -> None:
+    """Write a commented configuration to FILE (experiment.yaml), and the JSON Schema for editors beside it.
+
+    A schema that is there already is renewed: it belongs to the installation, not to you.
+    """
+    from upt_core.plugins import installed
+    from upt_core.starter import SCHEMA_FILE, shipped, starter
+
+    text = starter(installed()) if source is None else shipped(source)
+    write_new(file, text)
+    schema = file.parent / SCHEMA_FILE
+    schema.write_text(schema_text(), encoding="utf-8")
+    click.echo(f"{file}: the experiment")
+    click.echo(f"{schema}: what editors with a YAML language server complete and check it by")
+    click.echo(f"\nnext: upt check {file}\n      upt train {file}")

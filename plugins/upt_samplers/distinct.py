@@ -28,7 +28,8 @@ _LOG_FAILURE = 60 * math.log(2)
 def distinct_points(num_points: int, count: int, batch: int, rng: torch.Generator) -> Tensor:
     """``count`` distinct points of ``num_points`` for each row, int64 (B, Q), rows independent; Q ≤ N ≤ 2^40."""
     if rng.device.type == "cpu" and num_points <= min(_SHUFFLE * count, _SHUFFLE_MAX):
-        return torch.stack([torch.randperm(num_points, generator=rng)[:count] for _ in range(batch)])
+        rows = [torch.randperm(num_points, generator=rng)[:count] for _ in range(batch)]
+        return rows[0].unsqueeze(0) if batch == 1 else torch.stack(rows)
     if num_points < DENSE * count:
         return _shuffled(num_points, num_points, count, batch, rng)
     return first_distinct(num_points, count, batch, draws_needed(num_points, count), rng)

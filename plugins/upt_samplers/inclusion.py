@@ -33,9 +33,9 @@ def inclusion_probabilities(score_RK: Tensor, size_RK: Tensor, total_R1: Tensor,
     mass = share * size
     factor = total_R1.double()
     for _ in range(_ROUNDS):
-        free = factor * share < 1
-        left = total_R1 - torch.where(free, 0.0, size).sum(-1, keepdim=True)
-        factor = torch.maximum(factor, left / torch.where(free, mass, 0.0).sum(-1, keepdim=True).clamp_min(_TINY))
+        free = (factor * share < 1).double()
+        left = total_R1 - num_points + (free * size).sum(-1, keepdim=True)
+        factor = torch.maximum(factor, left / (free * mass).sum(-1, keepdim=True).clamp_min(_TINY))
     probability = (factor * share).clamp_max(1)
     lacking = total_R1 - (probability * size).sum(-1, keepdim=True)
     slack = ((1 - probability) * size).sum(-1, keepdim=True)

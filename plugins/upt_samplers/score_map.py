@@ -33,7 +33,7 @@ class ScoreMap:
     def scores(self, sample_id_B: Tensor | None, num_blocks: int) -> Tensor:
         """Root mean square scores (R, K), R = B or 1. Unknown blocks get the mean square of the row's known ones."""
         self._reserve(num_blocks)
-        square_RK = self.value_SK[self._rows(sample_id_B), :num_blocks]
+        square_RK = self.value_SK.index_select(0, self._rows(sample_id_B))[:, :num_blocks]
         known = torch.where(square_RK.isnan(), 0.0, square_RK).sum(-1, keepdim=True)
         mean_R1 = known / (~square_RK.isnan()).sum(-1, keepdim=True).clamp_min(1)
         return torch.where(square_RK.isnan(), mean_R1, square_RK).sqrt()

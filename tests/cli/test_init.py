@@ -1,0 +1,50 @@
+"""``upt init``: the path of a new user, from nothing to a trained run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from upt_core.config import read
+from upt_core.starter import SCHEMA_FILE
+
+from .conftest import Upt
+
+QUICK = (
+    *("data.num_trajectories=12", "data.num_times=3", "data.points=32"),
+    *("trainer.epochs=1", "trainer.batch_size=20", "trainer.device=cpu"),
+)
+
+
+def test_from_init_through_check_to_train(upt: Upt) -> None:
+    said = upt("init", "mine/first.yaml").stdout
+    assert "mine/first.yaml: the experiment" in said
+    assert "upt check mine/first.yaml" in said
+    assert json.loads(Path("mine", SCHEMA_FILE).read_text())["title"] == "upt experiment"
+    assert upt("check", "mine/first.yaml", *QUICK).exit_code == 0
+    assert upt("train", "mine/first.yaml", *QUICK, "--run-dir", "run").exit_code == 0
+    assert Path("run/results.json").exists()
+
+
+def test_nothing_is_overwritten_but_the_schema(upt: Upt, refused: Callable[..., str]) -> None:
+    Path(SCHEMA_FILE).write_text("{}")
+    assert upt("init").exit_code == 0
+    assert Path(SCHEMA_FILE).read_text() != "{}"
+    before = Path("experiment.yaml").read_text()
+    assert "experiment.yaml exists; it is not overwritten" in refused("init")
+    assert Path("experiment.yaml").read_text() == before
+
+
+def test_it_can_begin_with_a_configuration_that_upt_brings(upt: Upt, refused: Callable[..., str]) -> None:
+    assert upt("init", "b.yaml", "--from", "burgers").exit_code == 0
+    assert Path("b.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
+    assert read("b.yaml").data["data"]["name"] == "burgers1d"
+    said = refused("init", "c.yaml", "--from", "burger")
+    assert "upt brings no configuration 'burger'; did you mean 'burgers'?; it brings: " in said
+    assert "darcy" in said
+
+
+def test_a_file_that_cannot_be_written_is_said(refused: Callable[..., str]) -> None:
+    Path("taken").write_text("")
+    assert "taken/a.yaml cannot be written: " in refused("init", "taken/a.yaml")

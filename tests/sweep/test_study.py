@@ -58,7 +58,8 @@ def test_a_trial_says_who_runs_it_and_where(planned: Callable[[str], Study]) -> 
     study = planned(GRID)
     trial = study.claim()
     assert trial is not None
-    assert trial.user_attrs == {"host": socket.gethostname(), "pid": os.getpid(), "folder": "runs/s/trial-0000"}
+    folder = str(Path("runs/s/trial-0000").resolve())
+    assert trial.user_attrs == {"host": socket.gethostname(), "pid": os.getpid(), "folder": folder}
 
 
 def test_two_workers_that_see_the_same_trial_do_not_both_run_it(planned: Callable[[str], Study]) -> None:
@@ -137,6 +138,13 @@ def test_the_direction_is_that_of_the_metric(read: Read) -> None:
 def test_a_sweep_that_was_begun_wants_resume(planned: Callable[[str], Study], read: Read) -> None:
     planned(GRID)
     with pytest.raises(UserError, match="runs/s: the sweep s was begun already; go on with --resume, or name another"):
+        open_study(read(GRID), Path("runs/s"), None, False)
+
+
+def test_run_folders_of_a_sweep_that_is_gone_are_not_written_into(planned: Callable[[str], Study], read: Read) -> None:
+    planned(GRID).claim()
+    Path("runs/s", DATABASE).unlink()
+    with pytest.raises(UserError, match="runs/s: holds trials of another sweep; name another folder with --sweep-dir"):
         open_study(read(GRID), Path("runs/s"), None, False)
 
 

@@ -20,6 +20,7 @@ from upt_core.run_folder import read_metrics
 from upt_core.sweep.outcome import named, ranked, rows
 from upt_core.sweep.study import Study, open_study
 from upt_core.sweep.trial import run_trial, suggest
+from upt_core.sweep.workers import _own_device
 
 from .conftest import GRID, RANDOM, Read, Upt, Write
 
@@ -60,6 +61,37 @@ def test_redo_running_goes_with_resume(upt: Upt) -> None:
     result = upt("sweep", "sweeps/s.yaml", "--redo-running")
     assert result.exit_code == 2
     assert "--redo-running goes with --resume" in result.stderr
+
+
+def test_what_another_machine_runs_is_left_to_it_until_it_is_given_up(upt: Upt, write: Write, read: Read) -> None:
+    write(GRID)
+    study = open_study(read(GRID), Path("runs/s"), None, False)
+    study.plan()
+    trial = study.claim()
+    assert trial is not None
+    suggest(study, trial)
+    trial.set_user_attr("host", "elsewhere")
+    first = upt("sweep", "sweeps/s.yaml", "--resume")
+    assert "trial 1 begins: lr 0.01\n" in first.output
+    assert "trial 0 begins" not in first.output
+    assert "marked as running elsewhere: trial 0; if that machine died: upt sweep … --resume --redo-run" in first.output
+    second = upt("sweep", "sweeps/s.yaml", "--resume", "--redo-running")
+    assert second.output.startswith("trial 0 was interrupted; it is run again\ntrial 2 begins: lr 0.001\n")
+    assert "elsewhere" not in second.output
+    assert [row.number for row in rows(study)] == [1, 2]
+
+
+def test_workers_on_several_gpus_see_one_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    seen = []
+    for number in range(3):
+        with _own_device(number):
+            seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert seen == ["4", "6", "4"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,6"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4")
+    with _own_device(1):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
 
 
 def test_a_trial_that_fails_does_not_end_the_sweep(upt: Upt, write: Write) -> None:

@@ -21,7 +21,8 @@ from upt_core.sweep.sections import DimensionSettings, SweepSettings
 from upt_core.sweep.space import Dimension, Point, dimension, grid_size, label
 from upt_core.yaml_text import Keys
 
-MAX_TRIALS = 100_000
+MAX_TRIALS = 10_000
+"""All trials are written into the storage before the first one runs."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Study:
                 trial = Trial(self.study, number)
                 for name, value in ((HOST, socket.gethostname()), (PID, os.getpid())):
                     trial.set_user_attr(name, value)
-                trial.set_user_attr(FOLDER, str(self.run_dir(trial.number)))
+                trial.set_user_attr(FOLDER, str(self.run_dir(trial.number).resolve()))
                 return trial
         return None
 
@@ -141,9 +141,13 @@ def open_study(sweep: Sweep, folder: Path, url: str | None, resume: bool | None)
     names = [study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)]
     there = sweep.name in names
     if there and resume is False:
-        raise UserError(f"{folder}: the sweep {sweep.name} was begun already; go on with --resume, or name another")
+        raise UserError(
+            f"{folder}: the sweep {sweep.name} was begun already; go on with --resume, or name another folder"
+        )
     if resume and not there:
         raise UserError(f"the storage has no sweep {sweep.name} to go on with; leave out --resume")
+    if not there and any(folder.glob("trial-*")):
+        raise UserError(f"{folder}: holds trials of another sweep; name another folder with --sweep-dir")
     median = sweep.settings.pruner == "median"
     study = optuna.create_study(
         storage=storage,

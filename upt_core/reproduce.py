@@ -163,7 +163,8 @@ def _distributions(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str
 
 def _machine(environment: Mapping[str, Any], experiment: Experiment) -> list[Difference]:
     now = run_folder.environment([], resolve_device(experiment.settings.trainer.device))
-    found = [Difference(name, str(environment.get(name)), str(now[name])) for name in ("python", "platform", "device")]
+    names = [name for name in ("python", "platform", "device", "threads") if name in environment and name in now]
+    found = [Difference(name, str(environment[name]), str(now[name])) for name in names]
     found.append(Difference("the code", _code(environment.get("git")), _code(now["git"])))
     return [one for one in found if one.then != one.now]
 

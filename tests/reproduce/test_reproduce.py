@@ -156,7 +156,7 @@ def test_the_verdict_names_the_likely_cause() -> None:
     found = Reproduction(Path("a"), Path("b"), then, now, 7, ())
     assert verdict(found) == (
         "different: metrics of the model by at most 0.5 (relative); losses from step 7 on; "
-        "versions and machine are the same, so something in the run is not deterministic"
+        "versions and machine are the same: another OMP_NUM_THREADS, or something is not deterministic"
     )
     nan = {"model": {"rmse": float("nan")}}
     assert Reproduction(Path("a"), Path("b"), nan, {"model": {"rmse": float("nan")}}, None, ()).identical

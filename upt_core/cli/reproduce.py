@@ -50,4 +50,4 @@ def verdict(found: Reproduction) -> str:
     said += f"; losses from step {found.first_step} on" if found.first_step is not None else "; all losses are equal"
     if found.differences:
         return f"{said}; not the same: {', '.join(one.what for one in found.differences)}"
-    return f"{said}; versions and machine are the same, so something in the run is not deterministic"
+    return f"{said}; versions and machine are the same: another OMP_NUM_THREADS, or something is not deterministic"

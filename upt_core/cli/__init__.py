@@ -7,6 +7,7 @@ import os
 import click
 
 from upt_core import __version__
+from upt_core.cli.bench import bench
 from upt_core.cli.check import check
 from upt_core.cli.compare import compare
 from upt_core.cli.config import config
@@ -38,5 +39,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, report, compare, reproduce, plugins, sweep, config, init):
+for command in (train, check, evaluate, report, compare, reproduce, plugins, sweep, config, init, bench):
     main.add_command(command)

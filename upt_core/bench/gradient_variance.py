@@ -1,0 +1,130 @@
+"""How much lower the variance of the mini-batch gradient is than with uniform points, for a trained decoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from upt_core.bench.field_variance import rows_of, uniform_variance
+from upt_core.bench.flow import Flow, bundle_of, load, probe_of, squared_error, train
+from upt_core.bench.point_gradients import point_gradients
+from upt_core.bench.results import Figure, Results
+from upt_core.bench.setting import PROGRESS, Setting
+from upt_core.kinds import Sampler
+from upt_core.loss_bundle import LossBundle
+
+FRAMES, COUPLED = 6, 8
+DIRECTIONS = 48
+DRAWS, ROWS = 1024, 64
+STEPS = {"trained": 500, "converged": 1500}
+"""Optimizer steps: errors are still large where the flow is steep, and are small everywhere."""
+
+
+def measure(setting: Setting, results: Results) -> None:
+    """Trains decoders, then compares samplers on their gradients."""
+    flow = load(setting, 3 if setting.quick else FRAMES)
+    rows: list[dict[str, Any]] = []
+    for state, steps in STEPS.items():
+        setting.say(f"gradient variance: training a decoder on {flow.name}, {state}")
+        bundle = trained(setting, flow, steps)
+        error = float(squared_error(bundle.model, flow).mean())
+        gradient_NK = point_gradients(bundle.model, flow, 4 if setting.quick else DIRECTIONS, frames=1)[0]
+        for count in (32,) if setting.quick else (256, 1024):
+            setting.say(f"gradient variance: {flow.name}, {state}, Q = {count}")
+            rows += [
+                {"decoder": state, "error": error, "count": count, "sampler": name}
+                | {"gain": _gain(setting, sampler, flow, bundle, gradient_NK, count)}
+                for name, sampler in _samplers(setting).items()
+            ]
+    results.curves["gradient_variance"] = rows
+    results.figures += [_figure(flow, rows, count, goal) for count, goal in _goals(setting)]
+    coupled = load(setting, 3 if setting.quick else COUPLED)
+    setting.say("gradient variance: rows of a batch together")
+    _coordinated(setting, results, coupled, trained(setting, coupled, STEPS["trained"]))
+
+
+def trained(setting: Setting, flow: Flow, steps: int) -> LossBundle:
+    """A decoder after so many steps with uniform points."""
+    bundle = bundle_of(setting, flow, setting.sampler("uniform", num_queries=256), 0)
+    train(bundle, flow, 6 if setting.quick else steps, 3, 0)
+    return bundle
+
+
+def _goals(setting: Setting) -> tuple[tuple[int, float], ...]:
+    return ((32, 1.0),) if setting.quick else ((256, 3.0), (1024, 5.0))
+
+
+def _figure(flow: Flow, rows: list[dict[str, Any]], count: int, goal: float) -> Figure:
+    found = {(row["decoder"], row["sampler"]): row["gain"] for row in rows if row["count"] == count}
+    return Figure(
+        f"importance_gradient_{count}",
+        f"importance (error): variance of the mini-batch gradient, uniform over importance, trained decoder, "
+        f"{flow.name}, Q = {count}",
+        found["trained", "importance, error"],
+        goal if flow.is_goal else None,
+        "at least",
+        "×",
+        f"stratified {found['trained', 'stratified']:.2f}, target_gradient "
+        f"{found['trained', 'importance, target_gradient']:.2f}; once converged, error "
+        f"{found['converged', 'importance, error']:.2f}",
+    )
+
+
+def _samplers(setting: Setting) -> dict[str, Sampler]:
+    apart = {"coupling": "independent"}
+    return {
+        "stratified": setting.sampler("stratified", **apart),
+        "importance, error": setting.sampler("importance", **apart),
+        "importance, error, block 32": setting.sampler("importance", block=32, **apart),
+        "importance, error, dense": setting.sampler("importance", dense=True, **apart),
+        "importance, error, floor 0.1": setting.sampler("importance", floor=0.1, **apart),
+        "importance, target_gradient": setting.sampler("importance", metric="target_gradient", **apart),
+    }
+
+
+def _gain(setting: Setting, sampler: Sampler, flow: Flow, bundle: LossBundle, gradient_NK: Tensor, count: int) -> float:
+    """Variance with uniform points (exact) over that of a sampler, for the first frame."""
+    if sampler.adaptive:
+        sampler.refresh(probe_of(bundle, flow), PROGRESS)
+    points, rng = rows_of(flow.points, ROWS), setting.rng(count)
+    draws: list[Tensor] = []
+    for _ in range((DRAWS if not setting.quick else 128) // ROWS):
+        queries = sampler.draw(points, count, rng, PROGRESS)
+        assert queries.index_BQ is not None
+        value_BQK = gradient_NK[queries.index_BQ]
+        draws.append(
+            value_BQK.mean(1)
+            if queries.weight_BQ is None
+            else torch.einsum("bqk,bq->bk", value_BQK, queries.weight_BQ) / count
+        )
+    return float(uniform_variance(gradient_NK, count) / torch.cat(draws).double().var(0).sum())
+
+
+def _coordinated(setting: Setting, results: Results, flow: Flow, bundle: LossBundle) -> None:
+    """Gradient of a batch of all frames, Q points each: rows coordinated, against independent uniform."""
+    gradient_SNK = point_gradients(bundle.model, flow, 4 if setting.quick else DIRECTIONS // 2)
+    count, frames = (32 if setting.quick else 256), torch.arange(flow.num_frames, device=flow.frame_SNC.device)
+    independent = sum(uniform_variance(gradient_NK, count) for gradient_NK in gradient_SNK) / flow.num_frames**2
+    points, rng, rows = flow.batch(frames).points, setting.rng(7), []
+    shares: dict[str, float] = {}
+    for coupling in ("latin", "independent"):
+        sampler, means = setting.sampler("stratified", coupling=coupling), []
+        for _ in range(600 if not setting.quick else 60):
+            queries = sampler.draw(points, count, rng, PROGRESS)
+            assert queries.index_BQ is not None
+            means.append(gradient_SNK[frames.unsqueeze(1), queries.index_BQ].mean((0, 1)))
+        shares[coupling] = float(torch.stack(means).double().var(0).sum() / independent)
+        rows.append({"sampler": f"stratified, {coupling}", "count": count, "share": shares[coupling]})
+    results.curves["coordinated"] = rows
+    results.figures.append(
+        Figure(
+            "coordinated",
+            f"stratified with rows of the batch coordinated: gradient variance over that of independent uniform, "
+            f"B = {flow.num_frames}, Q = {count}, {flow.name}",
+            shares["latin"],
+            0.7 if flow.is_goal else None,
+            detail=f"stratified with independent rows: {shares['independent']:.2f}",
+        )
+    )

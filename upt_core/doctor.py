@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
+from pathlib import Path
 from typing import Literal
 
+from upt_core.errors import CheckpointError
 from upt_core.plugins import GROUP, load
 from upt_core.registry import KINDS, Entry, Kind, Registry
 
@@ -75,6 +77,21 @@ def missing_plugins(recorded: Mapping[str, Mapping[str, str]], registry: Registr
             wanted = f"{source['distribution']}=={source['version']}"
             lines.append(f"{kind} {name!r} is not installed; it came with {wanted}: pip install '{wanted}'")
     return lines
+
+
+def check_run(folder: Path, registry: Registry) -> None:
+    """Refuses a run folder whose plugins are not all installed; looks at nothing where no versions are recorded.
+
+    Raises:
+        CheckpointError: plugins are missing; the message says what to install.
+    """
+    file = folder / "environment.json"
+    recorded = json.loads(file.read_text(encoding="utf-8")).get("plugins", {}) if file.is_file() else {}
+    lines = missing_plugins(recorded, registry)
+    if lines:
+        raise CheckpointError(
+            f"{folder}: plugins of this run are missing\n" + "\n".join(f"    {line}" for line in lines)
+        )
 
 
 def _tried(entries: Sequence[Entry], seconds: float) -> tuple[list[Finding], str]:

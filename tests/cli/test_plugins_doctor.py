@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
 from importlib.metadata import EntryPoint, distributions
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from upt_core import doctor, plugins
+from upt_core import CheckpointError, doctor, plugins
 from upt_core.registry import Registry
 
 Upt = Callable[..., Result]
@@ -148,3 +149,11 @@ class TestMissing:
     def test_nothing_is_missing(self) -> None:
         recorded = {"sampler uniform": self.RECORDED["sampler uniform"], "from a later upt": {}}
         assert doctor.missing_plugins(recorded, plugins.installed()) == []
+
+    def test_a_run_folder_is_refused_with_the_cure(self, tmp_path: Path) -> None:
+        doctor.check_run(tmp_path, plugins.installed())
+        (tmp_path / "environment.json").write_text(json.dumps({"plugins": self.RECORDED}))
+        with pytest.raises(
+            CheckpointError, match=r"plugins of this run are missing\n    sampler 'halton' is not installed"
+        ):
+            doctor.check_run(tmp_path, plugins.installed())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -56,6 +57,41 @@ def darcy_files(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "darcy_train_6.pt"), "test_path": str(folder / "darcy_test_6.pt")}
 
 
+def hdf5_file(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    with h5py.File(folder / "burgers.hdf5", "w") as file:
+        file["tensor"] = rng.random((8, 5, 12), dtype=np.float32)
+        file["x-coordinate"] = (np.arange(12, dtype=np.float32) + 0.5) / 12
+        file["t-coordinate"] = np.arange(6, dtype=np.float32) / 2
+    return {"path": str(folder / "burgers.hdf5")}
+
+
+def case_file(folder: Path) -> dict[str, Any]:
+    rng = torch.Generator().manual_seed(0)
+    cases = [
+        {
+            "vertices": torch.rand(n, 3, generator=rng),
+            "vertex_normals": torch.rand(n, 3, generator=rng),
+            "press": torch.rand(n, generator=rng),
+        }
+        for n in range(6, 12)
+    ]
+    torch.save(cases, folder / "cases.pt")
+    return {"path": str(folder / "cases.pt")}
+
+
+def frame_files(folder: Path) -> dict[str, Any]:
+    rng = torch.Generator().manual_seed(0)
+    for number in range(4):
+        frames = folder / "frames" / f"case{number}"
+        frames.mkdir(parents=True)
+        for axis in "xy":
+            torch.save(torch.rand(8, generator=rng), frames / f"{axis}.th")
+        for step in range(4):
+            torch.save(torch.rand(3, 8, generator=rng), frames / f"{step:08d}_mesh.th")
+    return {"path": str(folder / "frames")}
+
+
 SMALL_GRID = {"num_trajectories": 8, "points": 16, "num_times": 5}
 CASES: dict[tuple[Kind, str], Case] = {
     ("dataset", "advection1d"): Case(SMALL_GRID),
@@ -63,6 +99,9 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("dataset", "burgers2d"): Case({"num_trajectories": 6, "points": 8, "num_times": 4}),
     ("dataset", "neuraloperator"): Case(darcy_files),
     ("dataset", "npz"): Case(grid_file),
+    ("dataset", "pdebench"): Case(hdf5_file),
+    ("dataset", "point_cases"): Case(case_file),
+    ("dataset", "point_frames"): Case(frame_files),
     ("dataset", "points"): Case(point_file),
     ("sampler", "uniform"): Case(),
     ("sampler", "stratified"): Case(),
@@ -141,9 +180,6 @@ ELSEWHERE: dict[tuple[Kind, str], str] = {
     ("sampler", "importance"): "tests/samplers/test_conformance.py, with its trained scores: it takes half a minute",
     ("sampler", "mixture"): "tests/samplers/test_conformance.py, around other samplers",
     ("sampler", "boundary"): "tests/samplers/test_conformance.py",
-    ("dataset", "pdebench"): "tests/data/test_pdebench.py, in each of its layouts",
-    ("dataset", "point_cases"): "tests/data/test_point_cases.py",
-    ("dataset", "point_frames"): "tests/data/test_point_frames.py",
 }
 REGISTERED = sorted(
     key

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.kinds import LossTerm
+from upt_core.model import Upt
 from upt_core.testing.failure import require
 from upt_core.testing.loss_means import check_unbiased
 from upt_core.testing.loss_trial import step_of, value_of
@@ -81,14 +82,7 @@ def _check_value(term: LossTerm, case: Case, batch: Batch) -> None:
     )
     require(value.dtype == torch.float32, "type", f"{value.dtype} on {case}", "torch.float32", "compute in float32")
     _finite(value, f"on {case}")
-    again = value_of(term, step_of(model, batch, case), case)
-    require(
-        bool(again == value),
-        "repeatable",
-        f"{again.item()} after {value.item()} on the same step of {case}",
-        "the same value: a term has no memory and draws no random numbers",
-        "ask the step for query points; keep no state in the term",
-    )
+    _check_repeatable(term, case, batch, model, value)
     require(
         torch.equal(state, torch.get_rng_state()),
         "global random state",
@@ -102,6 +96,17 @@ def _check_value(term: LossTerm, case: Case, batch: Batch) -> None:
         f"the term changed the batch's fields on {case}",
         "a batch that other terms can use",
         "use no in-place operation (sub_, clamp_, …) on what the step gives",
+    )
+
+
+def _check_repeatable(term: LossTerm, case: Case, batch: Batch, model: Upt, value: Tensor) -> None:
+    again = value_of(term, step_of(model, batch, case), case)
+    require(
+        bool(again == value),
+        "repeatable",
+        f"{again.item()} after {value.item()} on the same step of {case}",
+        "the same value: a term has no memory and draws no random numbers",
+        "ask the step for query points; keep no state in the term",
     )
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = value_of(term, step_of(model, batch, case), case)

@@ -71,3 +71,34 @@ def test_origin_in_its_parts() -> None:
     assert origin("a b.yaml:3:14") == {"file": "a b.yaml", "line": 3, "column": 14}
     assert origin("c:/x.yaml") == {"file": "c:/x.yaml", "line": None, "column": None}
     assert origin("") is None
+
+
+BOMB = "a: &a [1, 1]\n" + "".join(
+    f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\x00\xff\xfe\x80binary", "is not text in UTF-8"),
+        (b"data: {name: burgers1d\n", "not valid YAML"),
+        (b"data:\n\tname: burgers1d\n", "not valid YAML"),
+        (b"data: 'burgers1d\n", "not valid YAML"),
+        (b"seed: 1\nseed: 2\n", "the key 'seed' stands twice"),
+        (BOMB.encode(), "aliases expand without end"),
+        (b"[" * 10_000, "nested too deeply"),
+        (b"- 1\n", "expected a mapping of keys; got a list"),
+        (b"training: {epochs: 3}\n", "is missing: the name of a task"),
+    ],
+)
+def test_files_that_are_no_configuration(upt: Upt, content: bytes, said: str) -> None:
+    Path("bad.yaml").write_bytes(content)
+    for command in (["check", "--json"], ["config", "show", "--json"]):
+        result = upt(*command, "bad.yaml")
+        assert result.exit_code == 2
+        (problem,) = json.loads(result.stdout)["problems"]
+        assert said in problem["message"]
+        assert problem["origin"]["file"] == "bad.yaml"
+    assert upt("train", "bad.yaml").exit_code == 2

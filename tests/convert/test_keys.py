@@ -250,7 +250,11 @@ def test_keys_without_a_counterpart_are_listed_by_line_with_what_to_use(converte
         (MINIMAL + "stages: [operator]\n", "stages: expected a mapping of stages by name"),
         (MINIMAL + "stages: {operator: 3}\n", "stages.operator: expected a mapping of keys; got 3"),
         (MINIMAL.replace("burgers1d", "3"), "old.yaml:1:8: data.task: expected the name of a task, or a list of names"),
-        ("training: {epochs: 3}\n", "data.task: expected the name of a task"),
+        (
+            "training: {epochs: 3}\n",
+            "data.task: is missing: the name of a task\n    with the sections training the file",
+        ),
+        ("training: {epochs: 3}\ndata: {task: []}\n", "data.task: expected the name of a task, or a list of names"),
         ("training: 3\n", "old.yaml:1:1: training: expected a mapping of keys; got 3"),
     ],
 )

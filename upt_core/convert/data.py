@@ -33,6 +33,11 @@ def translate_data(t: Translation) -> None:
         _native(t)
         return
     key = "data.task" if t.has("data.task") or not t.has("data.tasks") else "data.tasks"
+    if not t.has(key):
+        sections = " and ".join(key for key in t.old.data)
+        hint = f"with the sections {sections} the file is read as one of the old form: docs/old-configurations.md"
+        t.problem(key, "is missing: the name of a task", hint)
+        return
     found = t.get(key, [])
     tasks = found if isinstance(found, list) else [found]
     if not tasks or not all(isinstance(task, str) and task and "." not in task for task in tasks):

@@ -64,10 +64,10 @@ class Translation:
             return default
         return value
 
-    def problem(self, old: str, message: str) -> None:
+    def problem(self, old: str, message: str, hint: str = "") -> None:
         """Something that cannot be translated."""
         path: Keys = tuple(old.split("."))
-        self.problems.append(Problem(path, message, self.old.origin(path)))
+        self.problems.append(Problem(path, message, self.old.origin(path), hint))
         self.say(old, "cannot be read")
 
     def put(self, new: str, value: Any, old: str = "") -> None:

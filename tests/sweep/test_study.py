@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -189,3 +190,16 @@ def test_several_machines_share_a_storage(read: Read) -> None:
     assert sorted(numbers) == [0, 1, 2]
     assert second.claim() is None
     assert not (Path("machine1") / DATABASE).exists()
+
+
+def test_tpe_learns_from_the_trials_before(read: Read) -> None:
+    """Judged by how far the rate is from 1e-3, the last trials lie nearer to it than the first."""
+    text = GRID.replace("{choice: [1e-3, 1e-2]}", "{log_uniform: [1e-5, 1e-1]}")
+    study = open_study(read(text.replace("search: grid", "search: tpe\ntrials: 30")), Path("runs/s"), None, False)
+    study.plan()
+    distances = []
+    while (trial := study.claim()) is not None:
+        distances.append(abs(math.log10(suggest(study, trial)["trainer.optimizer.lr"]) + 3))
+        study.study.tell(trial, distances[-1])
+    assert len(distances) == 30
+    assert sum(distances[20:]) < 0.8 * sum(distances[:10]), "the first ten are random"

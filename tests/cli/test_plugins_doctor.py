@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from upt_core import CheckpointError, doctor, plugins
+from upt_core import CheckpointError, ConfigError, Experiment, doctor, plugins
 from upt_core.registry import Registry
 
 Upt = Callable[..., Result]
@@ -132,6 +132,14 @@ def test_the_code_of_others_is_not_imported_without_them() -> None:
             raise AssertionError("imported")
 
     assert doctor.built_in([Trap("trap", "trap", plugins.GROUP)]).entries == {}
+
+
+def test_an_experiment_of_built_in_plugins_alone(odd: Registry) -> None:
+    third_party = "losses.latent_norm.weight={name: a_good}"
+    assert Experiment.from_yaml("tiny.yaml", [third_party])
+    assert Experiment.from_yaml("tiny.yaml", registry=doctor.built_in())
+    with pytest.raises(ConfigError, match=r"no schedule is called 'a_good'"):
+        Experiment.from_yaml("tiny.yaml", [third_party], registry=doctor.built_in())
 
 
 class TestMissing:

@@ -62,7 +62,8 @@ class Assembler:
         check_precision(settings.trainer.precision, device)
         model = model or self.build_model(prepared.data)
         terms = self._terms(prepared.data)
-        bundle = LossBundle(model, terms, prepared.data, settings.seed, prepared.normalization).to(device)
+        scale = prepared.normalization.on(device)
+        bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
         with_order = any(sampler.needs_order for sampler in bundle.samplers.values())
         train = prepared.batches("train", bundle.horizon, settings.trainer.batch_size, settings.seed, with_order)
         if settings.trainer.batch_size > len(train.windows):

@@ -23,20 +23,20 @@ class Ema:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self._model = model
-        self.average = {name: value.detach().clone() for name, value in _floats(model)}
+        self._own = dict(_floats(model))
+        self.average = {name: value.detach().clone() for name, value in self._own.items()}
 
     @torch.no_grad()
     def update(self) -> None:
         """Takes the weights as they are now into the average."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        torch._foreach_lerp_(list(self.average.values()), [value for _, value in _floats(self._model)], 1 - decay)
+        torch._foreach_lerp_(list(self.average.values()), list(self._own.values()), 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The model has the averaged weights inside, and its own again afterwards."""
-        own = {name: value.detach().clone() for name, value in _floats(self._model)}
+        own = {name: value.detach().clone() for name, value in self._own.items()}
         self._copy(self.average)
         try:
             yield
@@ -45,7 +45,7 @@ class Ema:
 
     @torch.no_grad()
     def _copy(self, values: dict[str, Tensor]) -> None:
-        for name, value in _floats(self._model):
+        for name, value in self._own.items():
             value.copy_(values[name])
 
     def state_dict(self) -> dict[str, object]:

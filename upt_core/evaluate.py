@@ -24,7 +24,7 @@ def evaluate(
     predict: Predictor, batches: Batches, metrics: Mapping[str, Metric], device: torch.device
 ) -> dict[str, float]:
     """Every metric over every batch of a split."""
-    normalization = batches.normalization.to(device)
+    normalization = batches.normalization.on(device)
     for metric in metrics.values():
         metric.reset()
     for batch in batches.iterate(0, batches.per_epoch):

@@ -29,7 +29,7 @@ def write_examples(
     windows = batches.windows
     chosen = torch.linspace(0, len(windows) - 1, min(number, len(windows))).round().long().tolist()
     batch = batches.collate([windows[i] for i in chosen]).to(device)
-    scale = batches.normalization.to(device)
+    scale = batches.normalization.on(device)
     path = folder / (f"examples-{task}.npz" if task else EXAMPLES)
     np.savez_compressed(
         path,

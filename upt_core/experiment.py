@@ -20,6 +20,7 @@ from upt_core.model import Upt
 from upt_core.plain import as_plain, plugins_of
 from upt_core.prepared import PreparedData
 from upt_core.registry import Registry
+from upt_core.rollout import Space
 from upt_core.runner import Runner
 from upt_core.sections import ExperimentSettings
 from upt_core.settings import validate
@@ -164,31 +165,35 @@ class Experiment(Assembler):
 
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
         """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
-        precision = self.settings.trainer.precision
+        precision, space = self.settings.trainer.precision, self.settings.validation.space
         parts = {name: (part, self.parts[name].metrics()) for name, part in built.parts.items()}
 
         def validate_now() -> Scalars:
             found: Scalars = {}
             for name, (part, metrics) in parts.items():
-                predict = model_predictor(part.bundle.model, part.valid, precision)
+                predict = model_predictor(part.bundle.model, part.valid, precision, space)
                 values = evaluate(predict, part.valid, metrics, part.device)
                 found |= {in_task(name, metric): value for metric, value in values.items()}
             return self._with_mean(found)
 
         return validate_now
 
-    def compare(self, built: Built | BuiltTasks, split: Split, steps: int | None = None) -> Results:
+    def compare(
+        self, built: Built | BuiltTasks, split: Split, steps: int | None = None, space: Space | None = None
+    ) -> Results:
         """Metrics of the model, as it is now, and of the baselines, on a split.
 
         Args:
             steps: time steps of the rollout; None: as in the settings' validation.
+            space: in which rollouts go on; None: as in the settings' validation.
         """
+        space, precision = space or self.settings.validation.space, self.settings.trainer.precision
         built.bundle.eval()
         results: Results = {}
         for name, part in built.parts.items():
             own = self.parts[name]
             batches = own.validation_batches(part.prepared, split, steps)
-            predictors = {"model": model_predictor(part.bundle.model, batches, own.settings.trainer.precision)}
+            predictors = {"model": model_predictor(part.bundle.model, batches, precision, space)}
             predictors.update(baselines(part.prepared, batches))
             metrics = own.metrics()
             for predictor, predict in predictors.items():
@@ -227,13 +232,19 @@ class Experiment(Assembler):
 
 
 def evaluate_run(
-    run_dir: Path, split: Split = "test", which: str = "best", steps: int | None = None, device: str | None = None
+    run_dir: Path,
+    split: Split = "test",
+    which: str = "best",
+    steps: int | None = None,
+    device: str | None = None,
+    space: Space | None = None,
 ) -> Results:
     """Metrics of a run's checkpoint and of the baselines on a split: name of the predictor → metric → value.
 
     Args:
         which: "best" or "last".
         steps: time steps of the rollout; None: as in the run's validation.
+        space: "latent" or "physical", in which rollouts go on; None: as in the run's validation.
 
     Raises:
         CheckpointError: the folder is not a run, or has no such checkpoint.
@@ -242,7 +253,7 @@ def evaluate_run(
     experiment = experiment.of_stage(experiment.stages[-1])
     built = experiment.build_all()
     experiment.load_weights(built, run_dir / "checkpoints" / f"{which}.pt")
-    return experiment.compare(built, split, steps)
+    return experiment.compare(built, split, steps, space)
 
 
 def load_run(run_dir: Path, overrides: Sequence[str] = ()) -> Experiment:

@@ -49,7 +49,7 @@ class Batches(Dataset[Batch]):
     ) -> None:
         self.latents = latents
         self.windows = windows
-        self.normalization = normalization
+        self.normalization = normalization.on("cpu")  # the model moves its own to its device
         self.batch_size = batch_size
         self.seed = seed
         self.with_order = with_order

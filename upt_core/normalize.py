@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -43,6 +44,10 @@ class Normalization(nn.Module):
         """No scaling."""
         channels, conditions = data.channels, len(data.condition)
         return cls(data, torch.zeros(channels), torch.ones(channels), torch.zeros(conditions), torch.ones(conditions))
+
+    def on(self, device: torch.device | str) -> Normalization:
+        """A copy on a device; ``to`` would move this one, which others use where it is."""
+        return copy.deepcopy(self).to(device)
 
     def field(self, name: str, value: Tensor) -> Tensor:
         """A field (..., C) in physical units, scaled."""

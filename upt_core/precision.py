@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -41,6 +42,6 @@ def check_precision(precision: Precision, device: torch.device) -> None:
         raise UserError(f"trainer.precision fp16 needs CUDA; the device is {device.type}; use bf16 or fp32")
 
 
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """The autocast context of a precision; does nothing for fp32."""
-    return torch.autocast(device.type, _DTYPES.get(precision, torch.bfloat16), enabled=precision != "fp32")
+    return nullcontext() if precision == "fp32" else torch.autocast(device.type, _DTYPES[precision])

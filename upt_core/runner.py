@@ -146,6 +146,7 @@ class Runner:
         run_folder.write_json(self.run_dir, run_folder.RESULTS, content)
         for task, part in built.parts.items():
             batches = experiment.parts[task].validation_batches(part.prepared, "test")
-            predict = model_predictor(part.bundle.model, batches, experiment.settings.trainer.precision)
+            settings = experiment.settings
+            predict = model_predictor(part.bundle.model, batches, settings.trainer.precision, settings.validation.space)
             write_examples(self.run_dir, predict, batches, built.device, task)
         return results

@@ -69,6 +69,9 @@ class ValidationSettings(Section):
     monitor: str | None = Field(None, description="the metric that chooses the best checkpoint; left out: the first")
     every: StrictPositiveInt = Field(1, description="epochs between validations")
     rollout: StrictPositiveInt = Field(1, description="time steps predicted from each first state")
+    space: Literal["latent", "physical"] = Field(
+        "latent", description="rollouts move the latent on, or encode each prediction again (slower, often steadier)"
+    )
     patience: StrictPositiveInt | None = Field(
         None, description="validations without improvement before training stops"
     )

@@ -16,6 +16,7 @@ import yaml
 from upt_core import CheckpointError, ConfigError, DataError, Experiment, UserError
 from upt_core.evaluate import baselines, evaluate, mean_field, model_predictor
 from upt_core.experiment import evaluate_run, load_run
+from upt_core.rollout import rollout
 from upt_core.run_folder import MetricsLog, create, read_metrics
 from upt_core.settings import as_plain
 
@@ -99,6 +100,23 @@ class TestEvaluate:
         assert set(results) == {"model", "persistence"}
         one_step = evaluate_run(finished[0], "valid", "last")
         assert results["persistence"]["relative_l2"] > one_step["persistence"]["relative_l2"]
+
+    def test_rollouts_in_physical_space_encode_each_prediction(self, tiny: Tiny, calls: Any) -> None:
+        experiment = tiny()
+        built = experiment.build()
+        calls.attach(built)
+        batch = built.prepared.batches("valid", 4, 4, first_only=True)[0]
+        latent = rollout(built.bundle.model, built.prepared.data, batch, 4)
+        assert calls == {"encoder": 1, "approximator": 4, "decoder": 4}
+        physical = rollout(built.bundle.model, built.prepared.data, batch, 4, "physical")
+        assert calls == {"encoder": 5, "approximator": 8, "decoder": 8}
+        assert torch.equal(latent[:, 0], physical[:, 0])
+        assert not torch.equal(latent[:, 3], physical[:, 3])
+
+    def test_the_space_of_rollouts_is_a_setting_and_an_option(self, tiny: Tiny, run_dir: Path) -> None:
+        results = tiny(validation={"rollout": 4, "space": "physical"}).train(run_dir)
+        assert evaluate_run(run_dir) == evaluate_run(run_dir, space="physical") == results
+        assert evaluate_run(run_dir, space="latent") != results
 
     def test_another_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="this is not the folder of a run; it has no config.yaml"):

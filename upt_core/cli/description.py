@@ -42,7 +42,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         task: {**_task(experiment.parts[task].settings, part), "stages": stages[task]}
         for task, part in built.parts.items()
     }
-    return tasks[""] if "" in tasks else {"tasks": tasks}
+    return tasks.get("", {"tasks": tasks})
 
 
 def _task(settings: ExperimentSettings, built: Built) -> dict[str, Any]:

@@ -58,13 +58,14 @@ def test_show_refuses_what_is_wrong(upt: Upt, refused: Callable[..., str]) -> No
     assert problem["origin"] == {"file": "command line (trainer.epoch=3)", "line": None, "column": None}
 
 
-def test_schema_to_stdout_and_to_a_file(upt: Upt) -> None:
+def test_schema_to_stdout_and_to_a_file(upt: Upt, refused: Callable[..., str]) -> None:
     schema = json.loads(upt("config", "schema").stdout)
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(read("tiny.yaml").data)
     said = upt("config", "schema", "-o", "s.json").stdout
     assert json.loads(Path("s.json").read_text()) == schema
     assert "# yaml-language-server: $schema=s.json" in said
+    assert "tiny.yaml/s.json cannot be written: " in refused("config", "schema", "-o", "tiny.yaml/s.json")
 
 
 def test_convert_writes_the_new_file_and_says_what_became_of_each_key(upt: Upt, refused: Callable[..., str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from upt_core.cli.files import write_new
+from upt_core.cli.files import write, write_new
 from upt_core.cli.load import read_config
 from upt_core.cli.problems import as_json, origin
 from upt_core.cli.text import style
@@ -56,7 +56,7 @@ def schema(output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        write(output, text)
         click.echo(f"{output} written; files that begin with this line are completed and checked by it:")
         click.echo(f"# yaml-language-server: $schema={output}")
 

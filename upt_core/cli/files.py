@@ -1,4 +1,4 @@
-"""Files that commands write: never over one that is there."""
+"""Files that commands write: over one that is there only where it is upt's own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ def write_new(path: Path, text: str) -> None:
     """
     if path.exists():
         raise UserError(f"{path} exists; it is not overwritten. Name another file, or remove this one")
+    write(path, text)
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file, over one that is there; folders on the way are made.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error

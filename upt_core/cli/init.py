@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from upt_core.cli.config import schema_text
-from upt_core.cli.files import write_new
+from upt_core.cli.files import write, write_new
 
 
 @click.command()
@@ -24,7 +24,7 @@ def init(file: Path, source: str | None) -> None:
     text = starter(installed()) if source is None else shipped(source)
     write_new(file, text)
     schema = file.parent / SCHEMA_FILE
-    schema.write_text(schema_text(), encoding="utf-8")
+    write(schema, schema_text())
     click.echo(f"{file}: the experiment")
     click.echo(f"{schema}: what editors with a YAML language server complete and check it by")
     click.echo(f"\nnext: upt check {file}\n      upt train {file}")

@@ -60,6 +60,7 @@ def environment(plugins: Sequence[PluginConfig], device: torch.device) -> dict[s
         "python": platform.python_version(),
         "platform": platform.platform(),
         "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"{device.type} ({os.cpu_count()} cores)",

@@ -33,6 +33,7 @@ def main() -> None:
       upt init FILE       a first experiment, commented
       upt check CONFIG    what an experiment is, without training it
       upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
+      upt evaluate RUN    the metrics of its checkpoint, beside the baselines
       upt plugins         every sampler, loss term, model part, data set, … by name
     """
     # Threads that wait for each other actively make a busy machine many times slower; torch reads this when imported.

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from upt_core.errors import UserError
+from upt_core.yaml_text import parse_yaml
 
 Line = Mapping[str, Any]
 Array = npt.NDArray[Any]
@@ -161,7 +161,7 @@ def load(folder: Path) -> RunData:
     """
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder}: this is not the folder of a run; it has no config.yaml")
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config, _ = parse_yaml((folder / "config.yaml").read_text(encoding="utf-8"), str(folder / "config.yaml"))
     results = _json(folder / "results.json")
     return RunData(
         folder,

@@ -12,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from upt_core.config import EXTENDS
 from upt_core.errors import PluginError
-from upt_core.partial_schema import PARTIAL, add_partial, partial_choice
+from upt_core.partial_schema import PARTIAL, loosen, partial_choice, required
 from upt_core.plain import as_plain
 from upt_core.registry import KINDS, Kind, Registry
 from upt_core.schema import KIND_KEY, PluginConfig, plugin_model
@@ -26,13 +26,13 @@ Schema = dict[str, Any]
 def json_schema(registry: Registry) -> Schema:
     """JSON Schema (draft 2020-12) of an experiment. Plugins that are broken or claimed twice are left out.
 
-    A file that extends another may leave out what is required elsewhere, but not the name of a plugin whose
-    parameters it sets.
+    A file that extends another may leave out what is required elsewhere, and so may stages and tasks.
     """
     root = ExperimentSettings.model_json_schema(schema_generator=_Generator)
     definitions: Schema = root.pop("$defs")
-    add_partial(root, definitions)
-    _require_unless_extended(root, definitions)
+    whole = {**required(root, definitions), **_DATA_OR_TASKS}
+    loosen(root, definitions)
+    root.update({"if": {"required": [EXTENDS]}, "then": True, "else": whole})
     root["properties"] = {EXTENDS: _EXTENDS_SCHEMA, **root["properties"]}
     for kind in KINDS:
         models = usable(registry, kind)
@@ -99,16 +99,6 @@ def _choice(kind: Kind, models: dict[str, type[PluginConfig]]) -> Schema:
         return {"not": {}, "description": f"no plugin of the kind {kind} is installed"}
     names = {"name": {"enum": list(models)}}  # beside the options: editors offer every name while one is typed
     return {"properties": names, "anyOf": options}
-
-
-def _require_unless_extended(root: Schema, definitions: Schema) -> None:
-    """Moves what is required of the root and of its sections under the condition that no file is extended."""
-    otherwise: Schema = {"required": root.pop("required"), "properties": {}, **_DATA_OR_TASKS}
-    for key, property_schema in root["properties"].items():
-        section = definitions.get(property_schema.get("$ref", "").removeprefix("#/$defs/"), {})
-        if "required" in section:
-            otherwise["properties"][key] = {"required": section.pop("required")}
-    root.update({"if": {"required": [EXTENDS]}, "then": True, "else": otherwise})
 
 
 def _with_references(schema: Any) -> Any:

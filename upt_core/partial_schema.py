@@ -1,4 +1,8 @@
-"""JSON Schema of stages and tasks: parts of an experiment that are put on top of it, so nothing in them is required."""
+"""JSON Schema of what is put on top of something else: a file that extends another, a stage, a task.
+
+There nothing is required, and a plugin may be given by parameters alone. So the schema is written without what is
+required; what a whole experiment requires is one more schema, for files that extend none.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +15,41 @@ from upt_core.schema import KIND_KEY, PluginConfig
 Schema = dict[str, Any]
 
 PARTIAL = "partial:"
-"""Before the name of a definition: the same without what is required."""
-PLACES: dict[str, dict[str, str]] = {
-    "StageSettings": {
-        "sampler": "",
-        "losses": "",
-        "trainer": "TrainerSettings",
-        "validation": "ValidationSettings",
-    },
-    "TaskSettings": {
-        "data": "",
-        "normalize": "",
-        "model": "ModelSettings",
-        "sampler": "",
-        "losses": "",
-        "validation": "ValidationSettings",
-    },
-}
-"""Definition → its keys that lie over those of the experiment, and the section that they lie over."""
+"""Before the name of a kind: the plugin, or parameters for the one that is there."""
+OVERLAID = ("StageSettings", "TaskSettings")
+"""Sections whose keys lie over those of the experiment."""
+NAMED: Schema = {"if": {"type": "object"}, "then": {"required": ["name"]}}
+"""A plugin that is not given by parameters alone."""
 
 
-def add_partial(root: Schema, definitions: Schema) -> None:
-    """Describes the keys of stages and tasks by those of the experiment that they lie over, in place."""
-    for definition, keys in PLACES.items():
-        properties = definitions.get(definition, {}).get("properties", {})
-        for key, section in keys.items():
-            if key in properties:
-                own = {word: properties[key][word] for word in ("description",) if word in properties[key]}
-                properties[key] = {**_laid_over(key, section, root, definitions), **own}
+def required(schema: Schema, definitions: Schema) -> Schema:
+    """What a schema requires: keys, items and the names of plugins."""
+    found: Schema = {word: schema[word] for word in ("required", "minProperties") if word in schema}
+    if KIND_KEY in schema or any(KIND_KEY in option for option in schema.get("anyOf", [])):
+        return NAMED
+    target = schema.get("$ref", "").removeprefix("#/$defs/")
+    if target in definitions:
+        return required(definitions[target], definitions)
+    properties = {key: required(item, definitions) for key, item in schema.get("properties", {}).items()}
+    if any(properties.values()):
+        found["properties"] = {key: item for key, item in properties.items() if item}
+    for word in ("items", "additionalProperties"):
+        if isinstance(schema.get(word), dict) and KIND_KEY in schema[word]:
+            found[word] = NAMED
+    return found
+
+
+def loosen(root: Schema, definitions: Schema) -> None:
+    """Takes out what is required, in place; the keys of stages and tasks become those that they lie over."""
+    for name, definition in definitions.items():
+        if name not in OVERLAID:
+            definitions[name] = _loose(definition)
+    root.update(_loose({key: root[key] for key in ("properties", "required")}))
+    root.pop("required", None)
+    for name in OVERLAID:
+        own = definitions.get(name, {}).get("properties", {})
+        for key in [key for key in own if key in root["properties"]]:
+            own[key] = _laid_over(key, root["properties"][key], own[key].get("description", ""))
 
 
 def partial_choice(kind: Kind, models: Mapping[str, type[PluginConfig]], definitions: Schema) -> Schema:
@@ -58,26 +69,22 @@ def partial_choice(kind: Kind, models: Mapping[str, type[PluginConfig]], definit
     return {"anyOf": [{"$ref": f"#/$defs/{kind}"}, nameless]}
 
 
-def _laid_over(key: str, section: str, root: Schema, definitions: Schema) -> Schema:
-    """The schema of one key of a stage or task."""
-    if section:
-        if PARTIAL + section not in definitions:
-            definitions[PARTIAL + section] = _without_required(definitions[section])
-        return {"$ref": f"#/$defs/{PARTIAL}{section}"}
-    schema: Schema = _without_required(root["properties"][key])
+def _laid_over(key: str, schema: Schema, description: str) -> Schema:
+    """The schema of one key of a stage or task; a loss term may be taken away."""
+    own = {**schema, "description": description}
+    own.pop("default", None)
     if key == "losses":
-        schema["additionalProperties"] = {"anyOf": [schema["additionalProperties"], {"type": "null"}]}
-    return schema
+        own["additionalProperties"] = {"anyOf": [schema["additionalProperties"], {"type": "null"}]}
+    return own
 
 
-def _without_required(schema: Any) -> Any:
+def _loose(schema: Any) -> Any:
     """A copy in which nothing is required, and plugins may be given by parameters alone."""
     if isinstance(schema, list):
-        return [_without_required(item) for item in schema]
+        return [_loose(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: _without_required(item) for key, item in schema.items() if key not in ("required", "minProperties")}
-    kept.pop("default", None)
+    kept = {key: _loose(item) for key, item in schema.items() if key not in ("required", "minProperties")}
     if kept.get(KIND_KEY) in KINDS:
         kept[KIND_KEY] = PARTIAL + kept[KIND_KEY]
     return kept

@@ -63,6 +63,10 @@ def test_resolved_configurations_pass(shipped: Path, registry: Registry, fails: 
         ("model.encoder.patch", 0),
         ("model.encoder.data", {}),
         ("model.decoder.name", ...),
+        ("sampler.name", ...),
+        ("losses.forward.name", ...),
+        ("trainer.optimizer.name", ...),
+        ("trainer.optimizer", ...),
         ("model.latent.tokens", 1.5),
         ("sampler", {"name": "ratio"}),
         ("sampler", "ratio"),
@@ -100,6 +104,10 @@ def test_a_file_that_extends_another_may_leave_things_out(fails: Callable[[Data]
     assert fails({"trainer": {"epochs": 3}})
     assert fails({"extends": "base.yaml", "trainer": {"epochs": 0}})
     assert fails({"extends": 3})
+    assert not fails({"extends": "base.yaml", "sampler": {"num_queries": 3}, "trainer": {"optimizer": {"lr": 0.1}}})
+    assert not fails({"extends": "base.yaml", "losses": {"forward": {"weight": 0.5}}, "validation": {"every": 2}})
+    assert fails({"extends": "base.yaml", "sampler": {"num_querys": 3}})
+    assert fails({"extends": "base.yaml", "losses": {"forward": {"weigth": 0.5}}})
 
 
 def test_every_plugin_has_a_definition_with_descriptions_defaults_and_bounds(schema: Data) -> None:

@@ -115,3 +115,12 @@ def test_stages_are_completed_and_checked(server: LanguageServer, path: Path) ->
     typed = typed.replace("    epoch: 3\n", "  losses:\n    forward:\n      name: \n")
     server.change(typed)
     assert {"forward", "spectral"} <= set(server.complete(*place_of(typed, "    forward:\n      name: ")))
+
+
+def test_a_file_that_extends_another_says_only_what_differs(server: LanguageServer, path: Path) -> None:
+    header = path.read_text().partition("\n")[0]
+    variant = path.with_name("variant.yaml")
+    variant.write_text(f"{header}\nextends: first.yaml\nsampler: {{num_queries: 8}}\n")
+    assert server.open(variant) == []
+    (found,) = server.change(variant.read_text().replace("num_queries", "num_querys"))
+    assert found["range"]["start"]["line"] == 2

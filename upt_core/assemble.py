@@ -107,6 +107,7 @@ class Assembler:
             ema=trainer.ema,
             workers=trainer.workers,
             log_every=trainer.log_every,
+            sampling_share_every=trainer.sampling_share_every,
             validate_every=validation.every,
             patience=validation.patience,
             monitor=validation.monitored,

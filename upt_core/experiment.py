@@ -12,6 +12,7 @@ from upt_core import checkpoint, config, plugins, run_folder
 from upt_core.assemble import Assembler
 from upt_core.built import Built, BuiltTasks, Results
 from upt_core.config import Document
+from upt_core.doctor import check_run
 from upt_core.errors import CheckpointError, UserError
 from upt_core.evaluate import baselines, evaluate, model_predictor
 from upt_core.hookspecs import run_hooks
@@ -52,17 +53,18 @@ class Experiment(Assembler):
         Raises:
             ConfigError: with every problem and its place.
         """
-        return cls._validated(config.read(path, overrides), Path(path).stem, registry)
+        return cls.from_document(config.read(path, overrides), Path(path).stem, registry)
 
     @classmethod
     def from_dict(
         cls, data: Mapping[str, Any], name: str = "experiment", registry: Registry | None = None
     ) -> Experiment:
         """Validates plain data."""
-        return cls._validated(Document(dict(data)), name, registry)
+        return cls.from_document(Document(dict(data)), name, registry)
 
     @classmethod
-    def _validated(cls, document: Document, name: str, registry: Registry | None) -> Experiment:
+    def from_document(cls, document: Document, name: str, registry: Registry | None = None) -> Experiment:
+        """Validates a document, whose values know where they came from."""
         registry = registry or plugins.installed()
         settings = validate(document, registry)
         return cls(settings, document, name, stages_of(settings, document, registry))
@@ -256,13 +258,15 @@ def evaluate_run(
     return experiment.compare(built, split, steps, space)
 
 
-def load_run(run_dir: Path, overrides: Sequence[str] = ()) -> Experiment:
+def load_run(run_dir: Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:
     """The experiment of a run folder.
 
     Raises:
-        CheckpointError: the folder is not a run.
+        CheckpointError: the folder is not a run, or plugins that it needs are not installed.
     """
     path = run_dir / run_folder.CONFIG
     if not path.is_file():
         raise CheckpointError(f"{run_dir}: this is not the folder of a run; it has no {run_folder.CONFIG}")
-    return Experiment.from_yaml(path, overrides)
+    registry = registry or plugins.installed()
+    check_run(run_dir, registry)
+    return Experiment.from_yaml(path, overrides, registry)

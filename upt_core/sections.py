@@ -59,6 +59,11 @@ class TrainerSettings(Section):
     )
     workers: Annotated[NonNegativeInt, Strict()] = Field(0, description="processes that read data ahead; 0: none")
     log_every: StrictPositiveInt = Field(10, description="optimizer steps between logged steps")
+    sampling_share_every: StrictPositiveInt | None = Field(
+        5,
+        description="epochs between measurements of the share of the gradient's noise that is due to query points, "
+        "which is the most that any sampler can save; null: never",
+    )
     compile: StrictBool = Field(False, description="torch.compile the model's parts; worthwhile on CUDA")
 
 

@@ -25,10 +25,13 @@ from upt_core.loss_bundle import LossBundle, Losses
 from upt_core.means import Means
 from upt_core.precision import Precision, autocast
 from upt_core.probe import TrainingProbe
+from upt_core.sampling_share import sampling_share
 from upt_core.task_batches import TaskBatches
-from upt_core.task_bundle import TaskBundle
+from upt_core.task_bundle import TaskBundle, in_task
 
 Scalars = dict[str, float]
+SHARE_BATCHES, SHARE_DRAWS = 4, 3
+"""How many batches, and draws of each, tell the share of the gradient's noise that is due to query points."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Plan:
     ema: float | None = None
     workers: int = 0
     log_every: int = 10
+    sampling_share_every: int | None = None
     validate_every: int = 1
     patience: int | None = None
     monitor: str = ""
@@ -193,6 +197,7 @@ class Trainer:
         )
         scalars.update(self._gradient_shares(progress))
         scalars.update(self._sampler_diagnostics())
+        scalars.update(self._sampling_shares(progress))
         self._validate(done)
         self._save("last.pt")
         self.hook.epoch_ended(trainer=self, progress=self._in_run(done), scalars=scalars)
@@ -304,6 +309,22 @@ class Trainer:
             for stream, sampler in self.bundle.samplers.items()
             for name, value in sampler.diagnostics().items()
         }
+
+    def _sampling_shares(self, progress: Progress) -> Scalars:
+        """Share of the gradient's noise that is due to query points, of each task, in every few epochs."""
+        every = self.plan.sampling_share_every
+        if every is None or progress.epoch % every:
+            return {}
+        found: Scalars = {}
+        for task, bundle in self.bundle.parts.items():
+            batches = self.batches.parts[task]
+            if bundle.samplers and batches.per_epoch >= SHARE_BATCHES:
+                first = progress.epoch * batches.per_epoch
+                some = [batches[first + number].to(self.device) for number in range(SHARE_BATCHES)]
+                with autocast(self.device, self.plan.precision):
+                    share = sampling_share(bundle, some, progress, SHARE_DRAWS)
+                found |= {in_task(task, f"sampling_{key}"): value for key, value in share.items() if key == "share"}
+        return found
 
     def _validate(self, progress: Progress) -> None:
         last = progress.epoch + 1 == self.plan.epochs

@@ -64,5 +64,5 @@ def _difference(value: Tensor, dim: int, periodic: bool) -> Tensor:
 
 def _spacing(points: Points, shape: tuple[int, ...], axis: int) -> Tensor:
     """Distance in the unit box of neighbours along an axis."""
-    along = points.coords_BNX[0, :, axis].view(shape).movedim(axis, 0).flatten(1)[:, 0]
+    along = points.coords_BNX[0, :, axis].view(shape).movedim(axis, 0).reshape(shape[axis], -1)[:, 0]
     return along[1] - along[0]

@@ -101,6 +101,16 @@ class TestRun:
         shares = [record.epochs[0][f"gradient_share/{n}"] for n in names]
         assert sum(shares) == pytest.approx(1.0)
 
+    def test_logs_the_share_of_noise_that_is_due_to_query_points(self, tiny: Tiny, run_dir: Path) -> None:
+        record = Recorder()
+        trainer_of(tiny(trainer={"epochs": 3, "sampling_share_every": 2}), run_dir, record)[0].train()
+        logged = [epoch.get("sampling_share") for epoch in record.epochs]
+        assert [share is not None for share in logged] == [True, False, True]
+        assert all(0 < share < 1 for share in logged if share is not None)
+        record = Recorder()
+        trainer_of(tiny(sampler=None, trainer={"epochs": 1}), run_dir, record)[0].train()
+        assert "sampling_share" not in record.epochs[0]
+
     def test_is_repeatable(self, tiny: Tiny, run_dir: Path) -> None:
         results = []
         for name in ("a", "b"):

@@ -18,14 +18,16 @@ from upt_core.cli.text import count, heading, indent, number, table
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; problems, too.")
-def check(config: Path, overrides: tuple[str, ...], device: str | None, as_json: bool) -> None:
+@click.option("--no-third-party", is_flag=True, help="With upt's own plugins alone; nobody else's code is imported.")
+def check(config: Path, overrides: tuple[str, ...], device: str | None, as_json: bool, no_third_party: bool) -> None:
     """Check an experiment without training it.
 
     Validates the configuration, opens the data, builds the model and the loss terms, and checks on one batch that
     every loss term trains something.
     """
     with problems_as_json(as_json):
-        experiment = experiment_of(config, [*overrides, *([f"trainer.device={device}"] if device else [])])
+        settings = [*overrides, *([f"trainer.device={device}"] if device else [])]
+        experiment = experiment_of(config, settings, not no_third_party)
         from upt_core.cli.description import describe
 
         found = describe(experiment)

@@ -10,6 +10,7 @@ import click
 
 from upt_core import config
 from upt_core.convert import convert, is_old, is_old_override
+from upt_core.doctor import built_in
 from upt_core.errors import ConfigError
 from upt_core.overrides import apply_overrides
 
@@ -38,8 +39,11 @@ def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Document:
     return document
 
 
-def experiment_of(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
+def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: bool = True) -> Experiment:
     """The experiment of a file. What is wrong with the file's form is said before anything heavy is imported.
+
+    Args:
+        third_party: False: with the plugins of upt alone; nobody else's code is imported.
 
     Raises:
         ConfigError: with every problem and its place.
@@ -47,4 +51,4 @@ def experiment_of(path: Path | str, overrides: Sequence[str] = ()) -> Experiment
     document = read_config(path, overrides)
     from upt_core.experiment import Experiment
 
-    return Experiment._validated(document, Path(path).stem, None)
+    return Experiment.from_document(document, Path(path).stem, None if third_party else built_in())

@@ -11,6 +11,7 @@ import click
 from upt_core.cli.group import INTERRUPTED
 from upt_core.cli.load import experiment_of
 from upt_core.cli.text import duration, heading, number, results_table, table
+from upt_core.doctor import built_in
 
 if TYPE_CHECKING:
     from upt_core.built import Results
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 @click.option("--run-dir", type=click.Path(path_type=Path), help="The run's folder; left out: a new one in `output`.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run folder; no CONFIG.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
-def train(arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None) -> None:
+@click.option("--no-third-party", is_flag=True, help="With upt's own plugins alone; nobody else's code is imported.")
+def train(
+    arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None, no_third_party: bool
+) -> None:
     """Train an experiment.
 
     KEY.PATH=VALUE sets a value of the configuration for this run, for example trainer.epochs=3.
@@ -36,7 +40,7 @@ def train(arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None,
     from upt_core.cli.record import Record
     from upt_core.report.listener import ReportWriter
 
-    experiment = _experiment(arguments, run_dir, resume, device)
+    experiment = _experiment(arguments, run_dir, resume, device, not no_third_party)
     record = Record()
     try:
         results = experiment.train(
@@ -51,7 +55,7 @@ def train(arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None,
 
 
 def _experiment(
-    arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None
+    arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None, third_party: bool
 ) -> Experiment:
     """The experiment of a configuration, or of the run that goes on."""
     overrides = [f"trainer.device={device}"] if device else []
@@ -60,7 +64,7 @@ def _experiment(
             raise click.UsageError("CONFIG is missing: the YAML file of an experiment, or --resume RUN")
         if run_dir is not None and (run_dir / "config.yaml").exists():
             raise click.UsageError(f"{run_dir} holds a run already; go on with --resume {run_dir}, or name another")
-        return experiment_of(arguments[0], [*arguments[1:], *overrides])
+        return experiment_of(arguments[0], [*arguments[1:], *overrides], third_party)
     if run_dir is not None:
         raise click.UsageError("--resume goes on in its own folder; remove --run-dir")
     for argument in arguments:
@@ -68,7 +72,7 @@ def _experiment(
             raise click.UsageError(f"--resume goes on with the run's own configuration; remove {argument}")
     from upt_core.experiment import load_run
 
-    return load_run(resume, [*arguments, *overrides])
+    return load_run(resume, [*arguments, *overrides], None if third_party else built_in())
 
 
 def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:

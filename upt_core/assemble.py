@@ -17,11 +17,11 @@ from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.model import Upt
 from upt_core.normalize import Normalization
+from upt_core.plan import Plan
 from upt_core.precision import check_precision, resolve_device
 from upt_core.prepared import PreparedData
 from upt_core.schema import PluginConfig
 from upt_core.sections import ExperimentSettings
-from upt_core.trainer import Plan
 
 
 class Assembler:

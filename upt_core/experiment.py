@@ -17,8 +17,10 @@ from upt_core.errors import CheckpointError, UserError
 from upt_core.evaluate import baselines, evaluate, model_predictor
 from upt_core.hookspecs import run_hooks
 from upt_core.kinds import Split
+from upt_core.measures import Scalars
 from upt_core.model import Upt
 from upt_core.plain import as_plain, plugins_of
+from upt_core.plan import Plan
 from upt_core.prepared import PreparedData
 from upt_core.registry import Registry
 from upt_core.rollout import Space
@@ -28,7 +30,7 @@ from upt_core.settings import validate
 from upt_core.stages import Stage, stages_of
 from upt_core.task_batches import TaskBatches
 from upt_core.task_bundle import TaskBundle, TaskModel, in_task
-from upt_core.trainer import Plan, Scalars, Trainer
+from upt_core.trainer import Trainer
 
 
 class Experiment(Assembler):

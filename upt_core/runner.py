@@ -19,10 +19,10 @@ from upt_core.gradients import check_reach
 from upt_core.hookspecs import run_hooks
 from upt_core.latent_cache import LatentCache, fingerprint
 from upt_core.plain import as_plain, plugins_of
+from upt_core.plan import Plan
 from upt_core.sections import ExperimentSettings
 from upt_core.stages import Stage
 from upt_core.store import cache_dir
-from upt_core.trainer import Plan
 from upt_core.windows import Windows
 
 if TYPE_CHECKING:

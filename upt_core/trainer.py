@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,71 +16,16 @@ from upt_core import checkpoint
 from upt_core.batch import Batch, Progress
 from upt_core.ema import Ema
 from upt_core.errors import CheckpointError, UserError
-from upt_core.gradients import gradient_norms, gradient_shares
 from upt_core.interrupt import Interrupt
 from upt_core.kinds import Schedule
 from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle, Losses
 from upt_core.means import Means
-from upt_core.precision import Precision, autocast
-from upt_core.probe import TrainingProbe
-from upt_core.sampling_share import sampling_share
+from upt_core.measures import Scalars, Setting, measures_of_epoch, refresh_samplers
+from upt_core.plan import Plan, State
+from upt_core.precision import autocast
 from upt_core.task_batches import TaskBatches
-from upt_core.task_bundle import TaskBundle, in_task
-
-Scalars = dict[str, float]
-SHARE_BATCHES, SHARE_DRAWS = 4, 3
-"""How many batches, and draws of each, tell the share of the gradient's noise that is due to query points."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a run, or a stage of it, goes; see ``TrainerSettings`` and ``ValidationSettings`` for what each means.
-
-    Args:
-        stage: name of the stage; empty for a run without stages.
-        epochs_before: epochs of the stages before; listeners count epochs and steps over the whole run.
-        steps_before: batches of the stages before.
-        epochs_of_run: epochs of all stages; None: this is the whole run.
-    """
-
-    epochs: int
-    accumulate: int = 1
-    clip_norm: float | None = 1.0
-    precision: Precision = "fp32"
-    ema: float | None = None
-    workers: int = 0
-    log_every: int = 10
-    sampling_share_every: int | None = None
-    validate_every: int = 1
-    patience: int | None = None
-    monitor: str = ""
-    lower_is_better: bool = True
-    stage: str = ""
-    epochs_before: int = 0
-    steps_before: int = 0
-    epochs_of_run: int | None = None
-
-
-@dataclass
-class State:
-    """Where a run stands: everything that is neither weights nor optimizer.
-
-    Args:
-        step: batches seen.
-        updates: optimizer steps done.
-        best: best value of the monitored metric so far.
-        best_epoch: the epoch of it, counted over the whole run.
-        waited: validations since then.
-        metrics: of the last validation.
-    """
-
-    step: int = 0
-    updates: int = 0
-    best: float | None = None
-    best_epoch: int | None = None
-    waited: int = 0
-    metrics: Scalars = field(default_factory=dict)
+from upt_core.task_bundle import TaskBundle
 
 
 class Trainer:
@@ -179,7 +123,7 @@ class Trainer:
         started, progress = time.perf_counter(), self.progress()
         first = self.state.step
         if first == progress.epoch * self.batches.per_epoch:
-            self._refresh_samplers(progress)
+            refresh_samplers(self._setting(), progress)
         self.bundle.train()
         means = Means()
         stop = (progress.epoch + 1) * self.batches.per_epoch
@@ -195,14 +139,15 @@ class Trainer:
         scalars["samples_per_second"] = (
             self.batches.num_samples * (stop - first) / self.batches.per_epoch / scalars["seconds"]
         )
-        scalars.update(self._gradient_shares(progress))
-        scalars.update(self._sampler_diagnostics())
-        scalars.update(self._sampling_shares(progress))
+        scalars.update(measures_of_epoch(self._setting(), progress, self.plan.sampling_share_every))
         self._validate(done)
         self._save("last.pt")
         self.hook.epoch_ended(trainer=self, progress=self._in_run(done), scalars=scalars)
         if interrupt.requested:
             raise KeyboardInterrupt
+
+    def _setting(self) -> Setting:
+        return Setting(self.bundle, self.batches, self.device, self.plan.precision)
 
     def _windows(self, start: int, stop: int) -> Iterator[list[Batch]]:
         """Batches in groups of ``accumulate``; the last group of an epoch may be shorter."""
@@ -279,52 +224,6 @@ class Trainer:
                         f"lower trainer.optimizer.lr or the term's weight, set trainer.clip_norm, or use fp32; "
                         f"the last good checkpoint is in {self.checkpoints}"
                     )
-
-    def _refresh_samplers(self, progress: Progress) -> None:
-        for task, bundle in self.bundle.parts.items():
-            batches = self.batches.parts[task]
-            for stream, sampler in bundle.samplers.items():
-                if sampler.refresh_due(progress):
-                    bundle.eval()
-                    probe = TrainingProbe(
-                        bundle, stream, batches.in_order(), progress, self.plan.precision, self.device
-                    )
-                    sampler.refresh(probe, progress)
-
-    def _gradient_shares(self, progress: Progress) -> Scalars:
-        """Share of each term in the gradient of its task, on one batch of the epoch."""
-        weights = {w.name: w.weight(progress) for w in self.bundle.terms}
-        self.bundle.eval()
-        shares: Scalars = {}
-        for task, batches in self.batches.parts.items():
-            batch = replace(batches[progress.epoch * batches.per_epoch], task=task).to(self.device)
-            with autocast(self.device, self.plan.precision):
-                norms = gradient_norms(self.bundle, batch, progress)
-            shares |= {f"gradient_share/{name}": share for name, share in gradient_shares(norms, weights).items()}
-        return shares
-
-    def _sampler_diagnostics(self) -> Scalars:
-        return {
-            f"sampler/{stream}/{name}": value
-            for stream, sampler in self.bundle.samplers.items()
-            for name, value in sampler.diagnostics().items()
-        }
-
-    def _sampling_shares(self, progress: Progress) -> Scalars:
-        """Share of the gradient's noise that is due to query points, of each task, in every few epochs."""
-        every = self.plan.sampling_share_every
-        if every is None or progress.epoch % every:
-            return {}
-        found: Scalars = {}
-        for task, bundle in self.bundle.parts.items():
-            batches = self.batches.parts[task]
-            if bundle.samplers and batches.per_epoch >= SHARE_BATCHES:
-                first = progress.epoch * batches.per_epoch
-                some = [batches[first + number].to(self.device) for number in range(SHARE_BATCHES)]
-                with autocast(self.device, self.plan.precision):
-                    share = sampling_share(bundle, some, progress, SHARE_DRAWS)
-                found |= {in_task(task, f"sampling_{key}"): value for key, value in share.items() if key == "share"}
-        return found
 
     def _validate(self, progress: Progress) -> None:
         last = progress.epoch + 1 == self.plan.epochs

@@ -1,0 +1,57 @@
+"""How a run goes, and where it stands: plain data for the trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from upt_core.precision import Precision
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run, or a stage of it, goes; see ``TrainerSettings`` and ``ValidationSettings`` for what each means.
+
+    Args:
+        stage: name of the stage; empty for a run without stages.
+        epochs_before: epochs of the stages before; listeners count epochs and steps over the whole run.
+        steps_before: batches of the stages before.
+        epochs_of_run: epochs of all stages; None: this is the whole run.
+    """
+
+    epochs: int
+    accumulate: int = 1
+    clip_norm: float | None = 1.0
+    precision: Precision = "fp32"
+    ema: float | None = None
+    workers: int = 0
+    log_every: int = 10
+    sampling_share_every: int | None = None
+    validate_every: int = 1
+    patience: int | None = None
+    monitor: str = ""
+    lower_is_better: bool = True
+    stage: str = ""
+    epochs_before: int = 0
+    steps_before: int = 0
+    epochs_of_run: int | None = None
+
+
+@dataclass
+class State:
+    """Where a run stands: everything that is neither weights nor optimizer.
+
+    Args:
+        step: batches seen.
+        updates: optimizer steps done.
+        best: best value of the monitored metric so far.
+        best_epoch: the epoch of it, counted over the whole run.
+        waited: validations since then.
+        metrics: of the last validation.
+    """
+
+    step: int = 0
+    updates: int = 0
+    best: float | None = None
+    best_epoch: int | None = None
+    waited: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)

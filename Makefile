@@ -3,7 +3,7 @@
 
 SETUP := bin="$$(bash .ci/setup)" &&
 
-.PHONY: train test check wheel-test clean
+.PHONY: train test check docs wheel-test clean
 
 train:  ## the main example: Burgers' equation, some minutes on 2 cores
 	@$(SETUP) "$$bin/upt" train configs/burgers.yaml
@@ -13,6 +13,9 @@ test:  ## the whole test suite
 
 check:  ## format, lint, types, import directions
 	@$(SETUP) "$$bin/ruff" format --check . && "$$bin/ruff" check . && "$$bin/mypy" && "$$bin/lint-imports"
+
+docs:  ## the pages that are generated: catalogue, tables of keys, snapshot of public signatures
+	@$(SETUP) "$$bin/python" -m upt_core.catalogue && "$$bin/python" tests/api/test_snapshot.py
 
 wheel-test:  ## the test suite against the built wheel, in an environment of its own
 	@$(SETUP) bash .ci/wheel-test "$$bin"

@@ -64,7 +64,7 @@ class Importance(Sampler):
         metric: what points are drawn by; see above. Without a better idea: error.
         window: epochs between two full recomputations of the scores; 0 = never, error only (visited points alone).
         start_epoch: stratified before this epoch, when the model's errors say little; 0 is fine for static metrics.
-        floor: share of the draws that stays uniform, 0 < floor ≤ 1; 0.2 to 0.5. Weights are at most 1 / floor.
+        floor: share of the draws that stays uniform, 0 < floor ≤ 1; 0.1 to 0.5. Weights are at most 1 / floor.
         block: neighbouring points that share a score; null = 4, or more where a sample has more than 32,768 points.
             Small blocks are sharper after a refresh, large ones learn faster without one and take less memory.
         decay: weight of the old score at each visit of a block in the running mean, 0 ≤ decay < 1.
@@ -79,7 +79,7 @@ class Importance(Sampler):
         metric: Metric = "error",
         window: Annotated[int, Field(ge=0)] = 5,
         start_epoch: Annotated[int, Field(ge=0)] = 1,
-        floor: Annotated[float, Field(gt=0, le=1)] = 0.3,
+        floor: Annotated[float, Field(gt=0, le=1)] = 0.2,
         block: Annotated[int, Field(ge=1)] | None = None,
         decay: Annotated[float, Field(ge=0, lt=1)] = 0.7,
         dense: bool = False,

@@ -182,37 +182,34 @@ def _stratified_against_blocks(setting: Setting, results: Results) -> None:
 def _gather(setting: Setting, results: Results) -> None:
     """Fields and coordinates of a batch at query points that differ by row, against indexing with one shared set."""
     setting.say("speed: gather")
-    batch, num_points, rng = 16, 64 * 64, setting.rng()
+    small, large = (medians(_gathering(setting, n), setting.device, 200, _budget(setting)) for n in (4096, 32392))
+    results.figures.append(
+        Figure(
+            "gather",
+            "gather of fields and coordinates at N = 32,392: time over that of x[:, idx, :]",
+            large["take"] / large["index"],
+            0.4 if setting.device.type == "cpu" else None,
+            detail=f"B = 16, Q = 2048, 3 + 2 channels, shared coordinates: {1e6 * large['take']:.0f} µs, other points "
+            f"for each row, {1e6 * large['index']:.0f} µs with one set for all; at N = 4096 "
+            f"{small['take'] / small['index']:.2f}",
+        )
+    )
+
+
+def _gathering(setting: Setting, num_points: int) -> dict[str, Action]:
+    batch, rng = 16, setting.rng()
     field_BNC = torch.randn(batch, num_points, 3, generator=rng, device=setting.device)
     coords_BNX = torch.rand(1, num_points, 2, generator=rng, device=setting.device).expand(batch, -1, -1)
-    points = grid_without_memory((64, 64), batch, setting.device)
-    queries = setting.sampler("uniform").draw(points, COUNT, rng, PROGRESS)
-    assert queries.index_BQ is not None
-    index_BQ, index_Q = queries.index_BQ, queries.index_BQ[0]
+    points = grid_without_memory((num_points,), batch, setting.device)
+    index_BQ = setting.sampler("uniform").draw(points, COUNT, rng, PROGRESS).index_BQ
+    assert index_BQ is not None
+    index_Q = index_BQ[0]
 
     def take() -> tuple[Tensor, Tensor]:
         fresh = Queries(index_BQ)
         return fresh.take(field_BNC), fresh.take(coords_BNX)
 
-    found = medians(
-        {
-            "take": take,
-            "index": lambda: (field_BNC[:, index_Q, :], coords_BNX[:, index_Q, :]),
-        },
-        setting.device,
-        200,
-        _budget(setting),
-    )
-    results.figures.append(
-        Figure(
-            "gather",
-            "gather of fields and coordinates: time over that of x[:, idx, :]",
-            found["take"] / found["index"],
-            0.4 if setting.device.type == "cpu" else None,
-            detail=f"B = 16, N = 4096, Q = 2048, 3 + 2 channels, shared coordinates: {1e6 * found['take']:.0f} µs with "
-            f"other points for each row, {1e6 * found['index']:.0f} µs with one set for all",
-        )
-    )
+    return {"take": take, "index": lambda: (field_BNC[:, index_Q, :], coords_BNX[:, index_Q, :])}
 
 
 def _budget(setting: Setting) -> float:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Split,
     )
     from upt_core.locality import hilbert_key, hilbert_order
+    from upt_core.model import Upt
     from upt_core.step import Step
     from upt_core.store import InMemory, cache_dir, split_indices
 
@@ -68,6 +69,7 @@ _MODULE_OF = {
         "Split",
     ),
     "locality": ("hilbert_key", "hilbert_order"),
+    "model": ("Upt",),
     "step": ("Step",),
     "store": ("InMemory", "cache_dir", "split_indices"),
 }
@@ -104,6 +106,7 @@ __all__ = [
     "Step",
     "Trajectories",
     "Trajectory",
+    "Upt",
     "UserError",
     "cache_dir",
     "hilbert_key",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
-from upt_core import checkpoint, config, plugins, run_folder
+from upt_core import checkpoint, plugins, run_folder
 from upt_core.assemble import Assembler
 from upt_core.built import Built, BuiltTasks, Results
 from upt_core.config import Document
+from upt_core.convert import read_either
 from upt_core.doctor import check_run
 from upt_core.errors import CheckpointError, UserError
 from upt_core.evaluate import baselines, evaluate, model_predictor
@@ -52,10 +54,15 @@ class Experiment(Assembler):
     def from_yaml(cls, path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:
         """Reads and validates a file, with ``key.path=value`` overrides.
 
+        A file in the form of the system before upt is converted, and a warning says what became of its keys.
+
         Raises:
             ConfigError: with every problem and its place.
         """
-        return cls.from_document(config.read(path, overrides), Path(path).stem, registry)
+        document, report = read_either(path, overrides)
+        if report is not None:
+            warnings.warn(f"{path} is in the old form\n{report}", stacklevel=2)
+        return cls.from_document(document, Path(path).stem, registry)
 
     @classmethod
     def from_dict(

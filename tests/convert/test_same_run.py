@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from upt_core import Experiment
 from upt_core.config import parse, read
 from upt_core.convert import convert
@@ -99,3 +101,11 @@ def test_the_same_losses_bit_by_bit(tmp_path: Path) -> None:
     epochs = [row for row in new if row["kind"] == "epoch"]
     assert len(epochs) == 4
     assert "loss/inverse_encoding" in epochs[-1]
+
+
+def test_python_reads_an_old_file_and_warns_of_what_became_of_its_keys(tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(OLD)
+    with pytest.warns(UserWarning, match=r"old.yaml is in the old form[\s\S]*lambda_inv_enc"):
+        experiment = Experiment.from_yaml(path, ["trainer.epochs=1"])
+    assert experiment.settings.trainer.epochs == 1

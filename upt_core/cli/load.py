@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from upt_core import config
-from upt_core.convert import convert, is_old, is_old_override
+from upt_core.convert import read_either
 from upt_core.doctor import built_in
-from upt_core.errors import ConfigError
-from upt_core.overrides import apply_overrides
 
 if TYPE_CHECKING:
     from upt_core.config import Document
@@ -27,15 +24,9 @@ def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Document:
     Raises:
         ConfigError: the file cannot be read, or cannot be converted.
     """
-    if not is_old(config.read(path)):
-        return config.read(path, overrides)
-    old = config.read(path, [text for text in overrides if is_old_override(text)])
-    converted = convert(old)
-    click.echo(f"{converted.report}\n", err=True)
-    document = converted.document
-    problems = apply_overrides(document.data, document.origins, [o for o in overrides if not is_old_override(o)])
-    if problems:
-        raise ConfigError(problems)
+    document, report = read_either(path, overrides)
+    if report is not None:
+        click.echo(f"{report}\n", err=True)
     return document
 
 

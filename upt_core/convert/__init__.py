@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from upt_core.config import Document
+from upt_core.config import Document, read
 from upt_core.convert.data import translate_data
 from upt_core.convert.losses import translate_losses
 from upt_core.convert.model import translate_model
@@ -18,9 +19,10 @@ from upt_core.convert.stages import translate_stages
 from upt_core.convert.training import fill_in, translate_trainer
 from upt_core.convert.translation import Translation
 from upt_core.errors import ConfigError
+from upt_core.overrides import apply_overrides
 from upt_core.shown import shown
 
-__all__ = ["Converted", "Line", "Report", "convert", "is_old", "is_old_override"]
+__all__ = ["Converted", "Line", "Report", "convert", "is_old", "is_old_override", "read_either"]
 
 OLD = ("training", "latent", "operator", "ttc")
 """Keys at the root that only the old form has."""
@@ -60,6 +62,25 @@ def is_old_override(text: str) -> bool:
     """Whether ``key.path=value`` names a key of the old form."""
     key = text.partition("=")[0]
     return key.split(".")[0] in OLD or key in ("data.task", "data.tasks", "data.root")
+
+
+def read_either(path: Path | str, overrides: Sequence[str] = ()) -> tuple[Document, Report | None]:
+    """A file in either form as a document in the new one, and for an old file what became of its keys.
+
+    Args:
+        overrides: ``key.path=value``, of either form.
+
+    Raises:
+        ConfigError: the file cannot be read, or cannot be converted.
+    """
+    if not is_old(read(path)):
+        return read(path, overrides), None
+    converted = convert(read(path, [text for text in overrides if is_old_override(text)]))
+    document = converted.document
+    problems = apply_overrides(document.data, document.origins, [o for o in overrides if not is_old_override(o)])
+    if problems:
+        raise ConfigError(problems)
+    return document, converted.report
 
 
 def convert(document: Document) -> Converted:

@@ -17,18 +17,14 @@ from upt_core.means import Means
 from upt_core.seeding import generator
 
 
-def measure(setting: Setting, results: Results) -> None:
-    """Steps and draws in turn."""
-    _share_of_step(setting, results)
-
-
 def main_example() -> Path:
     """The configuration of the main example, in a checkout or an installation."""
     places = [Path(upt_core.__file__).parents[1] / "configs", Path(sysconfig.get_path("data"), "share/upt/configs")]
     return next(path for place in places if (path := place / "burgers.yaml").is_file())
 
 
-def _share_of_step(setting: Setting, results: Results) -> None:
+def measure(setting: Setting, results: Results) -> None:
+    """Steps and draws in turn."""
     setting.say("the main example: the sampler's share of a step")
     device = [f"trainer.device={setting.device}", "trainer.log_every=1000000"]
     small = ["data.num_trajectories=48", "data.points=64", "sampler.num_queries=16"] if setting.quick else []

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from upt_core.hook_errors import name_raisers
+
 if TYPE_CHECKING:
     from upt_core.batch import Progress
     from upt_core.trainer import Trainer
@@ -99,6 +101,8 @@ class RunHooks:
 def run_hooks(listeners: Iterable[object] = ()) -> pluggy.PluginManager:
     """The lifecycle hooks of a run, with objects that listen.
 
+    An exception of a listener ends the run as it is, with a note that names the listener and the hook.
+
     Raises:
         PluginValidationError: a listener has a hook of a name or argument that does not exist.
     """
@@ -107,4 +111,6 @@ def run_hooks(listeners: Iterable[object] = ()) -> pluggy.PluginManager:
     for listener in listeners:
         manager.register(listener)
     manager.check_pending()
+    if manager.get_plugins():  # where nobody listens, nothing is added to a call
+        name_raisers(manager)
     return manager

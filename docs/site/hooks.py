@@ -1,0 +1,98 @@
+"""What mkdocs needs so that pages written for a repository become a site: files outside docs/, and formulas.
+
+Links from a page to a file outside docs/ lead to pages of the site: README.md and CHANGELOG.md as they are, source
+files as listings. Formulas become MathML while the site is built, so no script is loaded to show them.
+
+Diagrams are drawn in the browser by mermaid, which the theme loads from unpkg.com when a page has a diagram. With
+``UPT_MERMAID=/path/to/mermaid.min.js`` (version 11) that file becomes a part of the site, and nothing is loaded.
+Without either, a diagram is shown as its text.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import posixpath
+import re
+from pathlib import Path
+
+from latex2mathml.converter import convert
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+DOCS = Path(__file__).parents[1]
+ROOT = DOCS.parent
+AT_THE_TOP = {"README.md": "install.md", "CHANGELOG.md": "changes.md"}
+"""Files beside docs/ that are pages, and their names on the site, where README.md would be an index."""
+LINK = re.compile(r"(\]\()([^()\s#]+)((?:#[^()\s]*)?\))")
+FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+MERMAID = "site/mermaid.min.js"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Takes mermaid into the site where one is given."""
+    if "UPT_MERMAID" in os.environ:
+        config.extra_javascript.append(MERMAID)
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages of the files outside docs/ that a page links to."""
+    for name, there in AT_THE_TOP.items():
+        files.append(File.generated(config, there, content=(ROOT / name).read_text(encoding="utf-8")))
+    for page in list(files.documentation_pages()):
+        for _, link, _ in LINK.findall(FENCE.sub("", page.content_string)):
+            source = _outside(page.src_uri, link)
+            if source is not None and source not in AT_THE_TOP and _listing(source) not in files.src_uris:
+                files.append(File.generated(config, _listing(source), content=_as_page(source)))
+    if "UPT_MERMAID" in os.environ:
+        script = Path(os.environ["UPT_MERMAID"]).read_text(encoding="utf-8")
+        files.append(File.generated(config, MERMAID, content=script))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turns links to files outside docs/, and from README.md into docs/, into links within the site."""
+    here = page.file.src_uri
+
+    def within(match: re.Match[str]) -> str:
+        source = _outside(here, match[2])
+        if source is None:
+            return match[0]
+        target = AT_THE_TOP.get(source, source if source.endswith(".md") else _listing(source))
+        return match[1] + posixpath.relpath(target.removeprefix("docs/"), posixpath.dirname(here) or ".") + match[3]
+
+    parts = FENCE.split(markdown)
+    return "".join(part if part.startswith("```") else LINK.sub(within, part) for part in parts)
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Formulas as MathML."""
+
+    def formula(match: re.Match[str]) -> str:
+        return convert(html.unescape(match[3]), display="inline" if match[2] == "(" else "block")
+
+    return FORMULA.sub(formula, content)
+
+
+def _outside(page: str, link: str) -> str | None:
+    """The file of the repository that a link means; None where the link already leads there within the site."""
+    if "://" in link or link.startswith(("mailto:", "/")):
+        return None
+    at_the_top = page in AT_THE_TOP.values()
+    folder = "" if at_the_top else posixpath.join("docs", posixpath.dirname(page))
+    target = posixpath.normpath(posixpath.join(folder, link))
+    leads_there = target.startswith("docs/") and not at_the_top and not target.endswith((".py", ".yaml", ".toml"))
+    return target if (ROOT / target).is_file() and not leads_there else None
+
+
+def _listing(source: str) -> str:
+    return f"source/{source.removeprefix('docs/')}.md"
+
+
+def _as_page(source: str) -> str:
+    language = {"py": "python", "yaml": "yaml", "toml": "toml"}.get(source.rpartition(".")[2], "text")
+    text = (ROOT / source).read_text(encoding="utf-8")
+    return f"# {posixpath.basename(source)}\n\n`{source}`\n\n````{language}\n{text}\n````\n"

@@ -104,6 +104,17 @@ class TestQueries:
         expected = torch.stack([value[b, index[b]] for b in range(value.shape[0])])
         assert torch.equal(Queries(index).take(value), expected)
 
+    @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+    @pytest.mark.parametrize("start", [0, 1])
+    def test_take_keeps_every_bit_of_any_width(self, channels: int, start: int) -> None:
+        value = torch.randn(3 * 10 * channels + 1)[start : start + 3 * 10 * channels].view(3, 10, channels)
+        value[0, 0, 0], value[1, 1, 0] = float("nan"), float("-inf")
+        index = torch.randint(0, 10, (3, 7))
+        index[0, 0], index[1, 0] = 0, 1
+        expected = torch.stack([value[b, index[b]] for b in range(3)])
+        taken = Queries(index).take(value)
+        assert torch.equal(taken.view(torch.int32), expected.view(torch.int32))
+
     def test_take_passes_gradients(self) -> None:
         value = torch.rand(2, 4, 1, requires_grad=True)
         Queries(torch.tensor([[0, 0], [3, 1]])).take(value).sum().backward()

@@ -27,6 +27,8 @@ AT_THE_TOP = {"README.md": "install.md", "CHANGELOG.md": "changes.md"}
 """Files beside docs/ that are pages, and their names on the site, where README.md would be an index."""
 LINK = re.compile(r"(\]\()([^()\s#]+)((?:#[^()\s]*)?\))")
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+FOR_TESTS = re.compile(r'^(```\w+(?: title="[^"]+")?)(?: \w+)+$', re.MULTILINE)
+"""``exact`` and ``wrong`` tell the tests of the pages what to do with a block; mkdocs knows no such words."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 MERMAID = "site/mermaid.min.js"
 
@@ -45,7 +47,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for page in list(files.documentation_pages()):
         for _, link, _ in LINK.findall(FENCE.sub("", page.content_string)):
             source = _outside(page.src_uri, link)
-            if source is not None and source not in AT_THE_TOP and _listing(source) not in files.src_uris:
+            if source is not None and not source.endswith(".md") and _listing(source) not in files.src_uris:
                 files.append(File.generated(config, _listing(source), content=_as_page(source)))
     if "UPT_MERMAID" in os.environ:
         script = Path(os.environ["UPT_MERMAID"]).read_text(encoding="utf-8")
@@ -65,7 +67,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return match[1] + posixpath.relpath(target.removeprefix("docs/"), posixpath.dirname(here) or ".") + match[3]
 
     parts = FENCE.split(markdown)
-    return "".join(part if part.startswith("```") else LINK.sub(within, part) for part in parts)
+    return "".join(FOR_TESTS.sub(r"\1", part) if part.startswith("```") else LINK.sub(within, part) for part in parts)
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

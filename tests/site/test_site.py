@@ -93,7 +93,9 @@ def test_formulas_and_diagrams_are_shown(site: Path) -> None:
     assert 'src="site/mermaid.min.js"' in (site / "flow.html").read_text(encoding="utf-8")
 
 
-def test_titles_of_code_blocks_are_shown(site: Path) -> None:
+def test_code_blocks_are_blocks_with_their_titles(site: Path) -> None:
+    pages = [page for page in site.rglob("*.html") if "source" not in page.relative_to(site).parts]
+    assert [str(page) for page in pages if "```" in page.read_text(encoding="utf-8")] == []
     assert re.search(r'class="filename">upt_best_log\.py<', (site / "writing" / "callback.html").read_text("utf-8"))
 
 

@@ -15,11 +15,12 @@ import upt_core
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "docs" / "site" / "mkdocs.yml"
+SOURCES = (CONFIG, ROOT / "upt_core", ROOT / "plugins", ROOT / "LICENSE")
 NEEDED = ("mkdocs", "material", "mkdocstrings", "latex2mathml")
 
 pytestmark = pytest.mark.skipif(
-    not CONFIG.is_file() or any(find_spec(name) is None for name in NEEDED),
-    reason="the site needs docs/ and the development dependencies mkdocs-material, mkdocstrings, latex2mathml",
+    not all(path.exists() for path in SOURCES) or any(find_spec(name) is None for name in NEEDED),
+    reason="the site needs a checkout and the development dependencies mkdocs-material, mkdocstrings, latex2mathml",
 )
 
 

@@ -134,7 +134,10 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("optimizer", "muon"): Case(),
     ("optimizer", "sgd"): Case({"lr": 0.01}),
     ("callback", "csv"): Case(),
+    ("callback", "mlflow"): Case(),
     ("callback", "tensorboard"): Case(),
+    ("callback", "trackio"): Case(),
+    ("callback", "wandb"): Case(),
 }
 
 

@@ -56,8 +56,8 @@ class Importance(Sampler):
     32, 1.3 GB dense). On CUDA nothing waits for the device but ``diagnostics``, and ``observe`` among several
     processes: these exchange what they saw, so that all hold the same scores.
 
-    Pays where Q/N is small: above a quarter, point sampling makes up so little of the gradient's variance that no
-    sampler gains more than a few per cent.
+    Pays where Q/N is small: the logged ``sampling_share`` is the part of the gradient's variance that is due to point
+    sampling at all, and so the most that any sampler can save.
 
     Args:
         num_queries: query points per sample; 256 to 4096 are usual. From the number of points on, all are used.

@@ -3,7 +3,7 @@
 
 SETUP := bin="$$(bash .ci/setup)" &&
 
-.PHONY: train test check docs wheel-test clean
+.PHONY: train test check docs site wheel-test clean
 
 train:  ## the main example: Burgers' equation, some minutes on 2 cores
 	@$(SETUP) "$$bin/upt" train configs/burgers.yaml
@@ -16,6 +16,9 @@ check:  ## format, lint, types, import directions
 
 docs:  ## the pages that are generated: catalogue, tables of keys, snapshot of public signatures
 	@$(SETUP) "$$bin/python" -m upt_core.catalogue && "$$bin/python" tests/api/test_snapshot.py
+
+site:  ## the documentation as a site, in build/site
+	@$(SETUP) "$$bin/python" -m mkdocs build --strict -f docs/site/mkdocs.yml
 
 wheel-test:  ## the test suite against the built wheel, in an environment of its own
 	@$(SETUP) bash .ci/wheel-test "$$bin"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from upt_core import CheckpointError, plugins
+from upt_core import CheckpointError, UserError, plugins
 from upt_core.cli import main
+from upt_core.cli.group import message
 from upt_core.experiment import load_run
 from upt_core.registry import Distribution, Entry, Registry
 
@@ -56,3 +57,9 @@ def test_a_run_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "environment.json").write_text(json.dumps({"plugins": recorded}))
     with pytest.raises(CheckpointError, match="sampler 'halton' is not installed; it came with upt-halton==1.2: pip"):
         load_run(tmp_path)
+
+
+def test_a_note_of_an_error_is_part_of_its_message() -> None:
+    error = UserError("the disk is full")
+    error.add_note("raised by the hook epoch_ended of some.Callback")
+    assert message(error) == "the disk is full\nraised by the hook epoch_ended of some.Callback"

@@ -29,8 +29,9 @@ class ErrorsAsMessages(click.Group):
 
 
 def message(error: UserError) -> str:
-    """The text of an error; several problems of a configuration stand one below the other."""
+    """The text of an error with its notes; several problems of a configuration stand one below the other."""
+    text = str(error)
     if isinstance(error, ConfigError) and len(error.problems) > 1:
         problems = "\n".join(indent(str(problem), 2) for problem in error.problems)
-        return f"the configuration has {len(error.problems)} problems\n{problems}"
-    return str(error)
+        text = f"the configuration has {len(error.problems)} problems\n{problems}"
+    return "\n".join([text, *getattr(error, "__notes__", [])])

@@ -13,38 +13,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Generic, Protocol, Self, TypeVar, overload
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from upt_core.gather import gather_rows
+from upt_core.lazy import Lazy
 from upt_core.locality import hilbert_order
-
-Value = TypeVar("Value")
-
-
-class _Lazy(Generic[Value]):
-    """A property that is computed once. The lock of ``functools.cached_property`` would stop torch.compile."""
-
-    def __init__(self, compute: Callable[[Any], Value]) -> None:
-        self._compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-
-    @overload
-    def __get__(self, instance: object, owner: type) -> Value: ...
-
-    def __get__(self, instance: object | None, owner: type) -> Self | Value:
-        if instance is None:
-            return self
-        value = self._compute(instance)
-        instance.__dict__[self._name] = value  # found before this descriptor from now on
-        return value
 
 
 @dataclass(frozen=True)
@@ -87,22 +63,22 @@ class DataSpec:
         """X, the number of coordinate axes."""
         return len(self.extent)
 
-    @_Lazy
+    @Lazy
     def fields(self) -> tuple[FieldSpec, ...]:
         """Every field once: the inputs, then the targets that are not inputs."""
         return self.inputs + tuple(field for field in self.targets if field not in self.inputs)
 
-    @_Lazy
+    @Lazy
     def channels(self) -> int:
         """Number of channels of all ``fields`` together: what a decoder answers with."""
         return sum(field.channels for field in self.fields)
 
-    @_Lazy
+    @Lazy
     def input_channels(self) -> int:
         """Number of channels that the encoder sees."""
         return sum(field.channels for field in self.inputs)
 
-    @_Lazy
+    @Lazy
     def target_channels(self) -> int:
         """Number of channels that are predicted."""
         return sum(field.channels for field in self.targets)
@@ -142,7 +118,7 @@ class DataSpec:
             return value[..., self._target_slice]
         return torch.cat([value[..., self.channels_of(field.name)] for field in self.targets], dim=-1)
 
-    @_Lazy
+    @Lazy
     def _target_slice(self) -> slice | None:
         parts = [self.channels_of(field.name) for field in self.targets]
         contiguous = all(left.stop == right.start for left, right in pairwise(parts))
@@ -241,7 +217,7 @@ class Points:
         """Whether all rows are the same points in the same memory."""
         return self.batch_size == 1 or self.coords_BNX.stride(0) == 0
 
-    @_Lazy
+    @Lazy
     def length_B1(self) -> Tensor | None:
         """Real points of each row as a (B, 1) tensor; None without padding."""
         if self.lengths is None:
@@ -251,14 +227,14 @@ class Points:
             lengths = lengths.pin_memory()
         return lengths.to(self.device, non_blocking=True)
 
-    @_Lazy
+    @Lazy
     def mask_BN(self) -> Tensor | None:
         """True where a point is real, False where it pads; None without padding."""
         if self.length_B1 is None:
             return None
         return torch.arange(self.num_points, device=self.device) < self.length_B1
 
-    @_Lazy
+    @Lazy
     def locality_order_BN(self) -> Tensor:
         """Points along a Hilbert curve (padding last), from the data set's cache or computed now."""
         if self.order_BN is not None:
@@ -316,7 +292,7 @@ class Queries:
             return Queries()
         return Queries(None, points.mask_BN * (points.num_points / points.length_B1))
 
-    @_Lazy
+    @Lazy
     def _flat_index(self) -> Tensor:
         assert self.index_BQ is not None
         return self.index_BQ.flatten()
@@ -336,7 +312,7 @@ class Queries:
         batch, _, channels = value_BNC.shape
         out_shape = (batch, self.index_BQ.shape[1], channels)
         if value_BNC.stride(0) == 0 or batch == 1:
-            return _rows(value_BNC[0], self._flat_index).view(out_shape)
+            return gather_rows(value_BNC[0], self._flat_index).view(out_shape)
         row_stride, remainder = divmod(value_BNC.stride(0), channels)
         packed = value_BNC.stride(2) == 1 and value_BNC.stride(1) == channels and remainder == 0
         if not packed or value_BNC.requires_grad:
@@ -345,26 +321,12 @@ class Queries:
         else:
             num_rows = row_stride * (batch - 1) + value_BNC.shape[1]
             flat = value_BNC.as_strided((num_rows, channels), (channels, 1))
-        return _rows(flat, self._rows(row_stride)).view(out_shape)
+        return gather_rows(flat, self._rows(row_stride)).view(out_shape)
 
     def mean(self, value_BQ: Tensor) -> Tensor:
         """Weighted mean over query points and batch, in float32 at least: an unbiased estimate over all points."""
         value_BQ = value_BQ.float() if value_BQ.dtype in (torch.float16, torch.bfloat16) else value_BQ
         return value_BQ.mean() if self.weight_BQ is None else (value_BQ * self.weight_BQ).mean()
-
-
-_ROW_AS = {1: torch.int32, 2: torch.int64, 4: torch.complex128}
-"""Numbers of float32 channels whose row is as wide as one element of another type."""
-
-
-def _rows(value_RC: Tensor, index: Tensor) -> Tensor:
-    """Rows by number. On CPU a narrow row is moved as one element, which is faster than as several; same bits."""
-    channels = value_RC.shape[1]
-    whole = value_RC.is_contiguous() and value_RC.storage_offset() % channels == 0 and not value_RC.requires_grad
-    if value_RC.is_cpu and value_RC.dtype == torch.float32 and channels in _ROW_AS and whole:
-        elements = value_RC.view(_ROW_AS[channels]).squeeze(1).index_select(0, index)
-        return elements.unsqueeze(1).view(torch.float32)
-    return value_RC.index_select(0, index)
 
 
 @dataclass(frozen=True, eq=False)

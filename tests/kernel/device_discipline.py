@@ -2,7 +2,8 @@
 
 Every tensor of a step claims to be on a device that is not the CPU. An operation that mixes devices fails, and so does
 one that would need a value on the host (``item``, ``nonzero``, a Python ``if`` on a tensor), because there is none.
-So what passes here neither forgets to move a tensor nor waits for the device, for every term, sampler and model part.
+So what passes here neither forgets to move a tensor nor waits for the device. Not among the cases: the term and the
+sampler ``boundary`` (they look once where the boundary is) and ``divergence`` by autograd.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class RegistrationHooks:
 
 
 class RunHooks:
-    """The life of a run, for callbacks. A hook that nobody implements costs nothing."""
+    """The life of a run, for callbacks. A hook that nobody implements is one empty call."""
 
     @hookspec
     def run_started(self, trainer: Trainer, run_dir: Path) -> None:

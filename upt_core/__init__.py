@@ -6,72 +6,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from upt_core.batch import (
-        Batch,
-        DataSpec,
-        FieldSpec,
-        LatentSpec,
-        Points,
-        Progress,
-        Queries,
-        Trajectories,
-        Trajectory,
-    )
+    from upt_core.batch import Batch
     from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
     from upt_core.experiment import Experiment
     from upt_core.hookspecs import Register, hookimpl
-    from upt_core.kinds import (
-        Approximator,
-        Callback,
-        Dataset,
-        Decoder,
-        Encoder,
-        LossTerm,
-        Metric,
-        Optimizer,
-        Probe,
-        Sampler,
-        Schedule,
-        Split,
-    )
+    from upt_core.kinds import Callback, Dataset, LossTerm, Metric, Optimizer, Probe, Sampler, Schedule, Split
     from upt_core.locality import hilbert_key, hilbert_order
     from upt_core.model import Upt
+    from upt_core.parts import Approximator, Decoder, Encoder
+    from upt_core.points import Points, Queries
+    from upt_core.progress import Progress
+    from upt_core.specs import DataSpec, FieldSpec, LatentSpec
     from upt_core.step import Step
     from upt_core.store import InMemory, cache_dir, split_indices
+    from upt_core.trajectory import Trajectories, Trajectory
 
 _MODULE_OF = {
-    "batch": (
-        "Batch",
-        "DataSpec",
-        "FieldSpec",
-        "LatentSpec",
-        "Points",
-        "Progress",
-        "Queries",
-        "Trajectories",
-        "Trajectory",
-    ),
+    "batch": ("Batch",),
     "errors": ("CheckpointError", "ConfigError", "DataError", "PluginError", "UserError"),
     "experiment": ("Experiment",),
     "hookspecs": ("Register", "hookimpl"),
-    "kinds": (
-        "Approximator",
-        "Callback",
-        "Dataset",
-        "Decoder",
-        "Encoder",
-        "LossTerm",
-        "Metric",
-        "Optimizer",
-        "Probe",
-        "Sampler",
-        "Schedule",
-        "Split",
-    ),
+    "kinds": ("Callback", "Dataset", "LossTerm", "Metric", "Optimizer", "Probe", "Sampler", "Schedule", "Split"),
     "locality": ("hilbert_key", "hilbert_order"),
     "model": ("Upt",),
+    "parts": ("Approximator", "Decoder", "Encoder"),
+    "points": ("Points", "Queries"),
+    "progress": ("Progress",),
+    "specs": ("DataSpec", "FieldSpec", "LatentSpec"),
     "step": ("Step",),
     "store": ("InMemory", "cache_dir", "split_indices"),
+    "trajectory": ("Trajectories", "Trajectory"),
 }
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
 

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from upt_core.batch import DataSpec, LatentSpec
 from upt_core.built import Built
 from upt_core.config import Document
 from upt_core.errors import ConfigError, Problem, UserError
@@ -22,6 +21,7 @@ from upt_core.precision import check_precision, resolve_device
 from upt_core.prepared import PreparedData
 from upt_core.schema import PluginConfig
 from upt_core.sections import ExperimentSettings
+from upt_core.specs import DataSpec, LatentSpec
 
 
 class Assembler:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from upt_core.batch import Points, Queries
+from upt_core.points import Points, Queries
 
 
 @dataclass

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from upt_core.batch import Batch, Progress
+from upt_core.batch import Batch
 from upt_core.errors import UserError
 from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.progress import Progress
 from upt_core.task_bundle import TaskBundle, in_task
 
 

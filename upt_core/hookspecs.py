@@ -11,7 +11,7 @@ import pluggy
 from upt_core.hook_errors import name_raisers
 
 if TYPE_CHECKING:
-    from upt_core.batch import Progress
+    from upt_core.progress import Progress
     from upt_core.trainer import Trainer
 
 PROJECT = "upt_core"

@@ -11,13 +11,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, final
 
-import torch
-from torch import Tensor, nn
-
-from upt_core.batch import Batch, DataSpec, Points, Progress, Queries, Trajectories
-
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from upt_core.batch import Batch
+    from upt_core.parts import Encoder
+    from upt_core.points import Points, Queries
+    from upt_core.progress import Progress
+    from upt_core.specs import DataSpec
     from upt_core.step import Step
+    from upt_core.trajectory import Trajectories
 
 Split = Literal["train", "valid", "test"]
 
@@ -70,6 +74,8 @@ class Sampler(ABC):
         if count < 1:
             raise ValueError(f"{type(self).__name__} asks for {count} query points; at least 1 is needed")
         if count >= points.num_points:
+            from upt_core.points import Queries  # late: kinds are named, and configurations checked, without torch
+
             return Queries.all(points)
         return self.draw(points, count, rng, progress)
 
@@ -116,33 +122,6 @@ class Probe(Protocol):
     def targets(self) -> Iterator[tuple[Points, Tensor]]:
         """(points, target_BNC): the target fields at the first predicted time step, normalised."""
         ...
-
-
-class Encoder(nn.Module, ABC):
-    """Turns input fields at points into latent tokens: (B, N, C) → (B, L, D)."""
-
-    needs_grid: ClassVar[bool] = False
-    """True where the encoder works only on a whole grid; False where it takes any set of points."""
-
-    @abstractmethod
-    def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
-        """latent_BLD of the input fields at these points."""
-
-
-class Approximator(nn.Module, ABC):
-    """Moves latent tokens one time step on: (B, L, D) → (B, L, D)."""
-
-    @abstractmethod
-    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
-        """The latent tokens one time step later."""
-
-
-class Decoder(nn.Module, ABC):
-    """Answers at any query point: latent tokens and coordinates → (B, Q, C)."""
-
-    @abstractmethod
-    def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
-        """decoded_BQC, all channels of ``DataSpec.fields``, normalised. The points do not influence each other."""
 
 
 class LossTerm(ABC):

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import LatentSpec
 from upt_core.kinds import Split
 from upt_core.loader import Batches
 from upt_core.normalize import Normalization
 from upt_core.precision import Precision, autocast
+from upt_core.specs import LatentSpec
 from upt_core.windows import Windows
 
 FORMAT = 1

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from upt_core.batch import Batch, DataSpec, Points
+from upt_core.batch import Batch
 from upt_core.locality import hilbert_order
 from upt_core.normalize import Normalization
+from upt_core.points import Points
 from upt_core.seeding import generator
+from upt_core.specs import DataSpec
 from upt_core.windows import Sample, Windows
 
 

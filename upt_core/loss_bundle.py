@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import Batch, DataSpec, Progress, Queries
+from upt_core.batch import Batch
 from upt_core.feedback import Feedback
 from upt_core.kinds import LossTerm, Sampler, Schedule
 from upt_core.model import Upt
 from upt_core.normalize import Normalization
+from upt_core.points import Queries
+from upt_core.progress import Progress
+from upt_core.specs import DataSpec
 from upt_core.step import Observer, Step
 
 

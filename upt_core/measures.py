@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from upt_core.batch import Batch, Progress
+from upt_core.batch import Batch
 from upt_core.gradients import gradient_norms, gradient_shares
 from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle
 from upt_core.precision import Precision, autocast
 from upt_core.probe import TrainingProbe
+from upt_core.progress import Progress
 from upt_core.sampling_share import sampling_share
 from upt_core.task_batches import TaskBatches
 from upt_core.task_bundle import TaskBundle, in_task

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from upt_core.kinds import Approximator, Decoder, Encoder
+from upt_core.parts import Approximator, Decoder, Encoder
 
 
 class Upt(nn.Module):

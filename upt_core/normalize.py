@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import DataSpec
+from upt_core.specs import DataSpec
 
 SMALL = 1e-12
 

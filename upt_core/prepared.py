@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from upt_core.batch import DataSpec, Trajectories
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset, Split
 from upt_core.loader import Batches
 from upt_core.normalize import Normalization
+from upt_core.specs import DataSpec
 from upt_core.survey import Survey
+from upt_core.trajectory import Trajectories
 from upt_core.windows import Windows
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from upt_core.batch import Batch, Points, Progress
+from upt_core.batch import Batch
 from upt_core.feedback import Feedback
 from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle
+from upt_core.points import Points
 from upt_core.precision import Precision, autocast
+from upt_core.progress import Progress
 from upt_core.seeding import generator
 
 RELATIVE_STEP = 1e-3

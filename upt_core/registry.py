@@ -157,10 +157,24 @@ class Registry:
 
 def kind_class(kind: Kind) -> type:
     """The abstract class of a kind."""
-    from upt_core import kinds  # late: the registry is read without torch, classes need it
-
-    cls: type = getattr(kinds, "LossTerm" if kind == "loss" else kind.capitalize())
+    cls: type = getattr(importlib.import_module(_module_of(kind)), class_name(kind))
     return cls
+
+
+def class_name(kind: Kind) -> str:
+    """The name of a kind's abstract class."""
+    return "LossTerm" if kind == "loss" else kind.capitalize()
+
+
+def kind_of_class(cls: type) -> Kind | None:
+    """The kind whose abstract class this is. Imports nothing."""
+    same = (kind for kind in KINDS if (cls.__module__, cls.__qualname__) == (_module_of(kind), class_name(kind)))
+    return next(same, None)
+
+
+def _module_of(kind: Kind) -> str:
+    """Where a kind's abstract class is. The parts of a model are torch modules; the other kinds need no torch."""
+    return "upt_core.parts" if kind in ("encoder", "approximator", "decoder") else "upt_core.kinds"
 
 
 def with_article(kind: Kind) -> str:

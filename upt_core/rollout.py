@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from upt_core.batch import Batch, DataSpec
+from upt_core.batch import Batch
 from upt_core.model import Upt
+from upt_core.specs import DataSpec
 
 Space = Literal["latent", "physical"]
 

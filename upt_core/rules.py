@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from upt_core.config import Document
 from upt_core.errors import Problem
-from upt_core.kinds import Encoder, FixedValue, LossTerm
+from upt_core.kinds import FixedValue, LossTerm
 from upt_core.run_length import too_short
 from upt_core.sections import ExperimentSettings
 from upt_core.yaml_text import Keys
+
+if TYPE_CHECKING:
+    from upt_core.parts import Encoder
 
 
 def broken_rules(settings: ExperimentSettings, document: Document) -> list[Problem]:

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from upt_core.batch import Progress
 from upt_core.errors import UserError
 from upt_core.hookspecs import hookimpl
+from upt_core.progress import Progress
 from upt_core.schema import PluginConfig
 from upt_core.yaml_text import dump_yaml
 

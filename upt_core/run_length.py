@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from upt_core.batch import Progress
 from upt_core.config import Document
 from upt_core.explain import DEFAULT, explain
 from upt_core.kinds import FixedValue, Schedule
 from upt_core.overrides import COMMAND_LINE
+from upt_core.progress import Progress
 from upt_core.sections import ExperimentSettings
 from upt_core.yaml_text import Keys
 

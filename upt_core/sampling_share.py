@@ -8,8 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from upt_core.batch import Batch, Progress
+from upt_core.batch import Batch
 from upt_core.loss_bundle import LossBundle
+from upt_core.progress import Progress
 
 _FIRST_RANK = 1 << 20
 """Draws are told apart by the rank, which changes nothing but query points; real ranks are smaller."""

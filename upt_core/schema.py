@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from upt_core.errors import PluginError
 from upt_core.kinds import FixedValue
-from upt_core.registry import KINDS, Entry, Kind, Registry, kind_class, with_article
+from upt_core.registry import Entry, Kind, Registry, kind_of_class, with_article
 from upt_core.shown import shown
 from upt_core.signature import Signature, parameter_descriptions, read_signature
 
@@ -160,9 +160,9 @@ def as_config(annotation: Any) -> Any:
 
 
 def _class_as_config(cls: type) -> Any:
-    for kind in KINDS:
-        if cls is kind_class(kind):
-            return Annotated[Any, Plugin(kind)]
+    kind = kind_of_class(cls)
+    if kind is not None:
+        return Annotated[Any, Plugin(kind)]
     if cls is float:
         return Annotated[float, Strict(), AllowInfNan(False)]
     if cls in _SCALARS:

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, Field, NonNegativeInt, PositiveInt, Strict
 
-from upt_core.batch import LatentSpec
 from upt_core.kinds import FixedValue
 from upt_core.schema import Plugin, Section
+from upt_core.specs import LatentSpec
 
 AnyPlugin = Any
 StrictBool = Annotated[bool, Strict()]

@@ -10,10 +10,10 @@ from typing import Any, get_type_hints
 
 import docstring_parser
 
-from upt_core.batch import DataSpec, LatentSpec
 from upt_core.errors import PluginError
 from upt_core.kinds import FixedValue
 from upt_core.registry import Entry, Kind
+from upt_core.specs import DataSpec, LatentSpec
 
 RUNTIME_TYPES: tuple[type, ...] = (DataSpec, LatentSpec)
 """Constructor parameters of these types are supplied by upt and cannot be written in YAML."""

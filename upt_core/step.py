@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from upt_core.batch import Batch, DataSpec, Points, Progress, Queries
+from upt_core.batch import Batch
 from upt_core.kinds import Sampler
 from upt_core.model import Upt
 from upt_core.normalize import Normalization
+from upt_core.points import Points, Queries
+from upt_core.progress import Progress
 from upt_core.seeding import generator
+from upt_core.specs import DataSpec
 
 Observer = Callable[[Points, Queries, Tensor], None]
 Value = TypeVar("Value")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from upt_core.batch import Trajectory
 from upt_core.kinds import Split
+from upt_core.trajectory import Trajectory
 
 
 class InMemory:

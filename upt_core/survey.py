@@ -7,9 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from upt_core.batch import DataSpec, Trajectories, Trajectory
 from upt_core.errors import DataError
 from upt_core.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
+from upt_core.specs import DataSpec
+from upt_core.trajectory import Trajectories, Trajectory
 
 SAME = 1e-3
 """Time steps that differ by less than this fraction count as equal."""

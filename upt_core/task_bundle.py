@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from torch import nn
 
-from upt_core.batch import Batch, Progress
+from upt_core.batch import Batch
 from upt_core.kinds import Sampler
 from upt_core.loss_bundle import LossBundle, Losses, WeightedTerm
 from upt_core.model import Upt
+from upt_core.progress import Progress
 
 
 class TaskModel(nn.Module):

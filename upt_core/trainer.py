@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from upt_core import checkpoint
-from upt_core.batch import Batch, Progress
+from upt_core.batch import Batch
 from upt_core.ema import Ema
 from upt_core.errors import CheckpointError, UserError
 from upt_core.interrupt import Interrupt
@@ -24,6 +24,7 @@ from upt_core.means import Means
 from upt_core.measures import Scalars, Setting, measures_of_epoch, refresh_samplers
 from upt_core.plan import Plan, State
 from upt_core.precision import autocast
+from upt_core.progress import Progress
 from upt_core.task_batches import TaskBatches
 from upt_core.task_bundle import TaskBundle
 

@@ -9,9 +9,10 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from upt_core.batch import DataSpec, Trajectories, Trajectory
 from upt_core.errors import DataError
 from upt_core.normalize import condition_rows
+from upt_core.specs import DataSpec
+from upt_core.trajectory import Trajectories, Trajectory
 
 
 @dataclass(frozen=True)

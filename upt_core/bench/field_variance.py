@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upt_core.batch import Points
 from upt_core.bench.fields import Field, fields
 from upt_core.bench.probe import GivenValues
 from upt_core.bench.results import Figure, Results
 from upt_core.bench.setting import PROGRESS, Setting
 from upt_core.kinds import Sampler
+from upt_core.points import Points
 
 DRAWS = 4000
 """The ratio of variances is then within 5 % (one standard deviation: 2.3 %)."""

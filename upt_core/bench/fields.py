@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from upt_core.batch import Points, Trajectory
 from upt_core.bench.setting import Setting
 from upt_core.kinds import Dataset
 from upt_core.locality import hilbert_order
+from upt_core.points import Points
+from upt_core.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import Batch, DataSpec, FieldSpec, LatentSpec, Points, Progress
+from upt_core.batch import Batch
 from upt_core.bench.fields import scattered_points
 from upt_core.bench.probe import GivenValues
 from upt_core.bench.setting import Setting
-from upt_core.kinds import Approximator, Encoder, FixedValue, Sampler
+from upt_core.kinds import FixedValue, Sampler
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.model import Upt
+from upt_core.parts import Approximator, Encoder
+from upt_core.points import Points
+from upt_core.progress import Progress
 from upt_core.seeding import generator
+from upt_core.specs import DataSpec, FieldSpec, LatentSpec
 
 LATENT = LatentSpec(tokens=16, dim=48)
 LEARNING_RATE = 3e-3

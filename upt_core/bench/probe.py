@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from upt_core.batch import Points
+from upt_core.points import Points
 
 
 class GivenValues:

@@ -10,8 +10,9 @@ from typing import Any, cast
 import torch
 
 from upt_core import plugins
-from upt_core.batch import Points, Progress
 from upt_core.kinds import Dataset, Sampler
+from upt_core.points import Points
+from upt_core.progress import Progress
 from upt_core.registry import Registry
 
 PROGRESS = Progress(epoch=5, num_epochs=10, step=500, position=5.0)

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from upt_core.batch import Progress
 from upt_core.bench.accuracy import burgers, darcy
 from upt_core.bench.results import Figure, Results
 from upt_core.bench.setting import Setting
@@ -14,6 +13,7 @@ from upt_core.built import Built
 from upt_core.experiment import Experiment
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.progress import Progress
 from upt_core.sampling_share import sampling_share
 
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upt_core.batch import Points, Queries
 from upt_core.bench.clock import Action, medians
 from upt_core.bench.probe import GivenValues
 from upt_core.bench.results import Figure, Results
 from upt_core.bench.rivals import block_loop, numpy_choice, permutation
 from upt_core.bench.setting import PROGRESS, Setting, grid_without_memory
 from upt_core.kinds import Sampler
+from upt_core.points import Points, Queries
 
 COUNT = 2048
 EXPONENTS = (12, 15, 18, 20, 22, 24, 27)

@@ -20,7 +20,7 @@ from upt_core.cli.text import count, duration, number
 from upt_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from upt_core.batch import Progress
+    from upt_core.progress import Progress
     from upt_core.trainer import Trainer
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from upt_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from upt_core.batch import Progress
+    from upt_core.progress import Progress
     from upt_core.trainer import Trainer
 
 

@@ -19,7 +19,7 @@ from upt_core.sweep.space import Point
 from upt_core.sweep.study import ERROR, FOLDER, Study
 
 if TYPE_CHECKING:
-    from upt_core.batch import Progress
+    from upt_core.progress import Progress
     from upt_core.trainer import Trainer
 
 

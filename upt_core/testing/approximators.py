@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import DataSpec, LatentSpec
-from upt_core.kinds import Approximator
+from upt_core.parts import Approximator
+from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.failure import require
 from upt_core.testing.made_up_data import BATCH, CONDITION, grid
 from upt_core.testing.parts import Inputs, Trial, check_part, near

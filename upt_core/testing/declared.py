@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from upt_core.batch import Progress
+from upt_core.progress import Progress
 
 Level = Literal["fast", "thorough"]
 Kind = Literal["grid", "scattered", "padded"]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import DataSpec, LatentSpec
-from upt_core.kinds import Encoder
+from upt_core.parts import Encoder
+from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.declared import Kind
 from upt_core.testing.failure import require
 from upt_core.testing.made_up_data import Case, grid, scattered

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from upt_core.batch import Batch, Points, Progress, Queries
+from upt_core.batch import Batch
 from upt_core.kinds import LossTerm, Sampler
+from upt_core.points import Points, Queries
+from upt_core.progress import Progress
 from upt_core.testing.failure import require
 from upt_core.testing.loss_trial import step_of, value_of
 from upt_core.testing.made_up_data import Case

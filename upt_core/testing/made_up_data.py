@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from upt_core.batch import Batch, DataSpec, FieldSpec, Points
+from upt_core.batch import Batch
+from upt_core.points import Points
+from upt_core.specs import DataSpec, FieldSpec
 
 BATCH = 3
 GRIDS: dict[int, tuple[int, ...]] = {1: (16,), 2: (8, 8), 3: (4, 4, 4)}

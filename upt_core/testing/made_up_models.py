@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from upt_core.batch import Batch, DataSpec, Points
-from upt_core.kinds import Approximator, Decoder, Encoder
+from upt_core.batch import Batch
 from upt_core.model import Upt
+from upt_core.parts import Approximator, Decoder, Encoder
+from upt_core.points import Points
+from upt_core.specs import DataSpec
 
 TOKENS, WIDTH = 4, 8
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from upt_core.batch import Points, Progress
 from upt_core.kinds import Sampler
+from upt_core.points import Points
+from upt_core.progress import Progress
 from upt_core.testing.declared import Kind
 
 

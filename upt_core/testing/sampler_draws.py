@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from upt_core.batch import Points, Progress, Queries
 from upt_core.kinds import Sampler
+from upt_core.points import Points, Queries
+from upt_core.progress import Progress
 from upt_core.testing.declared import Declared
 from upt_core.testing.failure import ConformanceError, require
 from upt_core.testing.point_sets import PointSet, trained

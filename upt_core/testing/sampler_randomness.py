@@ -9,8 +9,8 @@ import random
 import numpy as np
 import torch
 
-from upt_core.batch import Queries
 from upt_core.kinds import Sampler
+from upt_core.points import Queries
 from upt_core.testing.declared import Declared
 from upt_core.testing.failure import ConformanceError, require
 from upt_core.testing.point_sets import PointSet, made_up_errors, trained

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from upt_core.batch import Progress
 from upt_core.kinds import Sampler
+from upt_core.progress import Progress
 from upt_core.testing.declared import MIDDLE, Declared, Kind, Level
 from upt_core.testing.sampler_cost import check_cost
 from upt_core.testing.sampler_draws import check_count, check_draws

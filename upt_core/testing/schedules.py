@@ -7,8 +7,8 @@ import math
 
 import torch
 
-from upt_core.batch import Progress
 from upt_core.kinds import Schedule
+from upt_core.progress import Progress
 from upt_core.testing.failure import ConformanceError, require
 
 _STEPS = 7

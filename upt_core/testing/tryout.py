@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from upt_core import testing
-from upt_core.batch import DataSpec, LatentSpec
 from upt_core.errors import PluginError
 from upt_core.plugins import installed
 from upt_core.registry import Entry, Kind, Registry
 from upt_core.schema import PluginConfig, plugin_model
 from upt_core.signature import REQUIRED, RUNTIME_KINDS
+from upt_core.specs import DataSpec, LatentSpec
 
 MARK = "upt-tryout "
 """Begins each line of results; what plugins print themselves does not."""

@@ -1,0 +1,126 @@
+"""What is known of data and latent state before anything is read or built. Imports no torch: configurations need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from upt_core.lazy import Lazy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """A physical field: its name and how many channels it has (1 for a scalar, X for a vector)."""
+
+    name: str
+    channels: int = 1
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What is known of a data set before training: fields, axes, shape. Models and losses are built from it.
+
+    Channels are concatenated in the order of ``fields``: the inputs first, then those targets that are not inputs.
+    The decoder answers for all of ``fields``; ``inputs_of`` and ``targets_of`` pick from its answer.
+
+    Args:
+        inputs: the fields that the encoder sees.
+        targets: the fields that the model predicts. The same as the inputs where a state moves through time.
+        extent: physical length of each axis. Coordinates that models see are scaled to [0, 1] by it.
+        periodic: for each axis, whether the domain wraps around.
+        grid_shape: points along each axis of a regular grid, row-major; None for scattered points.
+        condition: names of the conditioning values (time step, viscosity, …), P of them.
+        steady: True where there is no time: one input, one solution.
+        origin: physical coordinates of the domain's low corner; None: the points' bounding box is centred in it.
+    """
+
+    inputs: tuple[FieldSpec, ...]
+    targets: tuple[FieldSpec, ...]
+    extent: tuple[float, ...]
+    periodic: tuple[bool, ...]
+    grid_shape: tuple[int, ...] | None = None
+    condition: tuple[str, ...] = ()
+    steady: bool = False
+    origin: tuple[float, ...] | None = None
+
+    @property
+    def num_axes(self) -> int:
+        """X, the number of coordinate axes."""
+        return len(self.extent)
+
+    @Lazy
+    def fields(self) -> tuple[FieldSpec, ...]:
+        """Every field once: the inputs, then the targets that are not inputs."""
+        return self.inputs + tuple(field for field in self.targets if field not in self.inputs)
+
+    @Lazy
+    def channels(self) -> int:
+        """Number of channels of all ``fields`` together: what a decoder answers with."""
+        return sum(field.channels for field in self.fields)
+
+    @Lazy
+    def input_channels(self) -> int:
+        """Number of channels that the encoder sees."""
+        return sum(field.channels for field in self.inputs)
+
+    @Lazy
+    def target_channels(self) -> int:
+        """Number of channels that are predicted."""
+        return sum(field.channels for field in self.targets)
+
+    def channels_of(self, name: str, among: tuple[FieldSpec, ...] | None = None) -> slice:
+        """The channels of one field among ``fields`` (or among the given fields).
+
+        Raises:
+            ValueError: no field has this name; the message lists those there are.
+        """
+        start = 0
+        for field in self.fields if among is None else among:
+            if field.name == name:
+                return slice(start, start + field.channels)
+            start += field.channels
+        known = ", ".join(field.name for field in (self.fields if among is None else among))
+        raise ValueError(f"no field is called {name!r}; the data set has: {known}")
+
+    def inputs_of(self, value: Tensor) -> Tensor:
+        """The input channels of a tensor whose last axis holds all ``channels``."""
+        return value[..., : self.input_channels]
+
+    def next_input(self, input_BNC: Tensor, target_BNC: Tensor) -> Tensor:
+        """The encoder's input one time step on: targets where they are inputs, and what does not change in time."""
+        if self.inputs == self.targets:
+            return target_BNC
+        parts = []
+        for field in self.inputs:
+            moves = field in self.targets
+            value, among = (target_BNC, self.targets) if moves else (input_BNC, self.inputs)
+            parts.append(value[..., self.channels_of(field.name, among)])
+        import torch
+
+        return torch.cat(parts, dim=-1)
+
+    def targets_of(self, value: Tensor) -> Tensor:
+        """The target channels of a tensor whose last axis holds all ``channels``."""
+        if self._target_slice is not None:
+            return value[..., self._target_slice]
+        import torch
+
+        return torch.cat([value[..., self.channels_of(field.name)] for field in self.targets], dim=-1)
+
+    @Lazy
+    def _target_slice(self) -> slice | None:
+        parts = [self.channels_of(field.name) for field in self.targets]
+        contiguous = all(left.stop == right.start for left, right in pairwise(parts))
+        return slice(parts[0].start, parts[-1].stop) if contiguous else None
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """Shape of the latent state: ``tokens`` latent tokens (L) of width ``dim`` (D)."""
+
+    tokens: int
+    dim: int

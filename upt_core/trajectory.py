@@ -1,0 +1,42 @@
+"""What a data set gives: trajectories in physical units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One simulation, or a window of it, in physical units.
+
+    Args:
+        fields: name → (T, N, C) floats. A field that does not change in time has T = 1.
+        coords_NX: physical coordinates of the points, row-major for a grid.
+        time_T: physical times of the steps.
+        condition: conditioning values by name, as in ``DataSpec.condition``; the time step is added by upt.
+        point_set: which point set this is; trajectories with equal numbers share their coordinates.
+    """
+
+    fields: dict[str, Tensor]
+    coords_NX: Tensor
+    time_T: Tensor
+    condition: dict[str, float]
+    point_set: int = 0
+
+
+class Trajectories(Protocol):
+    """The trajectories of one split. ``read`` may be lazy: it is asked only for the time steps that are needed."""
+
+    def __len__(self) -> int: ...
+
+    def num_times(self, index: int) -> int:
+        """Number of time steps of a trajectory."""
+        ...
+
+    def read(self, index: int, start: int, stop: int) -> Trajectory:
+        """Time steps start ≤ t < stop of one trajectory; fields that are constant in time come with T = 1."""
+        ...

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from upt_core.errors import PluginError
 from upt_core.registry import Kind, Registry
-from upt_core.schema import Plugin, plugin_model
+from upt_core.schema import Plugin, model_named
 from upt_core.sections import ExperimentSettings
 from upt_core.yaml_text import Keys
 
@@ -79,7 +79,7 @@ def _model(annotation: Any, data: Any, registry: Registry) -> Model | None:
             return option
         if isinstance(option, Plugin) and isinstance(name, str):
             try:
-                return plugin_model(registry.find(option.kind, name))
+                return model_named(registry, option.kind, name)
             except PluginError:
                 return None
     return None

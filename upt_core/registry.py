@@ -103,10 +103,15 @@ class BrokenPlugin:
 
 @dataclass
 class Registry:
-    """What is installed. A broken or doubly claimed name stops only those who ask for it."""
+    """What is installed. A broken or doubly claimed name stops only those who ask for it.
+
+    Args:
+        outlined: whether plugins are known by their source text alone, so that none is imported.
+    """
 
     entries: dict[tuple[Kind, str], list[Entry]] = field(default_factory=dict)
     broken: list[BrokenPlugin] = field(default_factory=list)
+    outlined: bool = False
 
     def register(self, entry: Entry) -> None:
         """Adds a plugin. A second claim of a name is kept, and refused when the name is used."""

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from upt_core.errors import PluginError
 from upt_core.kinds import FixedValue
+from upt_core.outline import outline
 from upt_core.registry import Entry, Kind, Registry, kind_of_class, with_article
 from upt_core.shown import shown
 from upt_core.signature import Signature, parameter_descriptions, read_signature
@@ -40,7 +41,10 @@ class Section(BaseModel):
 
 
 class PluginConfig(Section):
-    """A validated ``{name: …, …}``: what ``build`` makes an object of."""
+    """A validated ``{name: …, …}``: what ``build`` makes an object of.
+
+    ``plugin`` is the class; a model that was made from source text has none, and builds nothing.
+    """
 
     kind: ClassVar[Kind]
     entry: ClassVar[Entry]
@@ -97,7 +101,7 @@ class Plugin:
         assert info.context is not None, "validate through upt_core.settings.validate"
         registry: Registry = info.context["registry"]
         config = _model(registry, self.kind, name).model_validate(dict(value), context=info.context)
-        if self.kind in BUILT_WHEN_CHECKED and not config.needs_runtime():
+        if self.kind in BUILT_WHEN_CHECKED and not registry.outlined and not config.needs_runtime():
             try:
                 config.build()
             except ValueError as error:
@@ -118,8 +122,22 @@ def plugin_model(entry: Entry) -> type[PluginConfig]:
     Raises:
         PluginError: the class cannot be imported, or its signature cannot be written in YAML.
     """
-    own_fields = dict(_KIND_FIELDS.get(entry.kind, {}))
-    signature = read_signature(entry, ["name", *own_fields])
+    model = _model_of(entry, read_signature(entry, _reserved(entry.kind)))
+    model.plugin = entry.load()
+    return model
+
+
+@cache
+def outlined_model(entry: Entry) -> type[PluginConfig]:
+    """The same model from the source text, so that nothing is imported; where that is not plain, ``plugin_model``."""
+    signature = outline(entry, _reserved(entry.kind))
+    try:
+        return plugin_model(entry) if signature is None else _model_of(entry, signature)
+    except PluginError:
+        return plugin_model(entry)
+
+
+def _model_of(entry: Entry, signature: Signature) -> type[PluginConfig]:
     fields: dict[str, Any] = {"name": (str, Field(entry.name, description=f"the {entry.kind}'s name"))}
     for parameter in signature.parameters:
         try:
@@ -128,8 +146,9 @@ def plugin_model(entry: Entry) -> type[PluginConfig]:
             raise PluginError(f"{entry}: parameter {parameter.name!r} cannot be written in YAML: {error}") from error
         field = Field(parameter.default, alias=parameter.name, description=parameter.description)
         fields[_field(parameter.name)] = (annotation, field)
+    own_fields = _KIND_FIELDS.get(entry.kind, {})
     model = create_model(f"{entry.kind}:{entry.name}", __base__=PluginConfig, **fields, **own_fields)
-    model.kind, model.entry, model.plugin, model.signature = entry.kind, entry, signature.cls, signature
+    model.kind, model.entry, model.signature = entry.kind, entry, signature
     return model
 
 
@@ -199,9 +218,19 @@ def _field(parameter: str) -> str:
     return f"argument_{parameter}" if taken else parameter
 
 
+def model_named(registry: Registry, kind: Kind, name: str) -> type[PluginConfig]:
+    """The model of the plugin of this kind and name; see ``Registry.find`` and ``plugin_model`` for the errors."""
+    entry = registry.find(kind, name)
+    return outlined_model(entry) if registry.outlined else plugin_model(entry)
+
+
+def _reserved(kind: Kind) -> list[str]:
+    return ["name", *_KIND_FIELDS.get(kind, {})]
+
+
 def _model(registry: Registry, kind: Kind, name: str) -> type[PluginConfig]:
     try:
-        return plugin_model(registry.find(kind, name))
+        return model_named(registry, kind, name)
     except PluginError as error:
         raise _error(str(error), "refused") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -37,9 +37,23 @@ class Parameter:
 class Signature:
     """A constructor: what YAML supplies, and what upt supplies (name → type)."""
 
-    cls: type
     parameters: tuple[Parameter, ...]
     runtime: dict[str, type]
+
+
+@dataclass(frozen=True)
+class Constructor:
+    """What a constructor says of itself, before it is known whether YAML can supply it.
+
+    Args:
+        parameters: without ``self``.
+        hints: the parameters' annotations as types.
+        descriptions: one line for each parameter that the docstrings describe.
+    """
+
+    parameters: Mapping[str, inspect.Parameter]
+    hints: Mapping[str, Any]
+    descriptions: Mapping[str, str]
 
 
 def read_signature(entry: Entry, reserved: Sequence[str]) -> Signature:
@@ -52,17 +66,26 @@ def read_signature(entry: Entry, reserved: Sequence[str]) -> Signature:
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise PluginError(f"{entry} cannot be used: {cls.__name__} lacks the methods {missing}")
-    hints, descriptions = _hints(entry, cls), parameter_descriptions(cls)
+    return signature_of(entry, Constructor(_parameters(cls), _hints(entry, cls), parameter_descriptions(cls)), reserved)
+
+
+def signature_of(entry: Entry, constructor: Constructor, reserved: Sequence[str]) -> Signature:
+    """The signature of a constructor, checked.
+
+    Raises:
+        PluginError: a parameter cannot be written in YAML.
+    """
     parameters: list[Parameter] = []
     runtime: dict[str, type] = {}
-    for name, parameter in _parameters(cls).items():
+    hints = constructor.hints
+    for name, parameter in constructor.parameters.items():
         _check(entry, parameter, hints, reserved)
         if hints[name] in RUNTIME_TYPES:
             runtime[name] = hints[name]
         else:
             default = REQUIRED if parameter.default is inspect.Parameter.empty else parameter.default
-            parameters.append(Parameter(name, hints[name], default, descriptions.get(name)))
-    return Signature(cls, tuple(parameters), runtime)
+            parameters.append(Parameter(name, hints[name], default, constructor.descriptions.get(name)))
+    return Signature(tuple(parameters), runtime)
 
 
 def summary(cls: type) -> str:
@@ -72,8 +95,13 @@ def summary(cls: type) -> str:
 
 def parameter_descriptions(cls: type) -> dict[str, str]:
     """One line for each constructor parameter, from the docstrings' ``Args``."""
+    return described((cls.__doc__, _constructor(cls).__doc__))
+
+
+def described(docstrings: Iterable[str | None]) -> dict[str, str]:
+    """One line for each parameter that the ``Args`` of docstrings describe."""
     found: dict[str, str] = {}
-    for doc in (cls.__doc__, _constructor(cls).__doc__):
+    for doc in docstrings:
         for parameter in docstring_parser.parse(doc or "").params:
             found[parameter.arg_name] = " ".join((parameter.description or "").split())
     return found

@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt
 from upt_core import ConfigError
 from upt_core.config import read
 from upt_core.owners import keys_of, owner_of
+from upt_core.quick_check import check_quickly
 from upt_core.registry import Registry
 from upt_core.settings import validate
 from upt_core.yaml_text import Keys, dump_yaml
@@ -132,6 +133,9 @@ def test_every_mutant_is_refused_with_a_place(
     with pytest.raises(ConfigError, match=place) as caught:
         validate(read(path), registry)
     assert all(re.search(place, str(problem)) and problem.message for problem in caught.value.problems)
+    with pytest.raises(ConfigError) as quick:  # the same is found without importing a plugin
+        check_quickly(read(path), registry)
+    assert quick.value.problems == caught.value.problems
 
 
 def test_dumped_configurations_are_right_as_long_as_nobody_spoils_them(tmp_path: Path, registry: Registry) -> None:

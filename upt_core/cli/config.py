@@ -36,9 +36,11 @@ def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: b
         document = read_config(config, overrides)
         from upt_core.explain import explain
         from upt_core.plugins import installed
+        from upt_core.quick_check import check_quickly
         from upt_core.settings import as_plain, validate
         from upt_core.yaml_text import dump_yaml
 
+        check_quickly(document, installed())
         settings = validate(document, installed())
     if origins:
         explained = explain(document, settings)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from upt_core import plugins
 from upt_core.convert import read_either
 from upt_core.doctor import built_in
 
 if TYPE_CHECKING:
     from upt_core.config import Document
     from upt_core.experiment import Experiment
+    from upt_core.registry import Registry
 
 
 def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Document:
@@ -31,7 +33,7 @@ def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Document:
 
 
 def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: bool = True) -> Experiment:
-    """The experiment of a file. What is wrong with the file's form is said before anything heavy is imported.
+    """The experiment of a file. What is wrong with its form is said before anything heavy is imported.
 
     Args:
         third_party: False: with the plugins of upt alone; nobody else's code is imported.
@@ -40,6 +42,15 @@ def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: 
         ConfigError: with every problem and its place.
     """
     document = read_config(path, overrides)
+    registry = plugins_to_use(third_party)
+    from upt_core.quick_check import check_quickly
+
+    check_quickly(document, registry)
     from upt_core.experiment import Experiment
 
-    return Experiment.from_document(document, Path(path).stem, None if third_party else built_in())
+    return Experiment.from_document(document, Path(path).stem, registry)
+
+
+def plugins_to_use(third_party: bool) -> Registry:
+    """The plugins of this installation, or those of upt alone."""
+    return plugins.installed() if third_party else built_in()

@@ -10,6 +10,7 @@ def register_samplers(register: Register) -> None:
     """Registers the samplers by path: none is imported before it is used."""
     register("uniform", "upt_samplers.uniform:Uniform")
     register("stratified", "upt_samplers.stratified:Stratified")
+    register("sobol", "upt_samplers.sobol:Sobol")
     register("ratio", "upt_samplers.ratio:Ratio")
     register("cosine", "upt_samplers.cosine:Cosine")
     register("linear", "upt_samplers.linear:Linear")

@@ -105,6 +105,7 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("dataset", "points"): Case(point_file),
     ("sampler", "uniform"): Case(),
     ("sampler", "stratified"): Case(),
+    ("sampler", "sobol"): Case({}, {"distinct": False}),
     ("sampler", "ratio"): Case({"ratio": 0.3}),
     ("sampler", "cosine"): Case(),
     ("sampler", "linear"): Case(),

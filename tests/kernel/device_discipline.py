@@ -105,6 +105,7 @@ ON_GRIDS = {"spectral": {"name": "spectral"}, "grid": {"name": "divergence", "fi
 SAMPLERS: list[dict[str, Any]] = [
     {"name": "uniform", "num_queries": 8},
     {"name": "stratified", "num_queries": 8},
+    {"name": "sobol", "num_queries": 8},
     {"name": "ratio", "ratio": 0.5},
     {"name": "cosine", "start_epoch": 0, "end_ratio": 0.25},
     {"name": "linear", "start_epoch": 0, "end_ratio": 0.25},
@@ -117,6 +118,7 @@ CASES: dict[str, dict[str, Any]] = {
         f"{sampler['name']} at scattered points": {"sampler": sampler, "data": SCATTERED, "model": SUPERNODE}
         for sampler in SAMPLERS
     },
+    "sobol on a plane": {"sampler": {"name": "sobol", "num_queries": 8}, "data": PLANE, "model": GRID},
     "every term on a grid": {"data": PLANE, "model": GRID, "losses": {**ANYWHERE, **ON_GRIDS}},
     "every term at scattered points": {"data": SCATTERED, "model": SUPERNODE, "losses": ANYWHERE},
     "all points": {"sampler": None, "data": SCATTERED, "model": SUPERNODE},

@@ -36,6 +36,7 @@ def test_trains_in_every_precision(cuda: torch.device, tiny: Tiny, run_dir: Path
 SAMPLERS: list[dict[str, Any]] = [
     {"name": "uniform", "num_queries": 8},
     {"name": "stratified", "num_queries": 8},
+    {"name": "sobol", "num_queries": 8},
     {"name": "ratio", "ratio": 0.5},
     {"name": "cosine", "start_epoch": 0, "end_ratio": 0.25},
     {"name": "importance", "num_queries": 8},

@@ -22,6 +22,7 @@ NUM_DRAWS, LIMIT = 600, 5.0
 SAMPLERS: dict[str, dict[str, Any]] = {
     "uniform": {"name": "uniform", "num_queries": 10},
     "stratified": {"name": "stratified", "num_queries": 10},
+    "sobol": {"name": "sobol", "num_queries": 10},
     "stratified, independent": {"name": "stratified", "num_queries": 7, "coupling": "independent"},
     "ratio": {"name": "ratio", "ratio": 0.3},
     "ratio of stratified": {"name": "ratio", "ratio": 0.3, "base": {"name": "stratified"}},

@@ -19,6 +19,7 @@ EVERY_POINT = {"growth": 2}
 CASES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "uniform": [({}, {})],
     "stratified": [({}, {}), ({"coupling": "independent"}, {})],
+    "sobol": [({}, {"distinct": False}), ({"coupling": "independent"}, {"distinct": False})],
     "ratio": [({"ratio": 0.3}, {}), ({"ratio": 1.0, "base": Stratified()}, {})],
     "cosine": [({"base": Stratified()}, {})],
     "linear": [({}, {})],

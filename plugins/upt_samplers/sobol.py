@@ -1,0 +1,64 @@
+"""Low-discrepancy sampling of grids: query points spread more evenly than one in each of Q pieces."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from upt_core import Points, Progress, Queries, Sampler
+from upt_samplers.bounds import at_least
+from upt_samplers.digital_net import BITS, MAX_AXES, scrambled_net
+from upt_samplers.integers import Coupling
+from upt_samplers.snake import ravel
+from upt_samplers.stratified import Stratified
+
+
+class Sobol(Sampler):
+    """On a grid of 2 or 3 axes the first Q points of a Sobol sequence, scrambled anew for each row; else stratified.
+
+    All weights are 1, and each grid point is drawn Q/N times in the mean. At Q a power of two the points are spread
+    evenly over all blocks of a size at once, wide, tall and square; the smoother the loss, the more of ``stratified``'s
+    variance that takes away. The price: where a side of the grid is no power of two (or on 3 axes), points repeat,
+    which costs variance from a quarter of all points on. Time is O(Q), below that of ``stratified``, for any N.
+
+    Points of other kinds (scattered, padded, grids of 1 axis or more than 3) are drawn as by ``stratified``, which on 1
+    axis has the same variance at Q = 2^m, a lower one at other Q, and no repeats.
+
+    Args:
+        num_queries: query points per sample; best a power of two, 256 to 4096 are usual. From the number of points on,
+            all are used.
+        coupling: latin = the samples of a batch take their points from one sequence and fill each other's gaps;
+            independent = samples do not know of each other.
+    """
+
+    def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 2048, coupling: Coupling = "latin") -> None:
+        at_least("num_queries", num_queries, 1)
+        self.elsewhere = Stratified(num_queries, coupling)
+        self.num_queries = num_queries
+        self.coupling: Coupling = coupling
+
+    @property
+    def needs_order(self) -> bool:
+        """True: scattered points are visited along their locality order."""
+        return True
+
+    def count(self, num_points: int, progress: Progress) -> int:
+        """Q, constant."""
+        return self.num_queries
+
+    def draw(self, points: Points, count: int, rng: torch.Generator, progress: Progress) -> Queries:
+        """Q points of each row; see ``digital_net`` for the algorithm.
+
+        Coordinate x of the scrambled point, uniform over the multiples of 2^-53, becomes place floor(n x) of an axis of
+        n: all places are equally likely, but for n / 2^52 of their probability where n is no power of two. Where all
+        sides are powers of two, on 2 axes, grid points are elementary intervals of volume 1/N: Q ≤ N points of the
+        sequence are distinct.
+        """
+        shape = tuple(length for length in points.grid_shape or () if length > 1)
+        if points.lengths is not None or not 2 <= len(shape) <= MAX_AXES:
+            return self.elsewhere.draw(points, count, rng, progress)
+        net_BXQ = scrambled_net(len(shape), count, points.batch_size, rng, self.coupling).double() * 2.0**-BITS
+        places = [(net_BQ * length).long() for net_BQ, length in zip(net_BXQ.unbind(1), shape, strict=True)]
+        return Queries(ravel(places, shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,28 @@ def test_a_parameter_that_yaml_cannot_name() -> None:
 def test_a_kind_that_is_none() -> None:
     with pytest.raises(ConformanceError, match=r"kind: 'samplers'\n    expected: one of dataset, sampler"):
         check_installed("samplers", "uniform", Uniform)  # type: ignore[arg-type]
+
+
+MOVED = '''
+from upt_core import Schedule
+
+class Moved(Schedule):
+    def __init__(self, value: float = 1.0) -> None:
+        """Args:
+            value: the value.
+        """
+    def __call__(self, progress):
+        return 1.0
+
+def other(self, speed: int = 2) -> None: ...
+setattr(Moved, "__init__", other)
+'''
+
+
+def test_a_class_that_is_changed_behind_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "strange_moved.py").write_text(MOVED)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = Entry("schedule", "moved", "strange_moved:Moved", Distribution("upt-moved", "1"))
+    plugins.installed().entries["schedule", "moved"] = [entry]
+    with pytest.raises(ConformanceError, match=r"source text: .* declares value: .*float(.|\n)*of its class: speed"):
+        check_installed("schedule", "moved", entry.load())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from upt_core.errors import PluginError
 from upt_core.plugins import installed
-from upt_core.registry import KINDS, Kind, with_article
-from upt_core.schema import plugin_model
+from upt_core.registry import KINDS, Entry, Kind, with_article
+from upt_core.schema import outlined_model, plugin_model
+from upt_core.signature import Signature
 from upt_core.testing.failure import ConformanceError, require
 
 
@@ -40,6 +41,7 @@ def check_installed(kind: Kind, name: str, cls: type) -> None:
         f"{cls.__module__}:{cls.__qualname__}",
         "see the path that is registered, and that no older copy of the package is installed",
     )
+    require_plain_text(entry)
     bare = [field for field, info in model.model_fields.items() if field != "name" and not info.description]
     require(
         not bare,
@@ -48,3 +50,19 @@ def check_installed(kind: Kind, name: str, cls: type) -> None:
         "a line in the docstring's Args for each parameter: it becomes the help text",
         "add 'Args:' to the class's docstring, Google style",
     )
+
+
+def require_plain_text(entry: Entry) -> None:
+    """Raises where a plugin's source text declares other parameters than its class: files are checked by the text."""
+    text, cls = outlined_model(entry).signature, plugin_model(entry).signature
+    require(
+        repr(text) == repr(cls),
+        "source text",
+        f"{entry} declares {_listed(text)} in its source",
+        f"the parameters of its class: {_listed(cls)}",
+        "write the constructor that the class has; where code makes it, decorate the class, and upt asks the class",
+    )
+
+
+def _listed(signature: Signature) -> str:
+    return ", ".join(f"{each.name}: {each.annotation} = {each.default}" for each in signature.parameters) or "none"

@@ -22,6 +22,7 @@ from upt_core.registry import Entry, Kind, Registry
 from upt_core.schema import PluginConfig, plugin_model
 from upt_core.signature import REQUIRED, RUNTIME_KINDS
 from upt_core.specs import DataSpec, LatentSpec
+from upt_core.testing.installed import require_plain_text
 
 MARK = "upt-tryout "
 """Begins each line of results; what plugins print themselves does not."""
@@ -52,6 +53,7 @@ def _kit(entry: Entry, model: type[PluginConfig]) -> dict[str, str]:
     if needed:
         return {"state": "partly", "message": f"the kit was not run: {', '.join(needed)} has no default"}
     try:
+        require_plain_text(entry)
         config = model.model_validate({})
         _check(entry.kind)(_subject(entry.kind, config), **_LENIENT.get(entry.kind, {}))
     except testing.ConformanceError as refusal:

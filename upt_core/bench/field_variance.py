@@ -30,12 +30,13 @@ def measure(setting: Setting, results: Results) -> None:
             rows += [
                 {"field": field.name, "num_points": field.points.num_points, "count": count, "rough": field.rough}
                 | {"sampler": name, "gain": gain(setting, sampler, field, count)}
-                for name, sampler in _samplers(setting).items()
+                for name, sampler in _samplers(setting, field).items()
             ]
     results.curves["field_variance"] = rows
     strata = [row for row in rows if row["sampler"] == "stratified"]
     _of_one(results, strata, "stratified_darcy", "Darcy 32 × 32, field", 256, 15)
     _of_one(results, strata, "stratified_flow", "CFD 32,392, field", 1024, 6)
+    results.figures.append(_against_strata(rows))
     rough = min((row for row in strata if row["rough"]), key=lambda row: float(row["gain"]))
     results.figures.append(
         Figure(
@@ -79,12 +80,27 @@ def rows_of(points: Points, batch: int) -> Points:
     return replace(points, coords_BNX=coords_BNX, order_BN=order_BN, sample_id_B=sample_id_B)
 
 
-def _samplers(setting: Setting) -> dict[str, Sampler]:
-    """Importance gets the field's own size as its score: what it can gain at best."""
-    return {
-        "stratified": setting.sampler("stratified", coupling="independent"),
-        "importance": setting.sampler("importance", coupling="independent"),
-    }
+def _samplers(setting: Setting, field: Field) -> dict[str, Sampler]:
+    """Importance gets the field's own size as its score: what it can gain at best. Sobol is for grids."""
+    names = ("stratified", "importance") if field.points.grid_shape is None else ("stratified", "sobol", "importance")
+    return {name: setting.sampler(name, coupling="independent") for name in names}
+
+
+def _against_strata(rows: list[dict[str, Any]]) -> Figure:
+    """The least ratio of the gains of sobol and of stratified."""
+    gains = {(row["field"], row["count"], row["sampler"]): row["gain"] for row in rows}
+    ratios = {key[:2]: value / gains[*key[:2], "stratified"] for key, value in gains.items() if key[2] == "sobol"}
+    field, count = min(ratios, key=lambda key: ratios[key])
+    best = max(ratios, key=lambda key: ratios[key])
+    return Figure(
+        "sobol_worst",
+        "sobol: variance of a mean, stratified over sobol, the worst of all fields on grids",
+        ratios[field, count],
+        0.95,
+        "at least",
+        "×",
+        f"{field}, Q = {count}; the best, {best[0]}, Q = {best[1]}: {ratios[best]:.3g} ×",
+    )
 
 
 def _of_one(results: Results, rows: list[dict[str, Any]], key: str, field: str, count: int, goal: float) -> None:

@@ -35,7 +35,7 @@ def measure(setting: Setting, results: Results) -> None:
             setting.say(f"gradient variance: {flow.name}, {state}, Q = {count}")
             rows += [
                 {"decoder": state, "error": error, "count": count, "sampler": name}
-                | {"gain": _gain(setting, sampler, flow, bundle, gradient_NK, count)}
+                | {"gain": gradient_gain(setting, sampler, flow, bundle, gradient_NK, count)}
                 for name, sampler in _samplers(setting).items()
             ]
     results.curves["gradient_variance"] = rows
@@ -45,7 +45,7 @@ def measure(setting: Setting, results: Results) -> None:
     rows = [
         {"decoder": state} | row
         for state, steps in STEPS.items()
-        for row in _coordinated(setting, coupled, trained(setting, coupled, steps))
+        for row in coordinated(setting, _coupled(setting), coupled, trained(setting, coupled, steps))
     ]
     results.curves["coordinated"] = rows
     results.figures.append(_coordinated_figure(coupled, rows))
@@ -90,7 +90,9 @@ def _samplers(setting: Setting) -> dict[str, Sampler]:
     }
 
 
-def _gain(setting: Setting, sampler: Sampler, flow: Flow, bundle: LossBundle, gradient_NK: Tensor, count: int) -> float:
+def gradient_gain(
+    setting: Setting, sampler: Sampler, flow: Flow, bundle: LossBundle, gradient_NK: Tensor, count: int
+) -> float:
     """Variance with uniform points (exact) over that of a sampler, for the first frame."""
     if sampler.adaptive:
         sampler.refresh(probe_of(bundle, flow), PROGRESS)
@@ -108,20 +110,25 @@ def _gain(setting: Setting, sampler: Sampler, flow: Flow, bundle: LossBundle, gr
     return float(uniform_variance(gradient_NK, count) / torch.cat(draws).double().var(0).sum())
 
 
-def _coordinated(setting: Setting, flow: Flow, bundle: LossBundle) -> list[dict[str, Any]]:
+def _coupled(setting: Setting) -> dict[str, Sampler]:
+    return {f"stratified, {how}": setting.sampler("stratified", coupling=how) for how in ("latin", "independent")}
+
+
+def coordinated(setting: Setting, samplers: dict[str, Sampler], flow: Flow, bundle: LossBundle) -> list[dict[str, Any]]:
     """Variance of the gradient of a batch of all frames, over that with independent uniform points."""
     gradient_SNK = point_gradients(bundle.model, flow, 4 if setting.quick else DIRECTIONS // 3)
     count, frames = (32 if setting.quick else 256), torch.arange(flow.num_frames, device=flow.frame_SNC.device)
     independent = sum(uniform_variance(gradient_NK, count) for gradient_NK in gradient_SNK) / flow.num_frames**2
-    points, rng, rows = flow.batch(frames).points, setting.rng(7), []
-    for coupling in ("latin", "independent"):
-        sampler, means = setting.sampler("stratified", coupling=coupling), []
+    points, rng = flow.batch(frames).points, setting.rng(7)
+    rows: list[dict[str, Any]] = []
+    for name, sampler in samplers.items():
+        means = []
         for _ in range(600 if not setting.quick else 60):
             queries = sampler.draw(points, count, rng, PROGRESS)
             assert queries.index_BQ is not None
             means.append(gradient_SNK[frames.unsqueeze(1), queries.index_BQ].mean((0, 1)))
         share = float(torch.stack(means).double().var(0).sum() / independent)
-        rows.append({"sampler": f"stratified, {coupling}", "count": count, "share": share})
+        rows.append({"sampler": name, "count": count, "share": share})
     return rows
 
 

@@ -12,6 +12,7 @@ from upt_core.bench.results import Results
 COLOURS = {
     "uniform": "#1f6f8b",
     "stratified": "#e07a3f",
+    "sobol": "#4c9a4a",
     "importance": "#7a4fa3",
     "numpy choice": "#8a8a8a",
     "torch.randperm": "#b03a48",
@@ -50,12 +51,12 @@ def _speed(rows: list[dict[str, Any]]) -> Canvas:
 
 def _variance(rows: list[dict[str, Any]]) -> Canvas:
     names = list(dict.fromkeys(f"{row['field']}, Q = {row['count']}" for row in rows))
-    canvas = Canvas(figsize=(8, 1.2 + 0.42 * len(names)), layout="constrained")
+    canvas = Canvas(figsize=(8, 1.2 + 0.48 * len(names)), layout="constrained")
     axes = canvas.add_subplot()
-    for offset, sampler in ((-0.2, "stratified"), (0.2, "importance")):
+    for offset, sampler in ((-0.27, "stratified"), (0.0, "sobol"), (0.27, "importance")):
         own = {f"{row['field']}, Q = {row['count']}": row["gain"] for row in rows if row["sampler"] == sampler}
-        places = [number + offset for number in range(len(names))]
-        axes.barh(places, [own[name] for name in names], 0.38, color=COLOURS[sampler], label=sampler)
+        places = [number + offset for number, name in enumerate(names) if name in own]
+        axes.barh(places, [own[name] for name in names if name in own], 0.26, color=COLOURS[sampler], label=sampler)
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()

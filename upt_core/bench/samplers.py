@@ -9,13 +9,35 @@ from pathlib import Path
 
 import torch
 
-from upt_core.bench import accuracy, field_variance, flow_training, gradient_variance, main_example, share, speed, waits
+from upt_core.bench import (
+    accuracy,
+    alternatives,
+    field_variance,
+    flow_training,
+    gradient_variance,
+    grid_gradient,
+    main_example,
+    share,
+    speed,
+    waits,
+)
 from upt_core.bench.environment import environment
 from upt_core.bench.pictures import draw_pictures
 from upt_core.bench.results import Results
 from upt_core.bench.setting import Setting
 
-PARTS = (speed, waits, field_variance, gradient_variance, share, main_example, flow_training, accuracy)
+PARTS = (
+    speed,
+    waits,
+    field_variance,
+    gradient_variance,
+    grid_gradient,
+    alternatives,
+    share,
+    main_example,
+    flow_training,
+    accuracy,
+)
 
 
 def run(setting: Setting, out: Path) -> Results:

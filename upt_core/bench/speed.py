@@ -103,6 +103,7 @@ def _at(setting: Setting, num_points: int) -> dict[str, Action]:
     actions: dict[str, Action] = {
         "uniform": drawing(setting.sampler("uniform"), points, COUNT, rng),
         "stratified": drawing(setting.sampler("stratified"), plane, COUNT, rng),
+        "sobol": drawing(setting.sampler("sobol"), plane, COUNT, rng),
         "numpy choice": numpy_choice(num_points, COUNT),
         "torch.randperm": lambda: permutation(num_points, COUNT, rng),
     }

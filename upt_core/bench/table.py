@@ -62,12 +62,15 @@ def figures_markdown(results: Results) -> str:
 
 
 def pivot(rows: list[dict[str, Any]], across: str, by: list[str], value: str) -> tuple[list[str], list[list[str]]]:
-    """Rows of plain values as a table: one line for each combination of ``by``, one column for each of ``across``."""
+    """Rows of plain values as a table: one line for each combination of ``by``, one column for each of ``across``.
+
+    Numbers are shown with three digits, text as it is.
+    """
     columns = list(dict.fromkeys(str(row[across]) for row in rows))
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         key = tuple(f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in by)
-        lines.setdefault(key, {})[str(row[across])] = shown(row[value])
+        lines.setdefault(key, {})[str(row[across])] = row[value] if isinstance(row[value], str) else shown(row[value])
     return [*by, *columns], [[*key, *(found.get(name, "–") for name in columns)] for key, found in lines.items()]
 
 

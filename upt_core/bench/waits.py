@@ -11,7 +11,7 @@ from upt_core.bench.setting import PROGRESS, Setting, grid_without_memory
 from upt_core.bench.speed import refreshed
 from upt_core.testing.spy import watch
 
-SAMPLERS = ("uniform", "stratified", "importance")
+SAMPLERS = ("uniform", "stratified", "sobol", "importance")
 
 
 def measure(setting: Setting, results: Results) -> None:

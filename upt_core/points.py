@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from upt_core.gather import gather_rows
+from upt_core.gather import gather_points
 from upt_core.lazy import Lazy
 from upt_core.locality import hilbert_order
 
@@ -140,36 +140,12 @@ class Queries:
             return Queries()
         return Queries(None, points.mask_BN * (points.num_points / points.length_B1))
 
-    @Lazy
-    def _flat_index(self) -> Tensor:
-        assert self.index_BQ is not None
-        return self.index_BQ.flatten()
-
-    def _rows(self, stride: int) -> Tensor:
-        assert self.index_BQ is not None
-        offset = torch.arange(self.index_BQ.shape[0], device=self.index_BQ.device).unsqueeze(1)
-        return (self.index_BQ + offset * stride).flatten()
-
     def take(self, value_BNC: Tensor) -> Tensor:
         """Values (B, N, C) at the query points: (B, Q, C).
 
         One flat ``index_select`` of rows, which on CPU is several times faster than ``value[:, index]``.
         """
-        if self.index_BQ is None:
-            return value_BNC
-        batch, _, channels = value_BNC.shape
-        out_shape = (batch, self.index_BQ.shape[1], channels)
-        if value_BNC.stride(0) == 0 or batch == 1:
-            return gather_rows(value_BNC[0], self._flat_index).view(out_shape)
-        row_stride, remainder = divmod(value_BNC.stride(0), channels)
-        packed = value_BNC.stride(2) == 1 and value_BNC.stride(1) == channels and remainder == 0
-        if not packed or value_BNC.requires_grad:
-            value_BNC, row_stride = value_BNC.contiguous(), value_BNC.shape[1]
-            flat = value_BNC.view(-1, channels)
-        else:
-            num_rows = row_stride * (batch - 1) + value_BNC.shape[1]
-            flat = value_BNC.as_strided((num_rows, channels), (channels, 1))
-        return gather_rows(flat, self._rows(row_stride)).view(out_shape)
+        return value_BNC if self.index_BQ is None else gather_points(value_BNC, self.index_BQ)
 
     def mean(self, value_BQ: Tensor) -> Tensor:
         """Weighted mean over query points and batch, in float32 at least: an unbiased estimate over all points."""

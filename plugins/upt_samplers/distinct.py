@@ -62,10 +62,11 @@ def first_distinct(num_points: int | Tensor, count: int, batch: int, num_draws: 
     sorted_BM, origin_BM = draw_BM.sort(dim=1, stable=True)  # stable: each run opens with its earliest draw
     opens_BM = pad(sorted_BM[:, 1:] != sorted_BM[:, :-1], (1, 0), value=True)
     first_BM = torch.empty_like(opens_BM).scatter_(1, origin_BM, opens_BM)
-    rank_BM = first_BM.cumsum(1) - 1
-    slot_BM = torch.where(first_BM & (rank_BM < count), rank_BM, count)  # slot Q takes what is not wanted
-    out = pad(draw_BM[:, :count], (0, 1 + max(0, count - num_draws)))
-    return out.scatter_(1, slot_BM, draw_BM)[:, :count]
+    row_B1 = torch.arange(batch, device=rng.device).unsqueeze(1) * count
+    rank_BM = first_BM.cumsum(1)
+    slot_BM = torch.where(first_BM & (rank_BM <= count), rank_BM + (row_B1 - 1), batch * count)  # the last: unwanted
+    out = pad(pad(draw_BM[:, :count], (0, max(0, count - num_draws))).flatten(), (0, 1))
+    return out.scatter_(0, slot_BM.flatten(), draw_BM.flatten())[:-1].view(batch, count)
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,8 @@ from upt_core.bench.table import figures_markdown, markdown, pivot, shown
 
 RESULTS = Path("benchmarks", "samplers", "results.json")
 PAGES = ("samplers.md", "which-sampler.md")
+BUILT_IN = ("stratified", "sobol", "importance")
+MOST = 10_000
 MARK = re.compile(r"<!-- benchmark: (?P<name>\w+) -->\n.*?<!-- benchmark: end -->", re.DOTALL)
 
 
@@ -48,7 +50,7 @@ def _environment(results: Results) -> str:
         f"Measured {e['date']} in {shown(e['seconds'] / 60)} minutes on {e['device']} ({e['processor']}, {e['cores']} "
         f"cores, one used; load {load}), torch {e['torch']}, Python {e['python']}. On the host, times are processor "
         f"times."
-    )
+    ) + (f" Measured by themselves later: {e['later']}." if "later" in e else "")
 
 
 def _speed(results: Results) -> str:
@@ -57,6 +59,40 @@ def _speed(results: Results) -> str:
         for row in results.curves["speed"]
     ]
     return markdown(*pivot(rows, "method", ["N"], "µs"))
+
+
+def _grid_gradient(results: Results) -> str:
+    """The samplers that are built in."""
+    rows = [row for row in results.curves["grid_gradient_variance"] if _name(row) in BUILT_IN]
+    return markdown(*pivot(rows, "sampler", ["data", "decoder", "count"], "gain"))
+
+
+def _alternatives(results: Results) -> str:
+    """Sobol and strata beside what is not built in: means of fields first, then gradients."""
+    fields = [row["field"] for row in results.curves["alternatives"]]
+    rows = [row for row in results.curves["field_variance"] if row["field"] in fields]
+    rows += results.curves["alternatives"]
+    rows += [
+        row | {"field": f"gradient, {row['data']}, {row['decoder']}"}
+        for row in results.curves["grid_gradient_variance"]
+    ]
+    rows = [row | {"gain": _capped(row["gain"])} for row in rows if _name(row) != "importance"]
+    return markdown(*pivot(rows, "sampler", ["field", "num_points", "count"], "gain"))
+
+
+def _name(row: dict[str, Any]) -> str:
+    """Of the sampler, without its options."""
+    return str(row["sampler"]).partition(",")[0]
+
+
+def _capped(gain: float) -> float | str:
+    """Beyond this it is a field that a design integrates exactly."""
+    return gain if gain < MOST else f"> {MOST:,}"
+
+
+def _alternatives_time(results: Results) -> str:
+    rows = [row | {"µs": 1e6 * row["seconds"]} for row in results.curves["alternatives_time"]]
+    return markdown(*pivot(rows, "sampler", ["num_points", "action"], "µs"))
 
 
 def _curve(name: str, across: str, by: list[str], value: str, factor: float = 1.0) -> Callable[[Results], str]:
@@ -73,6 +109,10 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "speed": _speed,
     "field_variance": _curve("field_variance", "sampler", ["field", "num_points", "count"], "gain"),
     "gradient_variance": _curve("gradient_variance", "sampler", ["decoder", "count"], "gain"),
+    "grid_gradient": _grid_gradient,
+    "grid_coordinated": _curve("grid_coordinated", "sampler", ["data", "decoder", "count"], "share"),
+    "alternatives": _alternatives,
+    "alternatives_time": _alternatives_time,
     "sampling_share": _curve("sampling_share", "ratio", ["data", "num_points"], "share", 100),
     "flow_training": _curve("flow_training", "seed", ["sampler", "count"], "error"),
     "accuracy": _curve("accuracy", "seed", ["data", "points"], "relative_l2"),

@@ -12,7 +12,7 @@ the first 2^m points; on 3 axes each of volume 2^(1-m) holds two.
 *As good as Owen's scrambling:* two points whose bits first differ at bit r have equal bits before it, unequal ones at
 it, and independent fair bits behind it, as under nested uniform scrambling. A variance is a matter of pairs, so it is
 the same (Owen, ACM TOMACS 13, 2003): o(1/Q), and at Q = 2^m points on 2 axes never above twice that of independent
-points (Pan and Owen, Math. Comp. 92, 2023).
+points, on 3 never above eight times (Pan and Owen, J. Complexity 75, 2023).
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class Sobol(Sampler):
 
     All weights are 1, and each grid point is drawn Q/N times in the mean. At Q a power of two the points are spread
     evenly over all blocks of a size at once, wide, tall and square; the smoother the loss, the more of ``stratified``'s
-    variance that takes away. The price: where a side of the grid is no power of two (or on 3 axes), points repeat,
-    which costs variance from a quarter of all points on. Time is O(Q), below that of ``stratified``, for any N.
+    variance that takes away. The price: where a side of the grid is no power of two some points repeat, which costs
+    variance from a quarter of all points on. Time is O(Q) for any N, about that of ``stratified``.
 
     Points of other kinds (scattered, padded, grids of 1 axis or more than 3) are drawn as by ``stratified``, which on 1
     axis has the same variance at Q = 2^m, a lower one at other Q, and no repeats.
@@ -53,8 +53,8 @@ class Sobol(Sampler):
 
         Coordinate x of the scrambled point, uniform over the multiples of 2^-53, becomes place floor(n x) of an axis of
         n: all places are equally likely, but for n / 2^52 of their probability where n is no power of two. Where all
-        sides are powers of two, on 2 axes, grid points are elementary intervals of volume 1/N: Q ≤ N points of the
-        sequence are distinct.
+        sides are powers of two grid points are elementary intervals of volume 1/N: on 2 axes all Q ≤ N points are
+        distinct; on 3 axes Q ≤ N/2 are, by the rank of the generator matrices, which was computed up to N = 2^30.
         """
         shape = tuple(length for length in points.grid_shape or () if length > 1)
         if points.lengths is not None or not 2 <= len(shape) <= MAX_AXES:

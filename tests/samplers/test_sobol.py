@@ -106,10 +106,38 @@ def test_every_grid_point_is_drawn_equally_often(
     assert bool(((times_RBN.mean(0) - count / num_points).abs() <= limit_BN).all())
 
 
-@pytest.mark.parametrize(("shape", "count"), [((64, 64), 2048), ((64, 64), 4095), ((8, 512), 1000), ((4, 1, 128), 300)])
+@pytest.mark.parametrize(
+    ("shape", "count"), [((64, 64), 2048), ((64, 64), 4095), ((8, 512), 1000), ((4, 1, 128), 300), ((8, 16, 4), 256)]
+)
 def test_points_are_distinct_where_sides_are_powers_of_two(shape: tuple[int, ...], count: int, grid: Any) -> None:
     index_BQ = drawn(Sobol(), grid(*shape, batch=4), count, rng())
     assert all(len(index_Q.unique()) == count for index_Q in index_BQ)
+
+
+def rank(vectors: list[int]) -> int:
+    """Of rows of bits, modulo 2."""
+    basis: list[int] = []
+    for vector in vectors:
+        for other in basis:
+            vector = min(vector, vector ^ other)
+        if vector:
+            basis.append(vector)
+    return len(basis)
+
+
+@pytest.mark.parametrize("bits", [3, 6, 11, 16, 20])
+def test_half_of_the_points_are_distinct_on_three_axes(bits: int) -> None:
+    """Of grids of 2^bits points with sides that are powers of two: the first N/2 points of the net, by their rank."""
+    directions = direction_numbers(3, bits - 1)
+    for first, second in itertools.product(range(1, bits - 1), repeat=2):
+        if first + second < bits:
+            columns = []
+            for k in range(bits - 1):
+                column = 0
+                for axis, width in zip(directions, (first, second, bits - first - second), strict=True):
+                    column = column << width | axis[k] >> bits - 1 - width
+                columns.append(column)
+            assert rank(columns) == bits - 1
 
 
 @pytest.mark.parametrize(("ratio", "share"), [(1 / 16, 0.005), (1 / 4, 0.05), (1 / 2, 0.12)])

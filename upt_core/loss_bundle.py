@@ -94,14 +94,15 @@ class LossBundle(nn.Module):
         weights = self.due(progress)
         step = self.step(batch, progress)
         feedback = {w.stream: Feedback(batch.points) for w in self.terms if self._learns(w)}
-        values = {}
-        for weighted in self.terms:
+        values: dict[str, Tensor] = {}
+        for weighted in sorted(self.terms, key=_looks_at_some):
             if weighted.name in weights:
                 weight = weights[weighted.name]
                 values[weighted.name] = self.evaluate(weighted, step, feedback.get(weighted.stream), weight)
         for stream, sampler in self.samplers.items():
             for queries, value_BQ in feedback[stream].totals() if stream in feedback else ():
                 sampler.observe(batch.points, queries, value_BQ)
+        values = {name: values[name] for name in weights}
         parts = [weights[name] * value for name, value in values.items()]
         return Losses(torch.stack(parts).sum() if parts else None, values, weights)
 
@@ -131,3 +132,8 @@ class LossBundle(nn.Module):
         if feedback is not None:
             feedback.add(reports, weight)
         return value
+
+
+def _looks_at_some(weighted: WeightedTerm) -> bool:
+    """Terms that look at all points come first: what they decode, the others take their query points from."""
+    return weighted.sampler is not None

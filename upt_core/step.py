@@ -105,9 +105,20 @@ class Step:
         return self._once(("encoded", time, detach), encode)
 
     def decoded(self, time: int = 0, queries: Queries | None = None) -> Tensor:
-        """decoded_BQC, float32, all channels: the latent at a time step, decoded at queries (None: this view's)."""
+        """decoded_BQC, float32, all channels: the latent at a time step, decoded at queries (None: this view's).
+
+        Where all points are decoded already, the queries are taken from these: a decoder's points do not influence
+        each other.
+        """
         queries = self.queries() if queries is None else queries
-        return self._once(("decoded", time, queries), lambda: self.decode(self.latent(time), queries))
+        everywhere = ("decoded", time, self.all_queries())
+
+        def decode() -> Tensor:
+            if everywhere in self._computed:
+                return queries.take(self._computed[everywhere])
+            return self.decode(self.latent(time), queries)
+
+        return self._once(("decoded", time, queries), decode)
 
     def predicted(self, time: int = 1, queries: Queries | None = None) -> Tensor:
         """The target channels of ``decoded``: the prediction (B, Q, C) at a time step."""

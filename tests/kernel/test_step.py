@@ -26,9 +26,19 @@ class TestCalls:
         built = tiny().build()
         calls.attach(built)
         built.bundle(built.train[0], Progress())
-        # encoder: the input, and the re-encoding of inverse_decoding; decoder: the input's latent at the sampler's
-        # points and on the full grid, the predicted latent at the sampler's points
-        assert calls == {"encoder": 2, "approximator": 1, "decoder": 3}
+        # encoder: the input, and the re-encoding of inverse_decoding; decoder: the input's latent on the full grid,
+        # from which inverse_encoding takes the sampler's points, and the predicted latent at the sampler's points
+        assert calls == {"encoder": 2, "approximator": 1, "decoder": 2}
+
+    def test_query_points_taken_from_all_points_give_the_same_losses_and_gradients(self, tiny: Tiny) -> None:
+        bundle, batch = batch_of(tiny)
+        alone = LossBundle(bundle.model, [term for term in bundle.terms if term.name == "inv_enc"], bundle.data)
+        found = bundle(batch, Progress()).values["inv_enc"]
+        expected = alone(batch, Progress()).values["inv_enc"]
+        assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+        parameters = list(bundle.model.decoder.parameters())
+        for one, other in zip(*(torch.autograd.grad(v, parameters) for v in (found, expected)), strict=True):
+            assert torch.allclose(one, other, rtol=1e-4, atol=1e-7)
 
     def test_terms_with_one_sampler_share_queries_and_decodings(self, tiny: Tiny, calls: Calls) -> None:
         built = tiny(losses={"second": {"name": "forward"}, "inv_dec": ..., "inv_enc": ...}).build()

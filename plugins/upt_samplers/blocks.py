@@ -82,20 +82,33 @@ class GridBlocks(Blocks):
         cell = torch.arange(math.prod(self.pieces), device=device)
         self.cell_K = cell[hilbert_key(self._centres(cell), min(16, 62 // len(shape)))[0].argsort(stable=True)]
         self.rank_K = torch.empty_like(self.cell_K).scatter_(0, self.cell_K, cell)
-        size_K = torch.ones_like(self.cell_K)
-        for _, width_K in self._sides(self.cell_K):
-            size_K = size_K * width_K
+        sides = self._sides(self.cell_K)
+        self.corner_K = ravel([low_K for low_K, _ in sides], shape)
+        self.width_K = [width_K for _, width_K in sides]
+        size_K = torch.stack(self.width_K).prod(0)
         super().__init__((size_K.cumsum(0) - size_K).unsqueeze(0), size_K.unsqueeze(0))
+        smallest = math.prod(n // pieces for n, pieces in zip(shape, self.pieces, strict=True))
+        self.shift = smallest.bit_length() - 1
+        opening = torch.arange(0, math.prod(shape), 1 << self.shift, device=device)
+        self.table = super().block_at(opening)  # runs of 2^shift positions, no longer than a block, meet two at most
+        self.following_K = self.first_RK[0].roll(-1)
+        self.following_K[-1] = math.prod(shape)
+
+    def block_at(self, position_BQ: Tensor) -> Tensor:
+        """By a table instead of a search: the block in which the position's run begins, or the next."""
+        block_BQ = self.table.take(position_BQ >> self.shift)
+        return block_BQ + (position_BQ >= self.following_K.take(block_BQ))
 
     def point_at(self, position_BQ: Tensor, block_BQ: Tensor) -> Tensor:
-        """Position → cell and place within it → coordinates → number."""
+        """The corner of the cell, and from there the place within it → coordinates → number."""
         rest = position_BQ - self.first_RK[0].take(block_BQ)
-        coordinates: list[Tensor] = []
-        for start, width in reversed(self._sides(self.cell_K.take(block_BQ))):
+        index = self.corner_K.take(block_BQ)
+        for axis in range(len(self.shape) - 1, 0, -1):
+            width = self.width_K[axis].take(block_BQ)
             outer = rest // width
-            coordinates.insert(0, start + rest - outer * width)
+            index += (rest - outer * width) * math.prod(self.shape[axis + 1 :])
             rest = outer
-        return ravel(coordinates, self.shape)
+        return index + rest * math.prod(self.shape[1:])
 
     def block_of(self, index_BQ: Tensor) -> Tensor:
         """Number → coordinates → cell → its place in the order."""

@@ -27,16 +27,23 @@ def inclusion_probabilities(score_RK: Tensor, size_RK: Tensor, total_R1: Tensor,
     size = size_RK.double()
     score = score_RK.double()
     num_points = size.sum(-1, keepdim=True)
-    sum_of_scores = (score * size).sum(-1, keepdim=True)
-    relative = torch.where(sum_of_scores > 0, score / sum_of_scores.clamp_min(_TINY), 1 / num_points)
-    share = (1 - floor) * relative + floor / num_points
-    mass = share * size
+    sum_of_scores = _over_points(score, size)
+    uniform = torch.where(sum_of_scores > 0, floor, torch.ones_like(num_points))
+    share = torch.addcmul(uniform / num_points, score, (1 - uniform) / sum_of_scores.clamp_min(_TINY))
     factor = total_R1.double()
     for _ in range(_ROUNDS):
-        free = (factor * share < 1).double()
-        left = total_R1 - num_points + (free * size).sum(-1, keepdim=True)
-        factor = torch.maximum(factor, left / (free * mass).sum(-1, keepdim=True).clamp_min(_TINY))
-    probability = (factor * share).clamp_max(1)
-    lacking = total_R1 - (probability * size).sum(-1, keepdim=True)
-    slack = ((1 - probability) * size).sum(-1, keepdim=True)
-    return (probability + (1 - probability) * (lacking / slack.clamp_min(_TINY)).clamp(0, 1)).clamp_max(1)
+        capped = (factor * share).floor_().clamp_max_(1)
+        left = total_R1 - _over_points(capped, size)
+        free = torch.addcmul(share, capped, share, value=-1)
+        factor = torch.maximum(factor, left / _over_points(free, size).clamp_min_(_TINY))
+    probability = (factor * share).clamp_max_(1)
+    drawn = _over_points(probability, size)
+    lacking = ((total_R1 - drawn) / (num_points - drawn).clamp_min_(_TINY)).clamp_(0, 1)
+    return torch.addcmul(probability, 1 - probability, lacking).clamp_max_(1)
+
+
+def _over_points(value_RK: Tensor, size_RK: Tensor) -> Tensor:
+    """The sum over the points of each row, (R, 1), of what a point of each block has."""
+    if len(size_RK) == 1:
+        return (value_RK @ size_RK[0]).unsqueeze(1)
+    return (value_RK * size_RK).sum(-1, keepdim=True)

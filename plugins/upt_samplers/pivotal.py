@@ -42,75 +42,79 @@ class PivotalPlan:
     def __init__(self, probability_RK: Tensor, blocks: Blocks, count: int) -> None:
         self.blocks, self.count = blocks, count
         self.probability_RK = probability_RK
-        size_RK = blocks.size_RK
-        end_RK = (probability_RK * size_RK).cumsum(-1)
-        total_R1 = torch.minimum(size_RK.sum(-1, keepdim=True), torch.full_like(end_RK[:, :1], count))
-        self.end_RK = end_RK / end_RK[:, -1:] * total_R1
-        self.last_R1 = size_RK.sum(-1, keepdim=True) - 1
-        rows = probability_RK.shape[0]
-        self.border_Q = torch.arange(1, count + 1, device=end_RK.device, dtype=torch.float64)
-        self.right_RQ, left_part_RQ, right_part_RQ = self._across(self.border_Q.expand(rows, -1).contiguous())
-        self.left_RQ = pad(self.right_RQ[:, :-1], (1, 0), value=-1)
+        self.last_R1 = blocks.size_RK.sum(-1, keepdim=True) - 1
+        self.start_RE = pad((probability_RK * blocks.size_RK.double()).cumsum_(-1), (1, 0))
+        self.start_RE *= (self.last_R1 + 1).clamp_max(count) / self.start_RE[:, -1:]
+        self.stratum_Q = torch.arange(count, device=probability_RK.device)
+        right_RQ, left_part_RQ, right_part_RQ = self._across()
+        self.left_RQ, self.right_RQ = pad(right_RQ[:, :-1], (1, 0), value=-1), right_RQ
         self._chances(left_part_RQ, pad(right_part_RQ[:, :-1], (1, 0)), pad(left_part_RQ[:, :-1], (1, 0)))
 
     def draw(self, uniform_BQ: Tensor) -> Tensor:
         """Positions of Q distinct points in each row, int64 (B, Q), from uniform numbers in [0, 1)."""
         yes_BQ = uniform_BQ < self.p0_RQ
         decided_BQ = yes_BQ | (uniform_BQ >= self.p1_RQ)
-        stratum_Q = torch.arange(self.count, device=uniform_BQ.device)
-        decider_BQ = torch.where(decided_BQ, stratum_Q, 0).cummax(1).values
-        right_BQ = yes_BQ.gather(1, decider_BQ)
+        right_BQ = yes_BQ.gather(1, (decided_BQ * self.stratum_Q).cummax(1).values)
         before_BQ = pad(right_BQ[:, :-1], (1, 0), value=False)
-        left_BQ = ~before_BQ & ~right_BQ & (uniform_BQ < self.p_left_RQ)
         threshold_BQ = torch.where(before_BQ, self.p1_RQ, self.p_left_RQ)
-        leftover_BQ = ((uniform_BQ - threshold_BQ) / (1 - threshold_BQ).clamp_min(_TINY)).clamp(0, 1)
-        between_BQ, _, _ = self._find(self.inner_start_RQ + leftover_BQ * self.inner_RQ)
+        leftover_BQ = (uniform_BQ - threshold_BQ).div_((1 - threshold_BQ).clamp_min_(_TINY)).clamp_(0, 1)
+        between_BQ = self._at(torch.addcmul(self.inner_start_RQ, leftover_BQ, self.inner_RQ))
         between_BQ = torch.minimum(torch.maximum(between_BQ, self.left_RQ + 1), self.right_RQ - 1)
+        left_BQ = (uniform_BQ < self.p_left_RQ) & ~before_BQ
         drawn_BQ = torch.where(right_BQ, self.right_RQ, torch.where(left_BQ, self.left_RQ, between_BQ))
-        return torch.minimum(drawn_BQ, self.last_R1).clamp_min(0)  # out of range only in rows with fewer points than Q
+        return torch.minimum(drawn_BQ, self.last_R1).clamp_min_(0)  # out of range only in rows with fewer points than Q
 
     def probability_of(self, block_BQ: Tensor) -> Tensor:
         """The inclusion probability of a point of these blocks."""
-        if self.probability_RK.shape[0] == 1:
-            return self.probability_RK[0].take(block_BQ)
-        return self.probability_RK.gather(1, block_BQ)
+        return _of(self.probability_RK, block_BQ)
 
-    def _find(self, place_BQ: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The point at a place on the line: position, π, and the distance from the point's start to the place."""
-        shared = self.end_RK.shape[0] == 1
-        end = self.end_RK[0] if shared else self.end_RK
-        block = torch.searchsorted(end, place_BQ.contiguous()).clamp_max(self.blocks.num_blocks - 1)
+    def _at(self, place_BQ: Tensor) -> Tensor:
+        """Position of the point at each place on the line."""
+        start_RE = self.start_RE[0] if len(self.start_RE) == 1 else self.start_RE
+        return self._in_block(
+            (torch.searchsorted(start_RE, place_BQ) - 1).clamp_(0, self.blocks.num_blocks - 1), place_BQ
+        )[0]
 
-        def of(value_RK: Tensor) -> Tensor:
-            return value_RK[0].take(block) if shared else value_RK.expand(len(block), -1).gather(1, block)
+    def _in_block(self, block_BQ: Tensor, place_BQ: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Position of the point at a place within a block, its π, and the distance from its start to the place."""
+        probability = _of(self.probability_RK, block_BQ)
+        inside = place_BQ - _of(self.start_RE, block_BQ)
+        offset = torch.minimum((inside / probability).ceil_(), _of(self.blocks.size_RK, block_BQ)).sub_(1).clamp_min_(0)
+        position = _of(self.blocks.first_RK, block_BQ) + offset.long()
+        return position, probability, inside - offset * probability
 
-        probability = of(self.probability_RK).clamp_min(_TINY)
-        inside = place_BQ - torch.where(block > 0, of(pad(self.end_RK[:, :-1], (1, 0))), 0.0)
-        offset = torch.minimum((inside / probability).ceil().long() - 1, of(self.blocks.size_RK) - 1).clamp_min(0)
-        return of(self.blocks.first_RK) + offset, probability, inside - offset * probability
+    def _across(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Position, left part and right part of the point across each border; strictly increasing under rounding.
 
-    def _across(self, border_RQ: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Position, left part and right part of the point across each border; strictly increasing under rounding."""
-        smallest_R1 = self.probability_RK.amin(-1, keepdim=True)
-        tolerance_R1 = (_TO_SMALLEST * smallest_R1).clamp_max(_ROUNDING)
-        position, probability, left_part = self._find(border_RQ - tolerance_R1)
-        left_part = left_part + tolerance_R1
-        stratum = torch.arange(self.count, device=position.device)
-        position = (position - stratum).cummax(1).values + stratum
-        position = torch.minimum(position, self.last_R1 - (self.count - 1 - stratum))
-        position[:, -1:] = self.last_R1
-        left_part = torch.minimum(left_part.clamp_min(0), probability).clamp_max(1)
+        The block across border k is found by counting the blocks that end before k, for all borders at once.
+        """
+        tolerance_R1 = (_TO_SMALLEST * self.probability_RK.amin(-1, keepdim=True)).clamp_max_(_ROUNDING)
+        stratum_RK = (self.start_RE[:, 1:] + tolerance_R1).long().clamp_(0, self.count)
+        ends_RQ = stratum_RK.new_zeros(len(stratum_RK), self.count + 1)
+        ends_RQ.scatter_add_(1, stratum_RK, torch.ones_like(stratum_RK))
+        block_RQ = ends_RQ[:, :-1].cumsum(1).clamp_max_(self.blocks.num_blocks - 1)
+        position, probability, left_part = self._in_block(block_RQ, self.stratum_Q + (1 - tolerance_R1))
+        left_part = torch.minimum((left_part + tolerance_R1).clamp_min_(0), probability)
+        most_R1 = self.last_R1 - (self.count - 1)
+        rank = torch.minimum((position - self.stratum_Q).cummax(1).values, most_R1)
+        rank[:, -1:] = most_R1
         right_part = probability - left_part
-        right_part = torch.where((stratum == self.count - 1) | (right_part < tolerance_R1), 0.0, right_part)
-        return position, left_part, right_part
+        return rank + self.stratum_Q, left_part, right_part.masked_fill_(right_part < tolerance_R1, 0)
 
     def _chances(self, a: Tensor, b: Tensor, a_before: Tensor) -> None:
         """The thresholds p1, p0, p0 + h, and where the points between the border points begin and end."""
-        take_left = torch.where(b > 0, b / (1 - a_before).clamp_min(_TINY), 0.0).clamp(0, 1)
-        inner = (1 - b - a).clamp_min(0)
-        none = (inner < _ROUNDING) | (self.right_RQ - self.left_RQ <= 1)
-        self.p1_RQ = torch.where(none, 1.0, a / (1 - b).clamp_min(_TINY)).clamp(0, 1)
+        take_left = (b / (1 - a_before).clamp_min_(_TINY)).clamp_max_(1)
+        beside_left = 1 - b
+        self.inner_RQ = (beside_left - a).clamp_min_(0)
+        none = (self.inner_RQ < _ROUNDING) | (self.right_RQ - self.left_RQ <= 1)
+        self.p1_RQ = (a / beside_left.clamp_min(_TINY)).clamp_max_(1).masked_fill_(none, 1)
         self.p0_RQ = self.p1_RQ * (1 - take_left)
-        self.p_left_RQ = torch.where(none, 1.0, self.p0_RQ + take_left)
-        self.inner_start_RQ = self.border_Q - 1 + b
-        self.inner_RQ = inner
+        self.p_left_RQ = (self.p0_RQ + take_left).masked_fill_(none, 1)
+        self.inner_start_RQ = self.stratum_Q + b
+
+
+def _of(value_RK: Tensor, block_BQ: Tensor) -> Tensor:
+    """What each row's blocks have; one row may serve all."""
+    if len(value_RK) == 1:
+        return value_RK.take(block_BQ)
+    return value_RK.gather(1, block_BQ)

@@ -34,9 +34,10 @@ class ScoreMap:
         """Root mean square scores (R, K), R = B or 1. Unknown blocks get the mean square of the row's known ones."""
         self._reserve(num_blocks)
         square_RK = self.value_SK.index_select(0, self._rows(sample_id_B))[:, :num_blocks]
-        known = torch.where(square_RK.isnan(), 0.0, square_RK).sum(-1, keepdim=True)
-        mean_R1 = known / (~square_RK.isnan()).sum(-1, keepdim=True).clamp_min(1)
-        return torch.where(square_RK.isnan(), mean_R1, square_RK).sqrt()
+        unknown_RK = square_RK.isnan()
+        num_known_R1 = num_blocks - unknown_RK.sum(-1, keepdim=True)
+        mean_R1 = square_RK.nansum(-1, keepdim=True) / num_known_R1.clamp_min_(1)
+        return torch.where(unknown_RK, mean_R1, square_RK).sqrt_()
 
     def assign(self, sample_id_B: Tensor | None, blocks: Blocks, square_BN: Tensor) -> None:
         """Replaces the scores of samples by the block means of a squared score that is known at all points.

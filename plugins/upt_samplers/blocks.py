@@ -30,6 +30,8 @@ class Blocks(ABC):
     def __init__(self, first_RK: Tensor, size_RK: Tensor) -> None:
         self.first_RK = first_RK
         self.size_RK = size_RK
+        self.points_RK = size_RK.double()  # the same, for arithmetic with probabilities
+        self.num_points_R1 = self.points_RK.sum(-1, keepdim=True)
 
     @property
     def num_blocks(self) -> int:
@@ -83,7 +85,6 @@ class GridBlocks(Blocks):
         self.cell_K = cell[hilbert_key(self._centres(cell), min(16, 62 // len(shape)))[0].argsort(stable=True)]
         self.rank_K = torch.empty_like(self.cell_K).scatter_(0, self.cell_K, cell)
         sides = self._sides(self.cell_K)
-        self.corner_K = ravel([low_K for low_K, _ in sides], shape)
         self.width_K = [width_K for _, width_K in sides]
         size_K = torch.stack(self.width_K).prod(0)
         super().__init__((size_K.cumsum(0) - size_K).unsqueeze(0), size_K.unsqueeze(0))
@@ -93,6 +94,9 @@ class GridBlocks(Blocks):
         self.table = super().block_at(opening)  # runs of 2^shift positions, no longer than a block, meet two at most
         self.following_K = self.first_RK[0].roll(-1)
         self.following_K[-1] = math.prod(shape)
+        self.corner_K = ravel([low_K for low_K, _ in sides], shape) - self.first_RK[0]
+        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        self.gap_K = [(n - w_K) * stride for n, w_K, stride in zip(shape, self.width_K, strides, strict=True)]
 
     def block_at(self, position_BQ: Tensor) -> Tensor:
         """By a table instead of a search: the block in which the position's run begins, or the next."""
@@ -100,15 +104,13 @@ class GridBlocks(Blocks):
         return block_BQ + (position_BQ >= self.following_K.take(block_BQ))
 
     def point_at(self, position_BQ: Tensor, block_BQ: Tensor) -> Tensor:
-        """The corner of the cell, and from there the place within it → coordinates → number."""
+        """From the corner of the cell row by row: at the end of each, the points of the grid up to the next row."""
+        index = position_BQ + self.corner_K.take(block_BQ)
         rest = position_BQ - self.first_RK[0].take(block_BQ)
-        index = self.corner_K.take(block_BQ)
         for axis in range(len(self.shape) - 1, 0, -1):
-            width = self.width_K[axis].take(block_BQ)
-            outer = rest // width
-            index += (rest - outer * width) * math.prod(self.shape[axis + 1 :])
-            rest = outer
-        return index + rest * math.prod(self.shape[1:])
+            rest = rest // self.width_K[axis].take(block_BQ)
+            index.addcmul_(rest, self.gap_K[axis].take(block_BQ))
+        return index
 
     def block_of(self, index_BQ: Tensor) -> Tensor:
         """Number → coordinates → cell → its place in the order."""

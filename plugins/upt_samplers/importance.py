@@ -225,9 +225,8 @@ class Importance(Sampler):
         if self._plan is not None and self._plan[0] == key:
             return self._plan[1]
         score_RK = self._map.to(points.device).scores(points.sample_id_B, blocks.num_blocks)
-        num_points = blocks.size_RK.sum(-1, keepdim=True)
-        total_R1 = num_points.clamp_max(count)
-        plan = PivotalPlan(inclusion_probabilities(score_RK, blocks.size_RK, total_R1, self.floor), blocks, count)
+        total_R1 = blocks.num_points_R1.clamp_max(count)
+        plan = PivotalPlan(inclusion_probabilities(score_RK, blocks.points_RK, total_R1, self.floor), blocks, count)
         if plan.probability_RK.shape[0] == 1 and points.lengths is None and self._map.shared:
             self._plan = (key, plan)
         return plan

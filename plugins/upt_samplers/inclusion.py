@@ -39,7 +39,7 @@ def inclusion_probabilities(score_RK: Tensor, size_RK: Tensor, total_R1: Tensor,
     probability = (factor * share).clamp_max_(1)
     drawn = _over_points(probability, size)
     lacking = ((total_R1 - drawn) / (num_points - drawn).clamp_min_(_TINY)).clamp_(0, 1)
-    return torch.addcmul(probability, 1 - probability, lacking).clamp_max_(1)
+    return torch.addcmul(probability, probability.neg().add_(1), lacking).clamp_max_(1)
 
 
 def _over_points(value_RK: Tensor, size_RK: Tensor) -> Tensor:

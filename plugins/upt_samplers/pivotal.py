@@ -42,25 +42,25 @@ class PivotalPlan:
     def __init__(self, probability_RK: Tensor, blocks: Blocks, count: int) -> None:
         self.blocks, self.count = blocks, count
         self.probability_RK = probability_RK
-        self.last_R1 = blocks.size_RK.sum(-1, keepdim=True) - 1
-        self.start_RE = pad((probability_RK * blocks.size_RK.double()).cumsum_(-1), (1, 0))
-        self.start_RE *= (self.last_R1 + 1).clamp_max(count) / self.start_RE[:, -1:]
-        self.stratum_Q = torch.arange(count, device=probability_RK.device)
-        right_RQ, left_part_RQ, right_part_RQ = self._across()
-        self.left_RQ, self.right_RQ = pad(right_RQ[:, :-1], (1, 0), value=-1), right_RQ
-        self._chances(left_part_RQ, pad(right_part_RQ[:, :-1], (1, 0)), pad(left_part_RQ[:, :-1], (1, 0)))
+        self.last_R1 = blocks.num_points_R1.long() - 1
+        self.start_RE = pad((probability_RK * blocks.points_RK).cumsum_(-1), (1, 0))
+        self.start_RE *= blocks.num_points_R1.clamp_max(count) / self.start_RE[:, -1:]
+        self.border_E = torch.arange(count + 1, device=probability_RK.device)
+        position_RE, left_part_RE, right_part_RE = self._across()
+        self.left_RQ, self.right_RQ = position_RE[:, :-1], position_RE[:, 1:]
+        self._chances(left_part_RE[:, 1:], right_part_RE[:, :-1], left_part_RE[:, :-1])
 
     def draw(self, uniform_BQ: Tensor) -> Tensor:
         """Positions of Q distinct points in each row, int64 (B, Q), from uniform numbers in [0, 1)."""
         yes_BQ = uniform_BQ < self.p0_RQ
         decided_BQ = yes_BQ | (uniform_BQ >= self.p1_RQ)
-        right_BQ = yes_BQ.gather(1, (decided_BQ * self.stratum_Q).cummax(1).values)
+        right_BQ = yes_BQ.gather(1, (decided_BQ * self.border_E[:-1]).cummax(1).values)
         before_BQ = pad(right_BQ[:, :-1], (1, 0), value=False)
         threshold_BQ = torch.where(before_BQ, self.p1_RQ, self.p_left_RQ)
-        leftover_BQ = (uniform_BQ - threshold_BQ).div_((1 - threshold_BQ).clamp_min_(_TINY)).clamp_(0, 1)
+        leftover_BQ = uniform_BQ.sub(threshold_BQ).div_(_rest(threshold_BQ).clamp_min_(_TINY)).clamp_(0, 1)
         between_BQ = self._at(torch.addcmul(self.inner_start_RQ, leftover_BQ, self.inner_RQ))
         between_BQ = torch.minimum(torch.maximum(between_BQ, self.left_RQ + 1), self.right_RQ - 1)
-        left_BQ = (uniform_BQ < self.p_left_RQ) & ~before_BQ
+        left_BQ = (uniform_BQ < self.p_left_RQ) > before_BQ
         drawn_BQ = torch.where(right_BQ, self.right_RQ, torch.where(left_BQ, self.left_RQ, between_BQ))
         return torch.minimum(drawn_BQ, self.last_R1).clamp_min_(0)  # out of range only in rows with fewer points than Q
 
@@ -71,46 +71,56 @@ class PivotalPlan:
     def _at(self, place_BQ: Tensor) -> Tensor:
         """Position of the point at each place on the line."""
         start_RE = self.start_RE[0] if len(self.start_RE) == 1 else self.start_RE
-        return self._in_block(
-            (torch.searchsorted(start_RE, place_BQ) - 1).clamp_(0, self.blocks.num_blocks - 1), place_BQ
-        )[0]
-
-    def _in_block(self, block_BQ: Tensor, place_BQ: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Position of the point at a place within a block, its π, and the distance from its start to the place."""
-        probability = _of(self.probability_RK, block_BQ)
-        inside = place_BQ - _of(self.start_RE, block_BQ)
-        offset = torch.minimum((inside / probability).ceil_(), _of(self.blocks.size_RK, block_BQ)).sub_(1).clamp_min_(0)
-        position = _of(self.blocks.first_RK, block_BQ) + offset.long()
-        return position, probability, inside - offset * probability
+        block_BQ = torch.searchsorted(start_RE, place_BQ).sub_(1).clamp_(0, self.blocks.num_blocks - 1)
+        inside_BQ = place_BQ.sub_(_of(self.start_RE, block_BQ))
+        offset_BQ = inside_BQ.div_(_of(self.probability_RK, block_BQ)).ceil_().sub_(1).clamp_min_(0)
+        return offset_BQ.long() + _of(self.blocks.first_RK, block_BQ)
 
     def _across(self) -> tuple[Tensor, Tensor, Tensor]:
         """Position, left part and right part of the point across each border; strictly increasing under rounding.
 
-        The block across border k is found by counting the blocks that end before k, for all borders at once.
+        Border 0 stands for a point before the first, of which no part is in the first stratum. The block across border
+        k is found by counting the blocks that end before k, for all borders at once.
         """
         tolerance_R1 = (_TO_SMALLEST * self.probability_RK.amin(-1, keepdim=True)).clamp_max_(_ROUNDING)
-        stratum_RK = (self.start_RE[:, 1:] + tolerance_R1).long().clamp_(0, self.count)
-        ends_RQ = stratum_RK.new_zeros(len(stratum_RK), self.count + 1)
-        ends_RQ.scatter_add_(1, stratum_RK, torch.ones_like(stratum_RK))
-        block_RQ = ends_RQ[:, :-1].cumsum(1).clamp_max_(self.blocks.num_blocks - 1)
-        position, probability, left_part = self._in_block(block_RQ, self.stratum_Q + (1 - tolerance_R1))
-        left_part = torch.minimum((left_part + tolerance_R1).clamp_min_(0), probability)
-        most_R1 = self.last_R1 - (self.count - 1)
-        rank = torch.minimum((position - self.stratum_Q).cummax(1).values, most_R1)
-        rank[:, -1:] = most_R1
-        right_part = probability - left_part
-        return rank + self.stratum_Q, left_part, right_part.masked_fill_(right_part < tolerance_R1, 0)
+        after_RK = (self.start_RE[:, 1:] + (1 + tolerance_R1)).long().clamp_(0, self.count + 1)
+        ends_RF = after_RK.new_zeros(len(after_RK), self.count + 2)
+        ends_RF.scatter_add_(1, after_RK, torch.ones_like(after_RK))
+        block_RE = ends_RF[:, :-1].cumsum(1).clamp_max_(self.blocks.num_blocks - 1)
+        probability = _of(self.probability_RK, block_RE)
+        inside = (self.border_E - tolerance_R1).sub_(_of(self.start_RE, block_RE))
+        offset = torch.minimum((inside / probability).ceil_(), _of(self.blocks.points_RK, block_RE))
+        offset = offset.sub_(1).clamp_min_(0)
+        left_part = torch.addcmul(inside, offset, probability, value=-1).add_(tolerance_R1).clamp_min_(0)
+        right_part = probability - torch.minimum(left_part, probability, out=left_part)
+        right_part = right_part.masked_fill_(right_part < tolerance_R1, 0)
+        right_part[:, :1] = 0
+        return self._increasing(offset.long() + _of(self.blocks.first_RK, block_RE)), left_part, right_part
+
+    def _increasing(self, position_RE: Tensor) -> Tensor:
+        """Positions of the points across borders, made distinct; the first is before, the last at the last point."""
+        rank_RE = position_RE - self.border_E
+        rank_RE[:, :1] = -1
+        most_R1 = self.last_R1 - self.count
+        rank_RE = torch.minimum(rank_RE.cummax(1).values, most_R1)
+        rank_RE[:, -1:] = most_R1
+        return rank_RE + self.border_E
 
     def _chances(self, a: Tensor, b: Tensor, a_before: Tensor) -> None:
         """The thresholds p1, p0, p0 + h, and where the points between the border points begin and end."""
-        take_left = (b / (1 - a_before).clamp_min_(_TINY)).clamp_max_(1)
-        beside_left = 1 - b
+        take_left = (b / _rest(a_before).clamp_min_(_TINY)).clamp_max_(1)
+        beside_left = _rest(b)
         self.inner_RQ = (beside_left - a).clamp_min_(0)
-        none = (self.inner_RQ < _ROUNDING) | (self.right_RQ - self.left_RQ <= 1)
-        self.p1_RQ = (a / beside_left.clamp_min(_TINY)).clamp_max_(1).masked_fill_(none, 1)
-        self.p0_RQ = self.p1_RQ * (1 - take_left)
+        none = (self.inner_RQ < _ROUNDING).logical_or_(self.right_RQ - self.left_RQ <= 1)
+        self.p1_RQ = (a / beside_left.clamp_min_(_TINY)).clamp_max_(1).masked_fill_(none, 1)
+        self.p0_RQ = torch.addcmul(self.p1_RQ, self.p1_RQ, take_left, value=-1)
         self.p_left_RQ = (self.p0_RQ + take_left).masked_fill_(none, 1)
-        self.inner_start_RQ = self.stratum_Q + b
+        self.inner_start_RQ = b + self.border_E[:-1]
+
+
+def _rest(value: Tensor) -> Tensor:
+    """1 - value; torch takes three times as long for a number less a tensor."""
+    return value.neg().add_(1)
 
 
 def _of(value_RK: Tensor, block_BQ: Tensor) -> Tensor:

@@ -35,8 +35,8 @@ class ScoreMap:
         self._reserve(num_blocks)
         square_RK = self.value_SK.index_select(0, self._rows(sample_id_B))[:, :num_blocks]
         unknown_RK = square_RK.isnan()
-        num_known_R1 = num_blocks - unknown_RK.sum(-1, keepdim=True)
-        mean_R1 = square_RK.nansum(-1, keepdim=True) / num_known_R1.clamp_min_(1)
+        num_known_R1 = unknown_RK.sum(-1, keepdim=True).neg_().add_(num_blocks).clamp_min_(1)
+        mean_R1 = square_RK.nansum(-1, keepdim=True) / num_known_R1
         return torch.where(unknown_RK, mean_R1, square_RK).sqrt_()
 
     def assign(self, sample_id_B: Tensor | None, blocks: Blocks, square_BN: Tensor) -> None:

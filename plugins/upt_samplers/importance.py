@@ -130,9 +130,8 @@ class Importance(Sampler):
         blocks = blocks_of(points, self._size)
         plan = self._plan_of(points, blocks, count)
         position_BQ = plan.draw(coupled_uniforms(points.batch_size, count, rng, self.coupling))
-        num_points = points.num_points if points.length_B1 is None else points.length_B1
         block_BQ = blocks.block_at(position_BQ)
-        weight_BQ = (count / (num_points * plan.probability_of(block_BQ))).float()
+        weight_BQ = plan.probability_of(block_BQ).reciprocal_().mul_(count / blocks.num_points_R1).float()
         position_BQ, completed_BQ = complete(points, position_BQ, weight_BQ)
         if completed_BQ is not weight_BQ:
             block_BQ = blocks.block_at(position_BQ)

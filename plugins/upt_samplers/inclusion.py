@@ -28,8 +28,8 @@ def inclusion_probabilities(score_RK: Tensor, size_RK: Tensor, total_R1: Tensor,
     score = score_RK.double()
     num_points = size.sum(-1, keepdim=True)
     sum_of_scores = _over_points(score, size)
-    uniform = torch.where(sum_of_scores > 0, floor, torch.ones_like(num_points))
-    share = torch.addcmul(uniform / num_points, score, (1 - uniform) / sum_of_scores.clamp_min(_TINY))
+    scale = (1 - floor) / sum_of_scores.clamp_min(_TINY)
+    share = torch.addcmul((scale * sum_of_scores).neg_().add_(1).div_(num_points), score, scale)
     factor = total_R1.double()
     for _ in range(_ROUNDS):
         capped = (factor * share).floor_().clamp_max_(1)

@@ -26,6 +26,7 @@ from upt_samplers.blocks import Blocks
 _ROUNDING = 1e-9
 """A point that ends (or begins) so close to a border is taken to end there: points of probability 1 fill a stratum."""
 
+_COUNTING = 8  # up to so many blocks for each query point it is faster to count blocks than to search them
 _TO_SMALLEST = 1e-3  # the same in relation to the smallest probability, for very many points
 _TINY = 1e-12
 
@@ -43,11 +44,14 @@ class PivotalPlan:
         self.blocks, self.count = blocks, count
         self.probability_RK = probability_RK
         self.last_R1 = blocks.num_points_R1.long() - 1
-        self.start_RE = pad((probability_RK * blocks.points_RK).cumsum_(-1), (1, 0))
-        self.start_RE *= blocks.num_points_R1.clamp_max(count) / self.start_RE[:, -1:]
         self.border_E = torch.arange(count + 1, device=probability_RK.device)
+        mass_RK = probability_RK * blocks.points_RK
+        self.start_RE = mass_RK.new_zeros(len(mass_RK), mass_RK.shape[1] + 1)
+        torch.cumsum(mass_RK, -1, out=self.start_RE[:, 1:])
+        self.start_RE *= blocks.num_points_R1.clamp_max(count) / self.start_RE[:, -1:]
         position_RE, left_part_RE, right_part_RE = self._across()
         self.left_RQ, self.right_RQ = position_RE[:, :-1], position_RE[:, 1:]
+        self.first_RQ, self.last_RQ = self.left_RQ + 1, self.right_RQ - 1
         self._chances(left_part_RE[:, 1:], right_part_RE[:, :-1], left_part_RE[:, :-1])
 
     def draw(self, uniform_BQ: Tensor) -> Tensor:
@@ -59,7 +63,7 @@ class PivotalPlan:
         threshold_BQ = torch.where(before_BQ, self.p1_RQ, self.p_left_RQ)
         leftover_BQ = uniform_BQ.sub(threshold_BQ).div_(_rest(threshold_BQ).clamp_min_(_TINY)).clamp_(0, 1)
         between_BQ = self._at(torch.addcmul(self.inner_start_RQ, leftover_BQ, self.inner_RQ))
-        between_BQ = torch.minimum(torch.maximum(between_BQ, self.left_RQ + 1), self.right_RQ - 1)
+        between_BQ = torch.minimum(torch.maximum(between_BQ, self.first_RQ), self.last_RQ)
         left_BQ = (uniform_BQ < self.p_left_RQ) > before_BQ
         drawn_BQ = torch.where(right_BQ, self.right_RQ, torch.where(left_BQ, self.left_RQ, between_BQ))
         return torch.minimum(drawn_BQ, self.last_R1).clamp_min_(0)  # out of range only in rows with fewer points than Q
@@ -69,24 +73,30 @@ class PivotalPlan:
         return _of(self.probability_RK, block_BQ)
 
     def _at(self, place_BQ: Tensor) -> Tensor:
-        """Position of the point at each place on the line."""
-        start_RE = self.start_RE[0] if len(self.start_RE) == 1 else self.start_RE
-        block_BQ = torch.searchsorted(start_RE, place_BQ).sub_(1).clamp_(0, self.blocks.num_blocks - 1)
+        """Position of the point at each place on the line, one in each stratum."""
+        block_BQ = self._block_at(place_BQ)
         inside_BQ = place_BQ.sub_(_of(self.start_RE, block_BQ))
         offset_BQ = inside_BQ.div_(_of(self.probability_RK, block_BQ)).ceil_().sub_(1).clamp_min_(0)
         return offset_BQ.long() + _of(self.blocks.first_RK, block_BQ)
 
+    def _block_at(self, place_BQ: Tensor) -> Tensor:
+        """The first block that ends at a place or after it: a block that ends in stratum k is before all later places
+        and, as it may be, before the one in its own."""
+        if self.blocks.num_blocks > _COUNTING * self.count:
+            start_RE = self.start_RE[0] if len(self.start_RE) == 1 else self.start_RE
+            return torch.searchsorted(start_RE, place_BQ).sub_(1).clamp_(0, self.blocks.num_blocks - 1)
+        own_BK = place_BQ.gather(1, self.stratum_RK.clamp_max(self.count - 1).expand(len(place_BQ), -1))
+        later_BK = (self.start_RE[:, 1:] >= own_BK).add(self.stratum_RK)
+        return _num_up_to(later_BK.clamp_max_(self.count), self.count)
+
     def _across(self) -> tuple[Tensor, Tensor, Tensor]:
         """Position, left part and right part of the point across each border; strictly increasing under rounding.
 
-        Border 0 stands for a point before the first, of which no part is in the first stratum. The block across border
-        k is found by counting the blocks that end before k, for all borders at once.
+        Border 0 stands for a point before the first, of which no part is in the first stratum.
         """
         tolerance_R1 = (_TO_SMALLEST * self.probability_RK.amin(-1, keepdim=True)).clamp_max_(_ROUNDING)
-        after_RK = (self.start_RE[:, 1:] + (1 + tolerance_R1)).long().clamp_(0, self.count + 1)
-        ends_RF = after_RK.new_zeros(len(after_RK), self.count + 2)
-        ends_RF.scatter_add_(1, after_RK, torch.ones_like(after_RK))
-        block_RE = ends_RF[:, :-1].cumsum(1).clamp_max_(self.blocks.num_blocks - 1)
+        self.stratum_RK = (self.start_RE[:, 1:] + tolerance_R1).long().clamp_(0, self.count)
+        block_RE = _num_up_to(self.stratum_RK + 1, self.count + 1)
         probability = _of(self.probability_RK, block_RE)
         inside = (self.border_E - tolerance_R1).sub_(_of(self.start_RE, block_RE))
         offset = torch.minimum((inside / probability).ceil_(), _of(self.blocks.points_RK, block_RE))
@@ -111,11 +121,18 @@ class PivotalPlan:
         take_left = (b / _rest(a_before).clamp_min_(_TINY)).clamp_max_(1)
         beside_left = _rest(b)
         self.inner_RQ = (beside_left - a).clamp_min_(0)
-        none = (self.inner_RQ < _ROUNDING).logical_or_(self.right_RQ - self.left_RQ <= 1)
+        none = (self.inner_RQ < _ROUNDING).logical_or_(self.first_RQ > self.last_RQ)
         self.p1_RQ = (a / beside_left.clamp_min_(_TINY)).clamp_max_(1).masked_fill_(none, 1)
         self.p0_RQ = torch.addcmul(self.p1_RQ, self.p1_RQ, take_left, value=-1)
         self.p_left_RQ = (self.p0_RQ + take_left).masked_fill_(none, 1)
         self.inner_start_RQ = b + self.border_E[:-1]
+
+
+def _num_up_to(number_RK: Tensor, count: int) -> Tensor:
+    """How many of each row's numbers 0 … count are 0, at most 1, … at most count - 1; but at most all less one."""
+    shape = (len(number_RK), count + 1)
+    times = number_RK.new_zeros(shape).scatter_add_(1, number_RK, torch.ones_like(number_RK))
+    return times[:, :-1].cumsum(1).clamp_max_(number_RK.shape[1] - 1)
 
 
 def _rest(value: Tensor) -> Tensor:

@@ -34,10 +34,11 @@ class ScoreMap:
         """Root mean square scores (R, K), R = B or 1. Unknown blocks get the mean square of the row's known ones."""
         self._reserve(num_blocks)
         square_RK = self.value_SK.index_select(0, self._rows(sample_id_B))[:, :num_blocks]
-        unknown_RK = square_RK.isnan()
-        num_known_R1 = unknown_RK.sum(-1, keepdim=True).neg_().add_(num_blocks).clamp_min_(1)
-        mean_R1 = square_RK.nansum(-1, keepdim=True) / num_known_R1
-        return torch.where(unknown_RK, mean_R1, square_RK).sqrt_()
+        square_RK = square_RK.nan_to_num(-1.0)  # arithmetic with signs is several times faster than with masks
+        unknown_RK = square_RK.clamp_max(0)  # -1, else 0
+        num_known_R1 = unknown_RK.sum(-1, keepdim=True).add_(num_blocks).clamp_min_(1)
+        mean_R1 = square_RK.clamp_min_(0).sum(-1, keepdim=True).div_(num_known_R1)
+        return square_RK.addcmul_(unknown_RK, mean_R1, value=-1).sqrt_()
 
     def assign(self, sample_id_B: Tensor | None, blocks: Blocks, square_BN: Tensor) -> None:
         """Replaces the scores of samples by the block means of a squared score that is known at all points.

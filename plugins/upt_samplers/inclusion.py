@@ -24,26 +24,19 @@ def inclusion_probabilities(score_RK: Tensor, size_RK: Tensor, total_R1: Tensor,
         total_R1: how many points to draw from each row, at most its number of points.
         floor: share of the draws that is spread uniformly, in (0, 1].
     """
-    size = size_RK.double()
-    score = score_RK.double()
+    size, score = size_RK.double(), score_RK.double()
     num_points = size.sum(-1, keepdim=True)
-    sum_of_scores = _over_points(score, size)
+    sum_of_scores = (score * size).sum(-1, keepdim=True)
     scale = (1 - floor) / sum_of_scores.clamp_min(_TINY)
     share = torch.addcmul((scale * sum_of_scores).neg_().add_(1).div_(num_points), score, scale)
+    mass = share * size
     factor = total_R1.double()
     for _ in range(_ROUNDS):
         capped = (factor * share).floor_().clamp_max_(1)
-        left = total_R1 - _over_points(capped, size)
-        free = torch.addcmul(share, capped, share, value=-1)
-        factor = torch.maximum(factor, left / _over_points(free, size).clamp_min_(_TINY))
+        free = torch.addcmul(mass, capped, mass, value=-1).sum(-1, keepdim=True)
+        left = total_R1 - capped.mul_(size).sum(-1, keepdim=True)
+        factor = torch.maximum(factor, left.div_(free.clamp_min_(_TINY)))
     probability = (factor * share).clamp_max_(1)
-    drawn = _over_points(probability, size)
-    lacking = ((total_R1 - drawn) / (num_points - drawn).clamp_min_(_TINY)).clamp_(0, 1)
+    drawn = (probability * size).sum(-1, keepdim=True)
+    lacking = (total_R1 - drawn).div_((num_points - drawn).clamp_min_(_TINY)).clamp_(0, 1)
     return torch.addcmul(probability, probability.neg().add_(1), lacking).clamp_max_(1)
-
-
-def _over_points(value_RK: Tensor, size_RK: Tensor) -> Tensor:
-    """The sum over the points of each row, (R, 1), of what a point of each block has."""
-    if len(size_RK) == 1:
-        return (value_RK @ size_RK[0]).unsqueeze(1)
-    return (value_RK * size_RK).sum(-1, keepdim=True)

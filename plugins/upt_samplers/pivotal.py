@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from upt_samplers.blocks import Blocks
 
@@ -59,7 +58,7 @@ class PivotalPlan:
         yes_BQ = uniform_BQ < self.p0_RQ
         decided_BQ = yes_BQ | (uniform_BQ >= self.p1_RQ)
         right_BQ = yes_BQ.gather(1, (decided_BQ * self.border_E[:-1]).cummax(1).values)
-        before_BQ = pad(right_BQ[:, :-1], (1, 0), value=False)
+        before_BQ = right_BQ.roll(1, 1)  # in stratum 0 there is no L, and what came before makes no difference
         threshold_BQ = torch.where(before_BQ, self.p1_RQ, self.p_left_RQ)
         leftover_BQ = uniform_BQ.sub(threshold_BQ).div_(_rest(threshold_BQ).clamp_min_(_TINY)).clamp_(0, 1)
         between_BQ = self._at(torch.addcmul(self.inner_start_RQ, leftover_BQ, self.inner_RQ))
@@ -121,7 +120,7 @@ class PivotalPlan:
         take_left = (b / _rest(a_before).clamp_min_(_TINY)).clamp_max_(1)
         beside_left = _rest(b)
         self.inner_RQ = (beside_left - a).clamp_min_(0)
-        none = (self.inner_RQ < _ROUNDING).logical_or_(self.first_RQ > self.last_RQ)
+        none = (self.inner_RQ < _ROUNDING) | (self.first_RQ > self.last_RQ)
         self.p1_RQ = (a / beside_left.clamp_min_(_TINY)).clamp_max_(1).masked_fill_(none, 1)
         self.p0_RQ = torch.addcmul(self.p1_RQ, self.p1_RQ, take_left, value=-1)
         self.p_left_RQ = (self.p0_RQ + take_left).masked_fill_(none, 1)

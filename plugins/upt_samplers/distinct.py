@@ -13,21 +13,21 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from upt_samplers.integers import random_below
 
 DENSE = 3
 """Below N = 3 Q the M draws would repeat each other too often: shuffling all N costs O(N) = O(Q) there."""
 
-_SHUFFLE = 16  # on CPU a loop of permutations is faster than one batched sort up to about N = 16 Q
+_SHUFFLE, _SHUFFLE_ONE = 8, 16  # on CPU a loop of permutations is faster up to about N = 8 Q, for one row 16 Q
 _SHUFFLE_MAX = 2**16  # torch.randperm reduces 32 bits modulo N: a bias of at most 2^-16
 _LOG_FAILURE = 60 * math.log(2)
 
 
 def distinct_points(num_points: int, count: int, batch: int, rng: torch.Generator) -> Tensor:
     """``count`` distinct points of ``num_points`` for each row, int64 (B, Q), rows independent; Q ≤ N ≤ 2^40."""
-    if rng.device.type == "cpu" and num_points <= min(_SHUFFLE * count, _SHUFFLE_MAX):
+    most = min(_SHUFFLE_MAX, count * (_SHUFFLE_ONE if batch == 1 else _SHUFFLE))
+    if rng.device.type == "cpu" and num_points <= most:
         rows = [torch.randperm(num_points, generator=rng)[:count] for _ in range(batch)]
         return rows[0].unsqueeze(0) if batch == 1 else torch.stack(rows)
     if num_points < DENSE * count:
@@ -55,18 +55,18 @@ def distinct_points_padded(lengths: tuple[int, ...], length_B1: Tensor, count: i
 def first_distinct(num_points: int | Tensor, count: int, batch: int, num_draws: int, rng: torch.Generator) -> Tensor:
     """The first ``count`` distinct of ``num_draws`` uniform draws in their order, (B, Q): fixed shapes, no waiting.
 
-    Should there be fewer distinct values (never by chance, at the ``num_draws`` of ``draws_needed``), the slots that
-    stay open hold some of the draws a second time.
+    Should there be fewer distinct values (never by chance, at the ``num_draws`` of ``draws_needed``), point 0 stands in
+    the slots that stay open. A draw and its place are sorted as one number, N · M < 2^62, which makes the sort stable.
     """
     draw_BM = random_below(num_points, (batch, num_draws), rng)
-    sorted_BM, origin_BM = draw_BM.sort(dim=1, stable=True)  # stable: each run opens with its earliest draw
-    opens_BM = pad(sorted_BM[:, 1:] != sorted_BM[:, :-1], (1, 0), value=True)
-    first_BM = torch.empty_like(opens_BM).scatter_(1, origin_BM, opens_BM)
-    row_B1 = torch.arange(batch, device=rng.device).unsqueeze(1) * count
-    rank_BM = first_BM.cumsum(1)
-    slot_BM = torch.where(first_BM & (rank_BM <= count), rank_BM + (row_B1 - 1), batch * count)  # the last: unwanted
-    out = pad(pad(draw_BM[:, :count], (0, max(0, count - num_draws))).flatten(), (0, 1))
-    return out.scatter_(0, slot_BM.flatten(), draw_BM.flatten())[:-1].view(batch, count)
+    bits = num_draws.bit_length()
+    sorted_BM = ((draw_BM << bits) + torch.arange(num_draws, device=rng.device)).sort(dim=1).values
+    value_BM, origin_BM = sorted_BM >> bits, sorted_BM & ((1 << bits) - 1)
+    first_BM = torch.ones_like(draw_BM)  # each run opens with its earliest draw
+    first_BM.scatter_(1, origin_BM[:, 1:], (value_BM[:, 1:] != value_BM[:, :-1]).long())
+    slot_BM = first_BM.cumsum(1).mul_(first_BM).clamp_max_(count + 1)  # 0 and Q + 1 take what is not wanted
+    out = draw_BM.new_zeros(batch, count + 2).scatter_(1, slot_BM, draw_BM)
+    return out[:, 1:-1].contiguous()
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from upt_samplers.distinct import distinct_points, distinct_points_padded, draws_needed, first_distinct
+from upt_samplers.integers import random_below
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -50,6 +51,16 @@ def test_any_number_of_points_up_to_2_to_the_40() -> None:
     index = distinct_points(2**40, 1000, 2, rng())
     assert all(len(row.unique()) == 1000 for row in index)
     assert int(index.max()) > 2**39
+
+
+def test_the_first_distinct_draws_in_their_order() -> None:
+    """Against a loop over the same draws; rows of different lengths; what a decoder gathers by is contiguous."""
+    lengths = torch.tensor([[40], [7], [2**40]])
+    draws = random_below(lengths, (3, 60), rng())
+    expected = [list(dict.fromkeys(row.tolist()))[:5] for row in draws]
+    index = first_distinct(lengths, 5, 3, 60, rng())
+    assert index.tolist() == expected
+    assert index.is_contiguous()
 
 
 def test_large_ranges_are_even() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from upt_core import Points
+from upt_samplers import pivotal
 from upt_samplers.blocks import Blocks, CurveBlocks, blocks_of
 from upt_samplers.inclusion import inclusion_probabilities
 from upt_samplers.pivotal import PivotalPlan
@@ -33,7 +34,16 @@ def draws(plan: PivotalPlan, number: int, seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize(
     ("num_points", "size", "count", "power"),
-    [(23, 1, 7, 4), (23, 4, 7, 1), (10, 1, 9, 0), (12, 1, 4, 0), (60, 1, 30, 8), (272, 32, 130, 8), (9, 2, 1, 1)],
+    [
+        (23, 1, 7, 4),
+        (50, 1, 3, 2),
+        (23, 4, 7, 1),
+        (10, 1, 9, 0),
+        (12, 1, 4, 0),
+        (60, 1, 30, 8),
+        (272, 32, 130, 8),
+        (9, 2, 1, 1),
+    ],
 )
 def test_every_point_is_drawn_with_its_probability(num_points: int, size: int, count: int, power: int) -> None:
     """100,000 draws, z below 5.5 for each of at most 272 points. Chance of failure: 1e-5 each."""
@@ -48,6 +58,20 @@ def test_every_point_is_drawn_with_its_probability(num_points: int, size: int, c
     assert torch.equal(seen[sure], torch.full_like(seen[sure], 100_000))
     z = (seen / 100_000 - expected) / (expected * (1 - expected) / 100_000).sqrt()
     assert float(z[~sure].abs().max()) < 5.5
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_blocks_are_found_by_counting_as_by_searching(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same draws, for one map of all rows and for one each; blocks of no points among them."""
+    points = Points(torch.zeros(rows, 90, 1), lengths=(90, 61, 40)[:rows])
+    blocks = CurveBlocks(points, 4)
+    score = torch.rand(rows, blocks.num_blocks, generator=rng(), dtype=torch.float64) ** 6
+    total = blocks.num_points_R1.clamp_max(20)
+    plan = PivotalPlan(inclusion_probabilities(score, blocks.size_RK, total, 0.1), blocks, 20)
+    uniform = torch.rand(1000 if rows == 1 else rows, 20, generator=rng(), dtype=torch.float64)
+    counted = plan.draw(uniform)
+    monkeypatch.setattr(pivotal, "_COUNTING", 0)
+    assert torch.equal(plan.draw(uniform), counted)
 
 
 @pytest.mark.parametrize("kind", ["random", "spiky", "sparse", "equal", "steps", "thirty decades"])

@@ -3,6 +3,9 @@
 Every axis but the last is cut into strips of nearly equal width, so that a strip is a bar of about square cross-section
 along the last axis. A bar is scanned along the last axis, slice by slice; every second one backwards, so the curve
 does not jump. Runs of the curve are then compact blocks of the grid.
+
+Each slice begins a golden section further than the one before it. Without that, positions at equal distances on the
+curve (the rows of a coordinated batch) would lie on one line through their block wherever the distance is a slice.
 """
 
 from __future__ import annotations
@@ -13,6 +16,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+
+
+_UNIT, _GOLDEN = 2**16, 40503
+"""The golden section, 40503 / 2^16 of the whole."""
 
 
 @lru_cache(maxsize=1024)
@@ -53,7 +60,7 @@ def snake_index(position: Tensor, shape: tuple[int, ...], strips: tuple[int, ...
         section = section * widths[-1]
     along = rest // section
     coordinates = [_flipped(along, shape[-1], flip)]
-    rest = rest - along * section
+    rest = (rest + (along * _GOLDEN % _UNIT) * section // _UNIT) % section
     for axis in range(len(shape) - 2, -1, -1):
         outer = rest // widths[axis]
         inside = starts[axis] + rest - outer * widths[axis]

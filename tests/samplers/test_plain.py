@@ -45,12 +45,13 @@ def test_long_padded_rows_need_no_weights(kind: Any, padded: Any) -> None:
 
 @pytest.mark.parametrize("shape", [(4096,), (64, 64), (16, 16, 16), (1, 4096), (17, 241)])
 def test_stratified_has_a_lower_variance_on_smooth_fields(shape: tuple[int, ...], grid: Any, estimates: Any) -> None:
-    """256 points, a wave along every axis (600 draws: the ratio is known to 12 per cent); 6 cells a side in 3-D."""
+    """256 points, a wave along every axis (600 draws: the ratio is known to 12 per cent). It is about 64 on a square,
+    9 on the thin grid, whose cells span half its width, and 7 in 3-D, where there are 6 cells a side."""
     points = grid(*shape)
     value_1N = torch.sin(5 * points.coords_BNX).prod(-1)
     plain = estimates(Uniform(), points, value_1N, 256, 600)
     strata = estimates(Stratified(), points, value_1N, 256, 600)
-    assert float(plain.var() / strata.var()) > (5 if len(shape) == 3 else 10)
+    assert float(plain.var() / strata.var()) > (5 if shape in ((16, 16, 16), (17, 241)) else 10)
 
 
 def test_stratified_has_a_lower_variance_at_scattered_points(scattered: Any, estimates: Any) -> None:

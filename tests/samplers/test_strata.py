@@ -8,8 +8,10 @@ from itertools import pairwise
 import pytest
 import torch
 
+from upt_core import Points, Progress
 from upt_samplers.integers import coupled_uniforms, random_below
 from upt_samplers.strata import strata_positions
+from upt_samplers.stratified import Stratified
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -43,6 +45,19 @@ def test_latin_rows_cover_each_stratum_together() -> None:
     """Eight rows, strata of eight points: after the common turn each point of each stratum is drawn once."""
     position = strata_positions(8 * 50, 50, 8, rng(), "latin")
     assert len(position.unique()) == 400
+
+
+def test_latin_rows_do_not_lie_on_one_line_of_a_grid() -> None:
+    """8 rows at 64 points of 64 x 64: a stratum is a square of 8 x 8 points, and its eighth is one of its lines."""
+    axis = torch.arange(64) / 64
+    coords = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).view(1, 4096, 2)
+    points = Points(coords.expand(8, -1, -1), grid_shape=(64, 64))
+    for seed in range(5):
+        index_BQ = Stratified(64).draw(points, 64, rng(seed), Progress()).index_BQ
+        assert index_BQ is not None
+        for coordinate_BQ in (index_BQ // 64, index_BQ % 64):
+            different = [len(set(column.tolist())) for column in coordinate_BQ.T]
+            assert sum(different) / 64 > 5  # on one line it is 1 or 2 along one axis
 
 
 def test_latin_fractions_are_uniform_in_each_row_and_even_in_each_column() -> None:

@@ -19,6 +19,7 @@ from upt_core.normalize import Normalization
 from upt_core.plan import Plan
 from upt_core.precision import check_precision, resolve_device
 from upt_core.prepared import PreparedData
+from upt_core.processes import current
 from upt_core.schema import PluginConfig
 from upt_core.sections import ExperimentSettings
 from upt_core.specs import DataSpec, LatentSpec
@@ -58,21 +59,30 @@ class Assembler:
             UserError: model, losses and data do not fit together.
         """
         prepared = prepared or self.prepare()
-        settings, device = self.settings, resolve_device(self.settings.trainer.device)
+        settings, processes = self.settings, current()
+        device = resolve_device(settings.trainer.device, processes)
         check_precision(settings.trainer.precision, device)
         model = model or self.build_model(prepared.data)
         terms = self._terms(prepared.data)
         scale = prepared.normalization.on(device)
         bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
         with_order = any(sampler.needs_order for sampler in bundle.samplers.values())
-        train = prepared.batches("train", bundle.horizon, settings.trainer.batch_size, settings.seed, with_order)
-        if settings.trainer.batch_size > len(train.windows):
-            raise self._problem(
-                ("trainer", "batch_size"),
-                f"is {settings.trainer.batch_size}, but the training split has only {len(train.windows)} samples",
-            )
+        size = settings.trainer.batch_size
+        train = prepared.batches("train", bundle.horizon, size, settings.seed, with_order, share=processes.share)
+        self._check_batch_size(size, len(train.windows), processes.size)
         valid = self.validation_batches(prepared, "valid")
         return Built(prepared, bundle, train, valid, device)
+
+    def _check_batch_size(self, size: int, samples: int, processes: int) -> None:
+        where = ("trainer", "batch_size")
+        if size > samples:
+            raise self._problem(where, f"is {size}, but the training split has only {samples} samples")
+        if size < processes:
+            raise self._problem(
+                where,
+                f"is {size}, but {processes} processes train together, and batch_size counts the samples of all: "
+                f"set it to {processes} or more, or start fewer processes",
+            )
 
     def build_model(self, data: DataSpec) -> Upt:
         """The model; its initial weights are a function of the seed, and the global random state is left alone."""
@@ -89,7 +99,8 @@ class Assembler:
     def validation_batches(self, prepared: PreparedData, split: Split, steps: int | None = None) -> Batches:
         """The batches that metrics are computed on: every window, or for rollouts those from t = 0 only."""
         steps = steps or self.settings.validation.rollout
-        batch_size = self.settings.validation.batch_size or self.settings.trainer.batch_size
+        own = current().share.largest(self.settings.trainer.batch_size)
+        batch_size = self.settings.validation.batch_size or own
         return prepared.batches(split, steps, batch_size, first_only=steps > 1)
 
     def metrics(self) -> dict[str, Metric]:

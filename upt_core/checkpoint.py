@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import zipfile
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from upt_core.errors import CheckpointError
+from upt_core.seeding import stream_seed
 
 FORMAT = 1
 
@@ -48,6 +50,16 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
+def weights(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint, the moving average where there is one.
+
+    Raises:
+        CheckpointError: unreadable.
+    """
+    state = load(path)
+    return {**state["model"], **(state["ema"]["average"] if state.get("ema") else {})}
+
+
 def load_model(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Loads weights, and says which differ where they belong to another architecture.
 
@@ -79,8 +91,20 @@ def random_state(device: torch.device) -> dict[str, Any]:
     return state
 
 
+def random_state_of(state: Mapping[str, Any], rank: int) -> dict[str, Any]:
+    """The random state of a process in a checkpoint; one that has more processes now gets one of its own."""
+    saved: list[dict[str, Any]] = [state["random"], *state.get("random_of_others", ())]
+    if rank < len(saved):
+        return saved[rank]
+    first = hashlib.blake2b(saved[0]["torch"].numpy().tobytes(), digest_size=8).digest()
+    seed = stream_seed(int.from_bytes(first, "little"), "process", rank)
+    return {"torch": torch.Generator().manual_seed(seed).get_state(), "seed": seed}
+
+
 def restore_random_state(state: Mapping[str, Any], device: torch.device) -> None:
     """Restores what ``random_state`` gave."""
     torch.set_rng_state(state["torch"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)
+    elif device.type == "cuda" and "seed" in state:
+        torch.cuda.manual_seed(state["seed"])

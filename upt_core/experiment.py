@@ -24,6 +24,7 @@ from upt_core.model import Upt
 from upt_core.plain import as_plain, plugins_of
 from upt_core.plan import Plan
 from upt_core.prepared import PreparedData
+from upt_core.processes import current, joined
 from upt_core.registry import Registry
 from upt_core.rollout import Space
 from upt_core.runner import Runner
@@ -130,17 +131,19 @@ class Experiment(Assembler):
         return models
 
     def train(self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()) -> Results:
-        """Trains, and leaves everything in the run folder.
+        """Trains, and leaves everything in the run folder. Processes that torchrun started train together.
 
         Args:
             run_dir: the run's folder; None: a new one in the experiment's ``output``.
             resume: go on from the folder's last checkpoint.
-            listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks.
+            listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks; of several processes,
+                those of the first.
 
         Returns:
             Metrics on the test split: of the best checkpoint as "model", and of the baselines.
         """
-        return Runner(self, run_dir, resume, listeners).run()
+        with joined():
+            return Runner(self, run_dir, resume, listeners).run()
 
     def trainer(
         self,
@@ -172,6 +175,7 @@ class Experiment(Assembler):
             run_dir,
             checkpoints or run_dir / "checkpoints",
             {"config": as_plain(self.settings), "plugins": run_folder.plugin_versions(plugins_of(self.settings))},
+            current(),
         )
 
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
@@ -231,11 +235,7 @@ class Experiment(Assembler):
         Raises:
             CheckpointError: unreadable, or of another architecture.
         """
-        state = checkpoint.load(path)
-        weights = dict(state["model"])
-        if state.get("ema"):
-            weights.update(state["ema"]["average"])
-        checkpoint.load_model(built.bundle.model, weights, path)
+        checkpoint.load_model(built.bundle.model, checkpoint.weights(path), path)
 
     def output_dir(self) -> Path:
         """The folder in which run folders are made, relative to where upt was started."""

@@ -11,10 +11,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """While active, the first signal only sets ``requested``; a second one acts at once, as without upt."""
+    """While active, the first signal only sets ``requested``; a second one acts at once, as without upt.
 
-    def __init__(self) -> None:
+    Args:
+        patient: further signals change nothing either: who ends several processes may signal each more than once.
+    """
+
+    def __init__(self, patient: bool = False) -> None:
         self.requested = False
+        self._patient = patient
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
@@ -30,7 +35,8 @@ class Interrupt:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        self._restore()
+        if not self._patient:
+            self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

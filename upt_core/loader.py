@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -10,9 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from upt_core.batch import Batch
+from upt_core.interrupt import SIGNALS
 from upt_core.locality import hilbert_order
 from upt_core.normalize import Normalization
 from upt_core.points import Points
+from upt_core.processes import Share
 from upt_core.seeding import generator
 from upt_core.specs import DataSpec
 from upt_core.windows import Sample, Windows
@@ -38,6 +41,7 @@ class Batches(Dataset[Batch]):
         seed: of the order of samples; None: in their own order.
         with_order: whether scattered points carry a locality order, computed once per point set.
         latents: cached latents of every state; batches carry those of their inputs and targets.
+        share: the rows of every batch that are collated here; the others are those of other processes.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Batches(Dataset[Batch]):
         seed: int | None = None,
         with_order: bool = False,
         latents: Latents | None = None,
+        share: Share = Share(),  # noqa: B008  it is frozen
     ) -> None:
         self.latents = latents
         self.windows = windows
@@ -55,6 +60,7 @@ class Batches(Dataset[Batch]):
         self.batch_size = batch_size
         self.seed = seed
         self.with_order = with_order
+        self.share = share
         self._coords: dict[int, Tensor] = {}
         self._orders: dict[int, Tensor] = {}
         self._permutation: tuple[int, list[int]] = (-1, [])
@@ -84,11 +90,16 @@ class Batches(Dataset[Batch]):
         """Batches of an epoch."""
         return -(-len(self.windows) // self.batch_size)
 
+    def rows(self, number: int) -> int:
+        """Samples of a batch, those of all processes together."""
+        first = number % self.per_epoch * self.batch_size
+        return min(self.batch_size, len(self.windows) - first)
+
     def __getitem__(self, number: int) -> Batch:
         epoch, position = divmod(number, self.per_epoch)
         order = self._order_of(epoch)
         chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
-        return self.collate([self.windows[i] for i in chosen])
+        return self.collate([self.windows[i] for i in self.share.of(chosen)])
 
     def iterate(self, start: int, stop: int, workers: int = 0, pin_memory: bool = False) -> Iterator[Batch]:
         """Batches start ≤ k < stop, read ahead by ``workers`` processes."""
@@ -103,8 +114,9 @@ class Batches(Dataset[Batch]):
         return self._permutation[1]
 
     def in_order(self) -> Batches:
-        """The same samples in their own order, without cached latents."""
-        return Batches(self.windows, self.normalization, self.batch_size, None, self.with_order)
+        """All samples in their own order, without cached latents, in batches no larger than this process has."""
+        size = self.share.largest(self.batch_size)
+        return Batches(self.windows, self.normalization, size, None, self.with_order)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """A normalised batch; rows with fewer points than the largest are padded at the end."""
@@ -175,15 +187,24 @@ class Batches(Dataset[Batch]):
 
 def read_ahead(source: Dataset[Batch], start: int, stop: int, workers: int, pin_memory: bool) -> Iterator[Batch]:
     """Batches start ≤ k < stop of a source, read ahead by ``workers`` processes."""
+    init = ignore_signals if workers else None
     loader: DataLoader[Batch] = DataLoader(
         source,
         batch_size=None,
         sampler=range(start, stop),
         num_workers=workers,
         pin_memory=pin_memory,
+        worker_init_fn=init,
         generator=torch.Generator(),  # otherwise every epoch would draw from the global random state
     )
     return iter(loader)
+
+
+def ignore_signals(worker: int) -> None:
+    """Workers end with the process that they read for. A signal to end often goes to all processes of a run, and that
+    process has then a step to finish."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:

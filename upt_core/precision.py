@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
 
 from upt_core.errors import UserError
+from upt_core.processes import ALONE, Processes
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, processes: Processes = ALONE) -> torch.device:
     """The device of a name; "auto" is CUDA where there is one, else the CPU.
 
+    Args:
+        processes: that train together; each has a CUDA device of its own, that of its number on its machine.
+
     Raises:
-        UserError: the device is not there.
+        UserError: the device is not there, or not one for several processes.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
+    if processes.several:
+        device = _own_device(name, device, processes)
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UserError(
             f"trainer.device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA devices; "
@@ -29,6 +36,26 @@ def resolve_device(name: str) -> torch.device:
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError("trainer.device is 'mps', but this machine has none; use auto or cpu")
+    return device
+
+
+def _own_device(name: str, device: torch.device, processes: Processes) -> torch.device:
+    if device.index is not None or device.type not in ("cpu", "cuda"):
+        raise UserError(
+            f"trainer.device is {name!r}, but {processes.size} processes train together, each on a device of its own; "
+            f"use auto, cuda or cpu"
+        )
+    if device.type == "cpu":
+        return device
+    alone = torch.cuda.device_count() == 1 and "CUDA_VISIBLE_DEVICES" in os.environ  # a scheduler gave one to each
+    number = 0 if alone else processes.local_rank
+    if number >= torch.cuda.device_count():
+        raise UserError(
+            f"trainer.device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA devices for more "
+            f"processes; start as many as it has, or use cpu"
+        )
+    device = torch.device("cuda", number)
+    torch.cuda.set_device(device)
     return device
 
 

@@ -8,6 +8,7 @@ from upt_core.errors import DataError
 from upt_core.kinds import Dataset, Split
 from upt_core.loader import Batches
 from upt_core.normalize import Normalization
+from upt_core.processes import Share
 from upt_core.specs import DataSpec
 from upt_core.survey import Survey
 from upt_core.trajectory import Trajectories
@@ -58,10 +59,11 @@ class PreparedData:
         seed: int | None = None,
         with_order: bool = False,
         first_only: bool = False,
+        share: Share = Share(),  # noqa: B008  it is frozen
     ) -> Batches:
         """The batches of a split; see ``Batches`` and ``Windows`` for the arguments."""
         windows = Windows(self.trajectories(split), self.data, horizon, self.data.condition, first_only)
-        return Batches(windows, self.normalization, batch_size, seed, with_order)
+        return Batches(windows, self.normalization, batch_size, seed, with_order, share=share)
 
 
 def _check_same_fields(spec: DataSpec, stored: DataSpec) -> None:

@@ -52,8 +52,8 @@ def write_json(folder: Path, name: str, content: Mapping[str, Any]) -> None:
     (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def environment(plugins: Sequence[PluginConfig], device: torch.device) -> dict[str, Any]:
-    """Versions of Python, torch and every plugin that the run uses, the device, and the git state of the folder."""
+def environment(plugins: Sequence[PluginConfig], device: torch.device, processes: int = 1) -> dict[str, Any]:
+    """Versions of Python, torch and every plugin that the run uses, devices, and the git state of the folder."""
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -64,6 +64,7 @@ def environment(plugins: Sequence[PluginConfig], device: torch.device) -> dict[s
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"{device.type} ({os.cpu_count()} cores)",
+        "processes": processes,
         "plugins": plugin_versions(plugins),
         "git": git_state(),
     }

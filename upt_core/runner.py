@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,10 @@ from upt_core.hookspecs import run_hooks
 from upt_core.latent_cache import LatentCache, fingerprint
 from upt_core.plain import as_plain, plugins_of
 from upt_core.plan import Plan
+from upt_core.prepared import PreparedData
+from upt_core.processes import current
 from upt_core.sections import ExperimentSettings
+from upt_core.seeding import stream_seed
 from upt_core.stages import Stage
 from upt_core.store import cache_dir
 from upt_core.windows import Windows
@@ -34,6 +37,9 @@ class Runner:
 
     Everything that can be refused is refused before the first step: all stages are built and checked first.
 
+    Of several processes that train together the first alone writes, and tells the others what it reads: they need not
+    see the run folder.
+
     Args:
         experiment: with its stages.
         run_dir: the run's folder; None: a new one, made when everything is checked.
@@ -44,27 +50,39 @@ class Runner:
     def __init__(self, experiment: Experiment, run_dir: Path | None, resume: bool, listeners: Sequence[object]) -> None:
         self.experiment = experiment
         self.resume = resume
+        self.processes = current()
         self.built = self._build_stages()
         if resume and run_dir is None:
             raise CheckpointError("name the folder of the run to resume")
-        self.run_dir = run_dir or run_folder.create(experiment.output_dir(), experiment.name)
-        self._check_resumable()
-        own = [run_folder.MetricsLog(self.run_dir / run_folder.METRICS)]
-        callbacks = [callback.build() for callback in experiment.settings.callbacks]
-        self._hooks = run_hooks([*own, *callbacks, *listeners])
+        create = run_folder.create
+        self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
+        self.processes.of_first(self._check_resumable)
+        with self.processes.agreed():
+            self._hooks = run_hooks(self._listeners(listeners) if self.processes.is_first else ())
 
     def run(self) -> Results:
         """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines."""
         if not self.resume:
-            self._describe()
-            torch.manual_seed(self.experiment.settings.seed)  # of dropout; all else has seeds of its own
+            self.processes.of_first(self._describe)
+            seed, rank = self.experiment.settings.seed, self.processes.rank
+            torch.manual_seed(stream_seed(seed, "process", rank) if rank else seed)  # of dropout; nothing else asks it
         for number in range(len(self.built)):
             self._train_stage(number)
-        return self._conclude()
+        return self.processes.of_first(self._conclude)
+
+    def _listeners(self, listeners: Sequence[object]) -> list[object]:
+        """The log, the experiment's callbacks, and the caller's listeners."""
+        log = run_folder.MetricsLog(self.run_dir / run_folder.METRICS)
+        return [log, *(callback.build() for callback in self.experiment.settings.callbacks), *listeners]
 
     def _build_stages(self) -> list[tuple[Stage, Built | BuiltTasks]]:
         """Every stage, on one model; refuses a stage of which a term trains nothing."""
-        prepared = self.experiment.prepare_all()
+        with self.processes.agreed(), self.processes.in_turns():
+            prepared = self.experiment.prepare_all()
+        with self.processes.agreed():
+            return self._build_on(prepared)
+
+    def _build_on(self, prepared: Mapping[str, PreparedData]) -> list[tuple[Stage, Built | BuiltTasks]]:
         found: list[tuple[Stage, Built | BuiltTasks]] = []
         for stage in self.experiment.stages:
             model = found[0][1].bundle.model if found else None
@@ -81,15 +99,19 @@ class Runner:
         folder = self._checkpoints(number)
         last = folder / "last.pt"
         if stage.cache_latents:
-            for task, part in built.parts.items():
-                part.train.latents = self._latents(self.experiment.parts[task].settings, part)
+            with self.processes.agreed(), self.processes.in_turns():
+                for task, part in built.parts.items():
+                    part.train.latents = self._latents(self.experiment.parts[task].settings, part)
         experiment = self.experiment.of_stage(stage)
         trainer = experiment.trainer(built, self.run_dir, self._hooks, folder, self._placed(experiment.plan(), number))
-        if self.resume and last.is_file():
-            trainer.load_state_dict(checkpoint.load(last), last)
+        state = self.processes.of_first(lambda: checkpoint.load(last) if self.resume and last.is_file() else None)
+        if state is not None:
+            with self.processes.agreed():
+                trainer.load_state_dict(state, last)
         if not trainer.finished:
             trainer.train()
-        experiment.load_weights(built, folder / "best.pt")
+        best = folder / "best.pt"
+        checkpoint.load_model(built.bundle.model, self.processes.of_first(lambda: checkpoint.weights(best)), best)
 
     def _placed(self, plan: Plan, number: int) -> Plan:
         """The plan of a stage, with its place in the run."""
@@ -118,14 +140,15 @@ class Runner:
         precision = settings.trainer.precision
         key = fingerprint(model.encoder, built.prepared.normalization, as_plain(settings.data), "train", precision)
         cache = LatentCache(cache_dir("latents"), key, states, settings.model.latent.spec())
-        cache.fill(model.encoder, built.prepared.normalization, settings.trainer.batch_size, built.device, precision)
+        size = self.processes.share.largest(settings.trainer.batch_size)
+        cache.fill(model.encoder, built.prepared.normalization, size, built.device, precision)
         return cache
 
     def _describe(self) -> None:
         self.run_dir.mkdir(parents=True, exist_ok=True)
         settings, built = self.experiment.settings, self.built[0][1]
         run_folder.write_config(self.run_dir, as_plain(settings, Path.cwd()))
-        environment = run_folder.environment(plugins_of(settings), built.device)
+        environment = run_folder.environment(plugins_of(settings), built.device, self.processes.size)
         run_folder.write_json(self.run_dir, run_folder.ENVIRONMENT, environment)
         scales = {task: part.prepared.normalization.plain() for task, part in built.parts.items()}
         run_folder.write_json(self.run_dir, run_folder.NORMALIZATION, scales.get("", scales))

@@ -40,15 +40,24 @@ class TaskBatches(Dataset[Batch]):
         """Samples of an epoch, about: last batches may be smaller."""
         return sum(round(len(part.windows) * self.counts[name] / part.per_epoch) for name, part in self.parts.items())
 
+    def rows(self, number: int) -> int:
+        """Samples of a batch, those of all processes together."""
+        task, own = self._place(number)
+        return self.parts[task].rows(own)
+
     def __getitem__(self, number: int) -> Batch:
-        epoch, position = divmod(number, self.per_epoch)
-        task, turn = self._order_of(epoch)[position]
-        batch = self.parts[task][epoch * self.counts[task] + turn]
-        return replace(batch, task=task)
+        task, own = self._place(number)
+        return replace(self.parts[task][own], task=task)
 
     def iterate(self, start: int, stop: int, workers: int = 0, pin_memory: bool = False) -> Iterator[Batch]:
         """Batches start ≤ k < stop, read ahead by ``workers`` processes."""
         return read_ahead(self, start, stop, workers, pin_memory)
+
+    def _place(self, number: int) -> tuple[str, int]:
+        """The task of a batch, and the batch's number in it."""
+        epoch, position = divmod(number, self.per_epoch)
+        task, turn = self._order_of(epoch)[position]
+        return task, epoch * self.counts[task] + turn
 
     def _order_of(self, epoch: int) -> list[tuple[str, int]]:
         """For each batch of an epoch its task, and which batch of the task it is."""

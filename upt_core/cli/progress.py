@@ -39,7 +39,9 @@ def opening(name: str, trainer: Trainer, run_dir: Path) -> str:
     size = sum(p.numel() for p in trainer.bundle.model.parameters())
     samples = trainer.batches.num_samples
     stage = f", stage {trainer.plan.stage}" if trainer.plan.stage else ""
-    return f"{name}{stage}: {count(size)} parameters, {count(samples)} samples, {trainer.device}; run folder {run_dir}"
+    processes = trainer.processes.size
+    devices = str(trainer.device) if processes == 1 else f"{processes} processes on {trainer.device.type}"
+    return f"{name}{stage}: {count(size)} parameters, {count(samples)} samples, {devices}; run folder {run_dir}"
 
 
 class Lines:

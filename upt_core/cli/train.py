@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from upt_core.cli.group import INTERRUPTED
+from upt_core.cli.group import INTERRUPTED, USER_ERROR
 from upt_core.cli.load import experiment_of
 from upt_core.cli.text import duration, heading, number, results_table, table
 from upt_core.doctor import built_in
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from upt_core.built import Results
     from upt_core.cli.record import Record
     from upt_core.experiment import Experiment
+    from upt_core.processes import Processes
 
 
 @click.command()
@@ -35,23 +39,39 @@ def train(
     \b
     upt train configs/burgers.yaml trainer.epochs=3 sampler.num_queries=32
     upt train --resume runs/burgers-20250131-120000
+    torchrun --nproc-per-node 4 -m upt_core train configs/burgers.yaml
     """
+    with _quiet_but_for_the_first():
+        experiment = _experiment(arguments, run_dir, resume, device, not no_third_party)
+    from upt_core.processes import OtherProcessError, joined
+
+    try:
+        with joined() as processes:
+            _train(experiment, resume, run_dir, processes)
+    except OtherProcessError:
+        sys.exit(USER_ERROR)  # the process that failed has said why
+
+
+def _train(experiment: Experiment, resume: Path | None, run_dir: Path | None, processes: Processes) -> None:
     from upt_core.cli.progress import display
     from upt_core.cli.record import Record
     from upt_core.report.listener import ReportWriter
 
-    experiment = _experiment(arguments, run_dir, resume, device, not no_third_party)
-    record = Record()
+    record, name = Record(), resume.resolve().name if resume else experiment.name
+    listeners = [record, display(name), ReportWriter()] if processes.is_first else []
     try:
-        results = experiment.train(
-            resume or run_dir,
-            resume=resume is not None,
-            listeners=[record, display(resume.resolve().name if resume else experiment.name), ReportWriter()],
-        )
-        _summarise(record, results, record.run_dir or resume)
+        results = experiment.train(resume or run_dir, resume=resume is not None, listeners=listeners)
+        if processes.is_first:
+            _summarise(record, results, record.run_dir or resume)
     except KeyboardInterrupt:
-        click.echo(_how_to_go_on(record), err=True)
+        if processes.is_first:
+            click.echo(_how_to_go_on(record, processes), err=True)
         sys.exit(INTERRUPTED)
+
+
+def _quiet_but_for_the_first() -> AbstractContextManager[object]:
+    """Of several processes the first alone says how it reads the configuration. Errors are still said by each."""
+    return redirect_stderr(StringIO()) if os.environ.get("RANK", "0") != "0" else nullcontext()
 
 
 def _experiment(
@@ -97,9 +117,11 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     click.echo(table([["report".ljust(10), page.resolve().as_uri()]]))
 
 
-def _how_to_go_on(record: Record) -> str:
+def _how_to_go_on(record: Record, processes: Processes) -> str:
     if record.run_dir is None:
         return "interrupted before training began; nothing was written"
     if not any(record.run_dir.glob("checkpoints/**/last.pt")):
         return f"interrupted before the first checkpoint; {record.run_dir} can be removed"
-    return f"interrupted at epoch {record.epoch}, step {record.step}; go on with: upt train --resume {record.run_dir}"
+    command = "torchrun … -m upt_core" if processes.several else "upt"
+    where = f"interrupted at epoch {record.epoch}, step {record.step}"
+    return f"{where}; go on with: {command} train --resume {record.run_dir}"

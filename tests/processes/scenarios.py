@@ -1,0 +1,286 @@
+"""What each of several processes does in a test, and what it tells of it. Also done by one process, to compare."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from upt_core import Batch, Experiment, LossTerm, Step, UserError, checkpoint, hookimpl
+from upt_core.built import Built, BuiltTasks
+from upt_core.ema import Ema
+from upt_core.hookspecs import run_hooks
+from upt_core.kinds import FixedValue
+from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.means import Means
+from upt_core.processes import Processes
+from upt_core.trainer import Trainer
+
+BASE: dict[str, Any] = {
+    "data": {"name": "burgers1d", "num_trajectories": 12, "points": 32, "num_times": 6},
+    "model": {
+        "latent": {"tokens": 4, "dim": 16},
+        "encoder": {"name": "grid", "patch": 8, "depth": 1},
+        "approximator": {"name": "transformer", "depth": 1},
+        "decoder": {"name": "perceiver", "depth": 1},
+    },
+    "losses": {
+        "forward": {"name": "forward"},
+        "inv_enc": {
+            "name": "inverse_encoding",
+            "weight": {"name": "linear", "start": 0.0, "end": 0.5, "end_epoch": 2},
+            "every": 2,
+        },
+        "inv_dec": {"name": "inverse_decoding", "weight": 0.1, "every": 3},
+    },
+    "trainer": {
+        "epochs": 3,
+        "batch_size": 7,
+        "accumulate": 2,
+        "clip_norm": 0.5,
+        "ema": 0.9,
+        "optimizer": {"name": "sgd", "lr": 0.1},
+        "device": "cpu",
+        "log_every": 2,
+        "sampling_share_every": None,
+    },
+    "validation": {"metrics": {"relative_l2": {"name": "relative_l2"}}},
+}
+ADAPTIVE: dict[str, Any] = {
+    "sampler": {"name": "importance", "num_queries": 8, "start_epoch": 0, "window": 2},
+    "losses": {
+        "forward": {"name": "forward"},
+        "inv_enc": {
+            "name": "inverse_encoding",
+            "weight": 0.5,
+            "every": 2,
+            "sampler": {"name": "stratified", "num_queries": 8},
+        },
+    },
+    "trainer": {**BASE["trainer"], "accumulate": 1, "optimizer": {"name": "adamw", "lr": 0.001}},
+}
+TASKS: dict[str, Any] = {
+    "data": None,
+    "tasks": {
+        "line": {"data": BASE["data"]},
+        "plane": {
+            "data": {"name": "burgers2d", "num_trajectories": 6, "points": 8, "num_times": 4},
+            "model": {"encoder": {"patch": 4}},
+            "losses": {"inv_dec": None},
+        },
+    },
+}
+
+
+RARE: dict[str, Any] = {
+    "losses": {"forward": {"name": "forward", "every": 4}},
+    "trainer": {**BASE["trainer"], "accumulate": 3},
+}
+
+
+class Tells:
+    """Keeps what listeners are told."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, float]] = []
+        self.epochs: list[dict[str, float]] = []
+
+    @hookimpl
+    def step_ended(self, scalars: Mapping[str, float]) -> None:
+        self.steps.append(dict(scalars))
+
+    @hookimpl
+    def epoch_ended(self, scalars: Mapping[str, float]) -> None:
+        self.epochs.append(dict(scalars))
+
+
+AS_ONE = {"dense": {}, "tasks": TASKS, "rare": RARE}
+
+
+def train(changes: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A run by ``Experiment.train``: its results and what the listeners of this process were told."""
+    tells = Tells()
+    results = Experiment.from_dict({**BASE, **changes, "output": str(folder)}).train(listeners=[tells])
+    return {"results": results, "steps": tells.steps, "epochs": tells.epochs}
+
+
+def trainer_of(changes: dict[str, Any], folder: Path, processes: Processes) -> tuple[Trainer, Built | BuiltTasks]:
+    """A trainer of a model with dropout, which asks the global random state."""
+    experiment = Experiment.from_dict({**BASE, **changes})
+    built = experiment.build_all()
+    torch.manual_seed(processes.rank)
+    for part in built.parts.values():
+        part.bundle.model.approximator.register_forward_hook(_dropout)
+    return experiment.trainer(built, folder, run_hooks()), built
+
+
+def _dropout(module: nn.Module, arguments: Any, latent_BLD: Tensor) -> Tensor:
+    return nn.functional.dropout(latent_BLD, 0.1, module.training)
+
+
+def state_of(trainer: Trainer) -> dict[str, Any]:
+    """Everything that goes on, with this process's own random state."""
+    return {**trainer.state_dict(), "extra": None}
+
+
+def interrupted_after(trainer: Trainer, updates: int) -> None:
+    """This process gets a signal after so many updates."""
+    update = trainer.update
+
+    def then_signal(window: Sequence[Batch], means: Means) -> None:
+        update(window, means)
+        if trainer.state.updates == updates:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    trainer.update = then_signal  # type: ignore[method-assign]
+
+
+def whole_and_resumed(changes: dict[str, Any], folder: Path, processes: Processes) -> dict[str, Any]:
+    """A run in one go, and one that a signal to the last process interrupts, which is then resumed."""
+    whole, _ = trainer_of(changes, folder / "whole", processes)
+    whole.train()
+    first, _ = trainer_of(changes, folder / "halves", processes)
+    if processes.rank == processes.size - 1:
+        interrupted_after(first, 9)
+    stopped = raised_by(first.train)
+    second, _ = trainer_of(changes, folder / "halves", processes)
+    torch.manual_seed(1234)
+    last = folder / "halves" / "checkpoints" / "last.pt"
+    second.load_state_dict(checkpoint.load(last), last)
+    second.train()
+    found = {"whole": state_of(whole), "resumed": state_of(second), "stopped": stopped, "updates": first.state.updates}
+    processes.wait()
+    return found
+
+
+def raised_by(action: Callable[[], object]) -> tuple[str, str]:
+    """Type and text of an exception."""
+    try:
+        action()
+    except (Exception, KeyboardInterrupt) as error:
+        return type(error).__name__, str(error)
+    return "", ""
+
+
+class NanInSecondProcess(LossTerm):
+    """Becomes NaN in process 1, at step 2."""
+
+    def __call__(self, step: Step) -> Tensor:
+        value = step.mean((step.predicted() - step.target()).square().mean(-1))
+        return value * (float("nan") if (step.progress.rank, step.progress.step) == (1, 2) else 1.0)
+
+
+def with_a_buffer(folder: Path, processes: Processes) -> dict[str, Any]:
+    """Muon in bf16, and a saved buffer that each process changes in another way."""
+    settings = {**BASE["trainer"], "accumulate": 1, "precision": "bf16", "optimizer": {"name": "muon"}, "epochs": 1}
+    trainer, built = trainer_of({"trainer": settings}, folder / "buffer", processes)
+    assert isinstance(built, Built)
+    approximator = built.bundle.model.approximator
+    approximator.register_buffer("calls", torch.zeros(1))
+    approximator.register_forward_hook(lambda module, *_: _count(module, processes.rank + 1))
+    if trainer.ema is not None:
+        trainer.ema = Ema(built.bundle.model, 0.9)
+    trainer.train()
+    return state_of(trainer)
+
+
+def _count(module: nn.Module, more: int) -> None:
+    if module.training and isinstance(module.calls, Tensor):
+        module.calls += more
+
+
+def becomes_nan(folder: Path, processes: Processes) -> tuple[str, str]:
+    trainer, built = trainer_of({}, folder / "nan", processes)
+    assert isinstance(built, Built)
+    terms = [WeightedTerm("odd", NanInSecondProcess(), FixedValue(1.0))]
+    trainer.bundle = LossBundle(built.bundle.model, terms, built.bundle.data)
+    return raised_by(trainer.train)
+
+
+def draws(processes: Processes, folder: Path) -> Tensor:
+    """Query points on the same batch."""
+    sampler = {"name": "uniform", "num_queries": 8}
+    trainer, built = trainer_of({"sampler": sampler}, folder / "draws", processes)
+    assert isinstance(built, Built)
+    step = built.bundle.step(built.train.in_order()[0], trainer.progress())
+    term = built.bundle.terms[0]
+    index_BQ = step.using(term.sampler, term.stream).queries().index_BQ
+    assert index_BQ is not None
+    return index_BQ
+
+
+def messages(processes: Processes) -> dict[str, Any]:
+    """Each kind of message once."""
+
+    def only_one(rank: int) -> None:
+        with processes.agreed():
+            if processes.rank == rank:
+                raise UserError("this one is not well")
+
+    def of_first() -> str:
+        return processes.of_first(lambda: f"by {processes.rank}")
+
+    def fails_on_first() -> None:
+        processes.of_first(lambda: checkpoint.load(Path("nowhere.pt")))
+
+    return {
+        "of_all": processes.of_all(processes.rank),
+        "of_first": of_first(),
+        "sums": processes.sums([1.0, processes.rank]),
+        "mean": processes.mean({"a": processes.rank}, 1 / processes.size),
+        "any": [processes.any(processes.rank == 1), processes.any(False)],
+        "one fails": raised_by(lambda: only_one(1)),
+        "first fails": raised_by(fails_on_first),
+    }
+
+
+def in_turns(processes: Processes, folder: Path) -> list[int]:
+    """Who has been here before."""
+    with processes.in_turns():
+        before = sorted(int(path.name) for path in folder.glob("[0-9]"))
+        (folder / str(processes.rank)).touch()
+    processes.wait()
+    return before
+
+
+def refused(trainer: dict[str, Any]) -> tuple[str, str]:
+    experiment = Experiment.from_dict({**BASE, "trainer": {**BASE["trainer"], **trainer}})
+    return raised_by(lambda: experiment.train(Path("refused")))
+
+
+def two(processes: Processes, folder: Path) -> dict[str, Any]:
+    """All that two processes are asked."""
+    latent = {"forward": {"name": "forward", "space": "latent"}, "inv_enc": None, "inv_dec": None}
+    stages = [
+        {"name": "pretrain", "freeze": ["approximator"], "losses": {"forward": None}, "trainer": {"epochs": 1}},
+        {"name": "operator", "freeze": ["encoder", "decoder"], "cache_latents": True, "losses": latent},
+    ]
+    return {
+        "dense": train({}, folder / "dense"),
+        "tasks": train(TASKS, folder / "tasks"),
+        "rare": train(RARE, folder / "rare"),
+        "buffer": with_a_buffer(folder, processes),
+        "stages": train({"stages": stages}, folder / "stages"),
+        "adaptive": whole_and_resumed(ADAPTIVE, folder / "adaptive2", processes),
+        "nan": becomes_nan(folder, processes),
+        "draws": draws(processes, folder),
+        "messages": messages(processes),
+        "refused": [refused({"batch_size": 1}), refused({"device": "cuda:1"}), refused({"device": "mps"})],
+    }
+
+
+def three(processes: Processes, folder: Path) -> dict[str, Any]:
+    """All that three processes are asked. The checkpoint is that of two."""
+    last = folder / "adaptive2" / "halves" / "checkpoints" / "last.pt"
+    more, _ = trainer_of(ADAPTIVE, folder / "more", processes)
+    more.load_state_dict(checkpoint.load(last), last)
+    return {
+        "adaptive": whole_and_resumed(ADAPTIVE, folder / "adaptive3", processes),
+        "more": state_of(more)["random"]["torch"],
+        "in_turns": in_turns(processes, folder),
+    }

@@ -1,0 +1,67 @@
+"""The forward pass of a bundle; among several processes, with the mean of their gradients (torch's DDP)."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from upt_core.batch import Batch
+from upt_core.loss_bundle import LossBundle, Losses
+from upt_core.processes import ALONE, Processes
+from upt_core.progress import Progress
+from upt_core.task_bundle import TaskBundle
+
+
+class Parallel:
+    """A bundle that all processes train together.
+
+    Parameters that a batch does not use are looked for at every step: terms may have weight 0 or be due every few
+    batches, and a batch is of one task. Without that search DDP would also form its buckets anew after the first step,
+    sum gradients in another order from then on, and a resumed run would differ in the last bits.
+
+    Args:
+        bundle: model and loss terms; which parameters train does not change from now on.
+        processes: that train it.
+    """
+
+    def __init__(self, bundle: LossBundle | TaskBundle, processes: Processes = ALONE) -> None:
+        self._bundle: nn.Module = bundle
+        self._averaging: DistributedDataParallel | None = None
+        if processes.several:
+            self._bundle = self._averaging = _averaging(bundle)
+
+    def __call__(self, batch: Batch, progress: Progress) -> Losses:
+        """The losses of this process's rows."""
+        losses: Losses = self._bundle(batch, progress)
+        return losses
+
+    def averaging(self, now: bool) -> AbstractContextManager[None]:
+        """For a forward and a backward pass: whether gradients are averaged in it, or gathered for a later one."""
+        return nullcontext() if now or self._averaging is None else self._averaging.no_sync()
+
+
+class _WithUnused(nn.Module):
+    """A bundle and a parameter that nothing uses: DDP warns where it looks for unused parameters and finds none."""
+
+    def __init__(self, bundle: nn.Module) -> None:
+        super().__init__()
+        self.bundle = bundle
+        self.unused = nn.Parameter(torch.zeros(1, device=next(bundle.parameters()).device))
+
+    def forward(self, batch: Batch, progress: Progress) -> Losses:
+        losses: Losses = self.bundle(batch, progress)
+        return losses
+
+
+def _averaging(bundle: LossBundle | TaskBundle) -> DistributedDataParallel:
+    """Buffers are sent at every step only where some are saved: the others are constants."""
+    state = set(bundle.model.state_dict()) - {name for name, _ in bundle.model.named_parameters(remove_duplicate=False)}
+    names = ("forward_sync_buffers", "broadcast_buffers")  # the second is that of torch before 2.13
+    name = next(name for name in names if name in inspect.signature(DistributedDataParallel).parameters)
+    buffers: dict[str, Any] = {name: bool(state)}
+    return DistributedDataParallel(_WithUnused(bundle), find_unused_parameters=True, **buffers)

@@ -1,0 +1,249 @@
+"""The processes that train together: which of them this one is, and what they tell each other.
+
+One process alone is all of them: nothing is sent, and ``torch.distributed`` is not imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from upt_core.errors import UserError
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
+T = TypeVar("T")
+PATIENCE = timedelta(days=1)
+"""How long a message is waited for: the first process may validate or encode latents for hours. A process that ends
+is noticed at once."""
+
+
+class OtherProcessError(UserError):
+    """Another of the processes that train together failed, and says why; this one is well."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The rows of every batch that are one process's: each ``size``-th, from row ``rank`` on."""
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, rows: Sequence[T]) -> Sequence[T]:
+        """Own rows. A process without any takes the first row of another, so that it has something to compute."""
+        return rows[self.rank :: self.size] or rows[:1]
+
+    def count(self, rows: int) -> int:
+        """How many of so many rows are own ones."""
+        return len(range(self.rank, rows, self.size))
+
+    def largest(self, rows: int) -> int:
+        """The most rows that a process has of so many."""
+        return -(-rows // self.size)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that train together, seen from one of them.
+
+    All must send the same messages in the same order. Messages are small and plain, and the host waits for them.
+
+    Args:
+        rank: number of this process, from 0.
+        size: how many there are.
+        local_rank: number of this process on its machine.
+        group: of messages between hosts; None: there is one process.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    group: ProcessGroup | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether there are others."""
+        return self.size > 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes, prints and validates."""
+        return self.rank == 0
+
+    @property
+    def share(self) -> Share:
+        """This process's rows of every batch."""
+        return Share(self.rank, self.size)
+
+    def of_all(self, value: T) -> list[T]:
+        """The values of all processes, by rank."""
+        if not self.several:
+            return [value]
+        import torch.distributed as dist
+
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value, group=self.group)
+        return found
+
+    def of_first(self, action: Callable[[], T]) -> T:
+        """What an action gives on the first process, which alone does it.
+
+        Raises:
+            OtherProcessError: it failed there.
+        """
+        if not self.several:
+            return action()
+        import torch.distributed as dist
+
+        with self.agreed():
+            told = [action() if self.is_first else None]
+        dist.broadcast_object_list(told, 0, group=self.group)
+        return told[0]  # type: ignore[return-value]
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over all processes."""
+        if not self.several:
+            return list(values)
+        import torch
+        import torch.distributed as dist
+
+        total = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(total, group=self.group)
+        found: list[float] = total.tolist()
+        return found
+
+    def mean(self, values: Mapping[str, float], weight: float) -> dict[str, float]:
+        """Each value's mean over all processes, of which this one counts by ``weight``; the weights sum to 1."""
+        if not self.several:
+            return dict(values)
+        return dict(zip(values, self.sums([weight * value for value in values.values()]), strict=True))
+
+    def any(self, flag: bool) -> bool:
+        """Whether a flag is set in any process."""
+        return self.sums([float(flag)])[0] > 0 if self.several else flag
+
+    def wait(self) -> None:
+        """Returns when all processes are here."""
+        self.any(False)
+
+    @contextmanager
+    def agreed(self) -> Iterator[None]:
+        """A block without messages that ends well in all processes, or in none.
+
+        Raises:
+            OtherProcessError: it failed in another process; the lowest of those where it failed raises its own error.
+        """
+        if not self.several:
+            yield
+            return
+        failure: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            failure = error
+        failed = [rank for rank, well in enumerate(self.of_all(failure is None)) if not well]
+        if failure is not None and failed[0] == self.rank:
+            failure.add_note(f"in process {self.rank} of {self.size}")
+            raise failure
+        if failed:
+            raise OtherProcessError(f"process {failed[0]} of {self.size} failed; its own message says why") from failure
+
+    @contextmanager
+    def in_turns(self) -> Iterator[None]:
+        """A block that the first process does alone, then the first of each other machine, then the rest.
+
+        What it leaves in a cache is then made once, on machines with and without common folders.
+        """
+        turn = 0 if self.rank == 0 else 1 if self.local_rank == 0 else 2
+        for _ in range(turn):
+            self.wait()
+        try:
+            yield
+        finally:
+            for _ in range(turn, 2):
+                self.wait()
+
+
+ALONE = Processes()
+_here = ALONE
+
+
+def current() -> Processes:
+    """The processes that train together now."""
+    return _here
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """For the time of a block, the processes that were started together: by torchrun, or as a group made by hand.
+
+    The group is made from the environment that torchrun sets, where there is none yet, and left at the end. After an
+    error it is not left: others may still wait in it, and learn of the end of this process.
+
+    Raises:
+        UserError: the environment says that there are others, but not how to find them.
+    """
+    global _here
+    if _here is not ALONE:  # a block in a block
+        yield _here
+        return
+    made = _make_group()
+    _here = _processes()
+    try:
+        yield _here
+    except (KeyboardInterrupt, SystemExit):
+        _leave(_here, made)
+        raise
+    else:
+        _leave(_here, made)
+    finally:
+        _here = ALONE
+
+
+def _make_group() -> bool:
+    """Whether a group had to be made, and was."""
+    if _has_group() or int(os.environ.get("WORLD_SIZE") or 1) == 1:
+        return False
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if missing:
+        raise UserError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, so several processes train together, but {', '.join(missing)} "
+            f"is not set; start them with torchrun, or unset WORLD_SIZE to train in one process"
+        )
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    return True
+
+
+def _has_group() -> bool:
+    dist = sys.modules.get("torch.distributed")
+    return dist is not None and dist.is_available() and dist.is_initialized()
+
+
+def _processes() -> Processes:
+    if not _has_group():
+        return ALONE
+    import torch.distributed as dist
+
+    rank, size = dist.get_rank(), dist.get_world_size()
+    if size == 1:
+        return ALONE
+    local_rank = int(os.environ.get("LOCAL_RANK") or rank)
+    return Processes(rank, size, local_rank, dist.new_group(backend="gloo", timeout=PATIENCE))
+
+
+def _leave(processes: Processes, made: bool) -> None:
+    """All leave together: whoever starts processes may end those that are left when one ends."""
+    processes.wait()
+    if made:
+        import torch.distributed as dist
+
+        dist.destroy_process_group()

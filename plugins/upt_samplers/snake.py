@@ -17,7 +17,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-
 _UNIT, _GOLDEN = 2**16, 40503
 """The golden section, 40503 / 2^16 of the whole."""
 

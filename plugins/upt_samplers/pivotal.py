@@ -17,6 +17,8 @@ strata is one running maximum instead of a loop.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -43,7 +45,7 @@ class PivotalPlan:
         self.blocks, self.count = blocks, count
         self.probability_RK = probability_RK
         self.last_R1 = blocks.num_points_R1.long() - 1
-        self.border_E = torch.arange(count + 1, device=probability_RK.device)
+        self.border_E = _borders(count, probability_RK.device)
         mass_RK = probability_RK * blocks.points_RK
         self.start_RE = mass_RK.new_zeros(len(mass_RK), mass_RK.shape[1] + 1)
         torch.cumsum(mass_RK, -1, out=self.start_RE[:, 1:])
@@ -137,6 +139,11 @@ def _num_up_to(number_RK: Tensor, count: int) -> Tensor:
 def _rest(value: Tensor) -> Tensor:
     """1 - value; torch takes three times as long for a number less a tensor."""
     return value.neg().add_(1)
+
+
+@lru_cache(maxsize=8)
+def _borders(count: int, device: torch.device) -> Tensor:
+    return torch.arange(count + 1, device=device)
 
 
 def _of(value_RK: Tensor, block_BQ: Tensor) -> Tensor:

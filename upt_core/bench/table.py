@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -34,9 +35,9 @@ def measured(figure: Figure) -> str:
     return f"{shown(figure.measured)}{_unit(figure)}"
 
 
-def print_figures(results: Results, console: Console) -> None:
+def print_figures(results: Results, console: Console, title: str) -> None:
     """The table in the terminal."""
-    table = Table("figure", "goal", "measured", "reached", title="upt bench samplers", show_lines=False)
+    table = Table("figure", "goal", "measured", "reached", title=title, show_lines=False)
     for column in table.columns[1:]:
         column.no_wrap = True
     looks = {"yes": "[green]yes[/]", "no": "[red]no[/]"}
@@ -72,6 +73,16 @@ def pivot(rows: list[dict[str, Any]], across: str, by: list[str], value: str) ->
         key = tuple(f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in by)
         lines.setdefault(key, {})[str(row[across])] = row[value] if isinstance(row[value], str) else shown(row[value])
     return [*by, *columns], [[*key, *(found.get(name, "–") for name in columns)] for key, found in lines.items()]
+
+
+def curve(name: str, across: str, by: list[str], value: str, factor: float = 1.0) -> Callable[[Results], str]:
+    """What makes a table of the rows of a curve, a value times a factor."""
+
+    def table(results: Results) -> str:
+        rows: list[dict[str, Any]] = [row | {value: factor * row[value]} for row in results.curves[name]]
+        return markdown(*pivot(rows, across, by, value))
+
+    return table
 
 
 def _unit(figure: Figure) -> str:

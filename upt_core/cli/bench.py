@@ -38,5 +38,28 @@ def samplers(quick: bool, out: Path, data: Path | None, device: str) -> None:
     console = Console()
     with console.status("") as status:
         results = run(Setting(resolve_device(device), named, quick, status.update), out)
-    print_figures(results, console)
+    print_figures(results, console, "upt bench samplers")
     click.echo(f"{out / 'results.json'}, speed.png, variance.png")
+
+
+@bench.command()
+@click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/losses"), show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+def losses(quick: bool, out: Path, device: str) -> None:
+    """Time and memory of the losses against the number of query points.
+
+    On a grid of 64 × 64 points, 10 samples, a decoder of width 256. Takes about five minutes and 8 GB of memory.
+    """
+    from rich.console import Console
+
+    from upt_core.bench.losses import run
+    from upt_core.bench.setting import Setting
+    from upt_core.bench.table import print_figures
+    from upt_core.precision import resolve_device
+
+    console = Console()
+    with console.status("") as status:
+        results = run(Setting(resolve_device(device), None, quick, status.update), out)
+    print_figures(results, console, "upt bench losses")
+    click.echo(f"{out / 'results.json'}, costs.png")

@@ -56,10 +56,15 @@ def first_distinct(num_points: int | Tensor, count: int, batch: int, num_draws: 
     """The first ``count`` distinct of ``num_draws`` uniform draws in their order, (B, Q): fixed shapes, no waiting.
 
     Should there be fewer distinct values (never by chance, at the ``num_draws`` of ``draws_needed``), point 0 stands in
-    the slots that stay open. A draw and its place are sorted as one number, N · M < 2^62, which makes the sort stable.
+    the slots that stay open. A draw and its place are sorted as one number, which makes the sort stable.
+
+    Raises:
+        ValueError: N · M has more than 62 bits.
     """
-    draw_BM = random_below(num_points, (batch, num_draws), rng)
     bits = num_draws.bit_length()
+    if isinstance(num_points, int) and num_points.bit_length() + bits > 62:
+        raise ValueError(f"{count:,} of {num_points:,} points are too many to be told apart in 62 bits; take fewer")
+    draw_BM = random_below(num_points, (batch, num_draws), rng)
     sorted_BM = ((draw_BM << bits) + torch.arange(num_draws, device=rng.device)).sort(dim=1).values
     value_BM, origin_BM = sorted_BM >> bits, sorted_BM & ((1 << bits) - 1)
     first_BM = torch.ones_like(draw_BM)  # each run opens with its earliest draw

@@ -30,5 +30,5 @@ def coupled_uniforms(batch: int, count: int, rng: torch.Generator, coupling: Cou
     if coupling == "independent" or batch == 1:
         return torch.rand(batch, count, generator=rng, device=rng.device, dtype=torch.float64)
     offset_1Q = torch.rand(1, count, generator=rng, device=rng.device, dtype=torch.float64)
-    lane_BQ = torch.rand(batch, count, generator=rng, device=rng.device).argsort(dim=0)
+    lane_BQ = torch.rand(count, batch, generator=rng, device=rng.device).argsort(dim=1).T  # rows of memory sort faster
     return torch.frac(offset_1Q + lane_BQ / batch)

@@ -102,3 +102,8 @@ def test_padded_rows_stay_below_their_length() -> None:
     for row, length in zip(index, lengths, strict=True):
         assert int(row.max()) < length
         assert len(row.unique()) == 100
+
+
+def test_more_than_can_be_told_apart_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"8,388,608 of 1,099,511,627,776 points are too many .* take fewer"):
+        first_distinct(2**40, 2**23, 1, 2**23, rng())

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from upt_core.errors import UserError
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
+    from torch.distributed.distributed_c10d import Store
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
@@ -172,6 +175,7 @@ class Processes:
 
 ALONE = Processes()
 _here = ALONE
+_meetings = count()
 
 
 def current() -> Processes:
@@ -218,9 +222,23 @@ def _make_group() -> bool:
         )
     import torch
     import torch.distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
 
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    store, rank, size = _meeting_place()
+    named = PrefixStore(f"upt {next(_meetings)}", store)
+    dist.init_process_group(backend, store=named, rank=rank, world_size=size)
     return True
+
+
+@cache
+def _meeting_place() -> tuple[Store, int, int]:
+    """Where the processes find each other, kept for further meetings: each has names of its own there, since under
+    the names of the last one some would find addresses that nobody answers any more."""
+    from torch.distributed.rendezvous import rendezvous
+
+    place: tuple[Store, int, int] = next(rendezvous("env://"))
+    return place
 
 
 def _has_group() -> bool:

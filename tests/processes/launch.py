@@ -13,8 +13,9 @@ from pathlib import Path
 
 import scenarios
 import torch
+import torch.distributed as dist
 
-from upt_core.processes import joined
+from upt_core.processes import ALONE, current, joined
 
 LIMIT = 150
 """Seconds after which processes that wait for each other in vain are ended."""
@@ -36,8 +37,18 @@ def run(rank: int, size: int, scenario: str, folder: Path, port: int) -> None:
         "MASTER_PORT": port,
     }
     os.environ.update({name: str(value) for name, value in environment.items()})
-    with joined() as processes:
+    for _ in range(10):  # each time they must find each other anew
+        with joined() as processes:
+            assert processes.sums([1.0]) == [float(size)]
+    own = scenario == "three"
+    if own:  # a group that is made by hand
+        del os.environ["LOCAL_RANK"]
+        dist.init_process_group("gloo")
+    with joined() as processes, joined() as again:
+        assert again is processes is current()
         found = getattr(scenarios, scenario)(processes, folder)
+    assert dist.is_initialized() is own
+    assert current() is ALONE
     torch.save(found, folder / f"{scenario}-{size}-{rank}.pt")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from io import StringIO
@@ -15,6 +14,7 @@ from upt_core.cli.group import INTERRUPTED, USER_ERROR
 from upt_core.cli.load import experiment_of
 from upt_core.cli.text import duration, heading, number, results_table, table
 from upt_core.doctor import built_in
+from upt_core.processes import OtherProcessError, joined
 
 if TYPE_CHECKING:
     from upt_core.built import Results
@@ -41,12 +41,10 @@ def train(
     upt train --resume runs/burgers-20250131-120000
     torchrun --nproc-per-node 4 -m upt_core train configs/burgers.yaml
     """
-    with _quiet_but_for_the_first():
-        experiment = _experiment(arguments, run_dir, resume, device, not no_third_party)
-    from upt_core.processes import OtherProcessError, joined
-
     try:
         with joined() as processes:
+            with processes.agreed(), _heard(processes):
+                experiment = _experiment(arguments, run_dir, resume, device, not no_third_party)
             _train(experiment, resume, run_dir, processes)
     except OtherProcessError:
         sys.exit(USER_ERROR)  # the process that failed has said why
@@ -69,9 +67,9 @@ def _train(experiment: Experiment, resume: Path | None, run_dir: Path | None, pr
         sys.exit(INTERRUPTED)
 
 
-def _quiet_but_for_the_first() -> AbstractContextManager[object]:
-    """Of several processes the first alone says how it reads the configuration. Errors are still said by each."""
-    return redirect_stderr(StringIO()) if os.environ.get("RANK", "0") != "0" else nullcontext()
+def _heard(processes: Processes) -> AbstractContextManager[object]:
+    """Of several processes the first alone says how it reads the configuration."""
+    return nullcontext() if processes.is_first else redirect_stderr(StringIO())
 
 
 def _experiment(

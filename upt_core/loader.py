@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import os
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from upt_core.batch import Batch
-from upt_core.interrupt import SIGNALS
 from upt_core.locality import hilbert_order
 from upt_core.normalize import Normalization
 from upt_core.points import Points
@@ -187,24 +186,23 @@ class Batches(Dataset[Batch]):
 
 def read_ahead(source: Dataset[Batch], start: int, stop: int, workers: int, pin_memory: bool) -> Iterator[Batch]:
     """Batches start ≤ k < stop of a source, read ahead by ``workers`` processes."""
-    init = ignore_signals if workers else None
     loader: DataLoader[Batch] = DataLoader(
         source,
         batch_size=None,
         sampler=range(start, stop),
         num_workers=workers,
         pin_memory=pin_memory,
-        worker_init_fn=init,
+        worker_init_fn=leave_group,
         generator=torch.Generator(),  # otherwise every epoch would draw from the global random state
     )
     return iter(loader)
 
 
-def ignore_signals(worker: int) -> None:
-    """Workers end with the process that they read for. A signal to end often goes to all processes of a run, and that
-    process has then a step to finish."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+def leave_group(worker: int) -> None:
+    """A signal that ends a run often goes to its whole process group. Those that read ahead are not in it: the step
+    that is then finished may need them, and they end with the process that they read for."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
 
 
 def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:

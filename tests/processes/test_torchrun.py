@@ -20,7 +20,7 @@ model:
   decoder: {name: perceiver, depth: 1}
 sampler: {name: stratified, num_queries: 8}
 losses: {forward: {name: forward}}
-trainer: {epochs: 1000, batch_size: 25, optimizer: adamw, device: cpu, log_every: 2, workers: 1}
+trainer: {epochs: 1000, batch_size: 2, optimizer: adamw, device: cpu, log_every: 25, workers: 1}
 validation: {metrics: {relative_l2: relative_l2}}
 """
 FAILS_IN_ONE = """\

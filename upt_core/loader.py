@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from upt_core.batch import Batch
 from upt_core.locality import hilbert_order
 from upt_core.normalize import Normalization
 from upt_core.points import Points
 from upt_core.processes import Share
+from upt_core.read_ahead import read_ahead
 from upt_core.seeding import generator
 from upt_core.specs import DataSpec
 from upt_core.windows import Sample, Windows
@@ -182,27 +182,6 @@ class Batches(Dataset[Batch]):
         if sample.point_set not in self._orders:
             self._orders[sample.point_set] = hilbert_order(self._scaled(sample)[None], None)[0]
         return self._orders[sample.point_set]
-
-
-def read_ahead(source: Dataset[Batch], start: int, stop: int, workers: int, pin_memory: bool) -> Iterator[Batch]:
-    """Batches start ≤ k < stop of a source, read ahead by ``workers`` processes."""
-    loader: DataLoader[Batch] = DataLoader(
-        source,
-        batch_size=None,
-        sampler=range(start, stop),
-        num_workers=workers,
-        pin_memory=pin_memory,
-        worker_init_fn=leave_group,
-        generator=torch.Generator(),  # otherwise every epoch would draw from the global random state
-    )
-    return iter(loader)
-
-
-def leave_group(worker: int) -> None:
-    """A signal that ends a run often goes to its whole process group. Those that read ahead are not in it: the step
-    that is then finished may need them, and they end with the process that they read for."""
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()
 
 
 def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:

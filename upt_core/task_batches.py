@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import Dataset
 
 from upt_core.batch import Batch
-from upt_core.loader import Batches, read_ahead
+from upt_core.loader import Batches
+from upt_core.read_ahead import read_ahead
 from upt_core.seeding import generator
 
 

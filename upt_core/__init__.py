@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from upt_core.batch import Batch
+    from upt_core.data.store import InMemory, cache_dir, split_indices
     from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
     from upt_core.experiment import Experiment
     from upt_core.hookspecs import Register, hookimpl
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from upt_core.progress import Progress
     from upt_core.specs import DataSpec, FieldSpec, LatentSpec
     from upt_core.step import Step
-    from upt_core.store import InMemory, cache_dir, split_indices
     from upt_core.trajectory import Trajectories, Trajectory
 
 _MODULE_OF = {
@@ -34,7 +34,7 @@ _MODULE_OF = {
     "progress": ("Progress",),
     "specs": ("DataSpec", "FieldSpec", "LatentSpec"),
     "step": ("Step",),
-    "store": ("InMemory", "cache_dir", "split_indices"),
+    "data.store": ("InMemory", "cache_dir", "split_indices"),
     "trajectory": ("Trajectories", "Trajectory"),
 }
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names}

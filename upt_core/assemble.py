@@ -9,20 +9,20 @@ import torch
 from torch import nn
 
 from upt_core.built import Built
-from upt_core.config import Document
+from upt_core.config.document import Document
+from upt_core.config.schema import PluginConfig
+from upt_core.config.sections import ExperimentSettings
+from upt_core.data.loader import Batches
+from upt_core.data.normalize import Normalization
+from upt_core.data.prepared import PreparedData
 from upt_core.errors import ConfigError, Problem, UserError
 from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
-from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.model import Upt
-from upt_core.normalize import Normalization
-from upt_core.plan import Plan
 from upt_core.precision import check_precision, resolve_device
-from upt_core.prepared import PreparedData
 from upt_core.processes import current
-from upt_core.schema import PluginConfig
-from upt_core.sections import ExperimentSettings
 from upt_core.specs import DataSpec, LatentSpec
+from upt_core.training.plan import Plan
 
 
 class Assembler:

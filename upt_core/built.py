@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from upt_core.loader import Batches
+from upt_core.data.loader import Batches
+from upt_core.data.prepared import PreparedData
+from upt_core.data.task_batches import TaskBatches
 from upt_core.loss_bundle import LossBundle
-from upt_core.prepared import PreparedData
-from upt_core.task_batches import TaskBatches
 from upt_core.task_bundle import TaskBundle
 
 Results = dict[str, dict[str, float]]

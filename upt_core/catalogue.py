@@ -18,10 +18,10 @@ from pydantic.fields import FieldInfo
 
 from upt_core import plugins
 from upt_core.cli.types import readable
-from upt_core.plain import as_plain
+from upt_core.config.plain import as_plain
+from upt_core.config.schema import plugin_model
+from upt_core.config.sections import ExperimentSettings
 from upt_core.registry import KINDS, Entry, Kind, Registry
-from upt_core.schema import plugin_model
-from upt_core.sections import ExperimentSettings
 
 DISTRIBUTION = "upt-core"
 """Whose plugins the catalogue lists: not those that happen to be installed beside them."""

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
+from upt_core.data.loader import Batches
+from upt_core.data.prepared import PreparedData
 from upt_core.kinds import Metric
-from upt_core.loader import Batches
 from upt_core.model import Upt
 from upt_core.precision import Precision, autocast
-from upt_core.prepared import PreparedData
 from upt_core.rollout import Space, persistence, rollout
 
 Predictor = Callable[[Batch], Tensor]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from upt_core.data.loader import Batches
 from upt_core.evaluate import Predictor
-from upt_core.loader import Batches
 from upt_core.specs import FieldSpec
 
 EXAMPLES = "examples.npz"

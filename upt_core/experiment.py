@@ -9,31 +9,32 @@ from typing import Any
 
 import pluggy
 
-from upt_core import checkpoint, plugins, run_folder
+from upt_core import plugins, run_folder
 from upt_core.assemble import Assembler
 from upt_core.built import Built, BuiltTasks, Results
-from upt_core.config import Document
-from upt_core.convert import read_either
+from upt_core.config.convert import read_either
+from upt_core.config.document import Document
+from upt_core.config.plain import as_plain, plugins_of
+from upt_core.config.sections import ExperimentSettings
+from upt_core.config.settings import validate
+from upt_core.config.stages import Stage, stages_of
+from upt_core.data.prepared import PreparedData
+from upt_core.data.task_batches import TaskBatches
 from upt_core.doctor import check_run
 from upt_core.errors import CheckpointError, UserError
 from upt_core.evaluate import baselines, evaluate, model_predictor
 from upt_core.hookspecs import run_hooks
 from upt_core.kinds import Split
-from upt_core.measures import Scalars
 from upt_core.model import Upt
-from upt_core.plain import as_plain, plugins_of
-from upt_core.plan import Plan
-from upt_core.prepared import PreparedData
 from upt_core.processes import current, joined
 from upt_core.registry import Registry
 from upt_core.rollout import Space
 from upt_core.runner import Runner
-from upt_core.sections import ExperimentSettings
-from upt_core.settings import validate
-from upt_core.stages import Stage, stages_of
-from upt_core.task_batches import TaskBatches
 from upt_core.task_bundle import TaskBundle, TaskModel, in_task
-from upt_core.trainer import Trainer
+from upt_core.training import checkpoint
+from upt_core.training.measures import Scalars
+from upt_core.training.plan import Plan
+from upt_core.training.trainer import Trainer
 
 
 class Experiment(Assembler):

@@ -12,7 +12,7 @@ from upt_core.hook_errors import name_raisers
 
 if TYPE_CHECKING:
     from upt_core.progress import Progress
-    from upt_core.trainer import Trainer
+    from upt_core.training.trainer import Trainer
 
 PROJECT = "upt_core"
 hookspec = pluggy.HookspecMarker(PROJECT)

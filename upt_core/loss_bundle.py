@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from upt_core.batch import Batch
+from upt_core.data.normalize import Normalization
 from upt_core.feedback import Feedback
 from upt_core.kinds import LossTerm, Sampler, Schedule
 from upt_core.model import Upt
-from upt_core.normalize import Normalization
 from upt_core.points import Queries
 from upt_core.progress import Progress
 from upt_core.specs import DataSpec

@@ -12,11 +12,11 @@ import torch
 
 from upt_core import run_folder
 from upt_core.built import Results
+from upt_core.config.settings import plugins_of
 from upt_core.errors import CheckpointError, UserError
 from upt_core.experiment import Experiment, load_run
 from upt_core.precision import resolve_device
 from upt_core.report.load import load
-from upt_core.settings import plugins_of
 
 LOSS = "loss/"
 
@@ -163,8 +163,9 @@ def _distributions(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str
 
 def _machine(environment: Mapping[str, Any], experiment: Experiment) -> list[Difference]:
     now = run_folder.environment([], resolve_device(experiment.settings.trainer.device))
-    names = [name for name in ("python", "platform", "device", "threads") if name in environment and name in now]
-    found = [Difference(name, str(environment[name]), str(now[name])) for name in names]
+    then = {"processes": 1, **environment}  # older runs do not say; they had one
+    names = [name for name in ("python", "platform", "device", "threads", "processes") if name in then and name in now]
+    found = [Difference(name, str(then[name]), str(now[name])) for name in names]
     found.append(Difference("the code", _code(environment.get("git")), _code(now["git"])))
     return [one for one in found if one.then != one.now]
 

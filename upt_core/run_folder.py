@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
+from upt_core.config.schema import PluginConfig
+from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
 from upt_core.hookspecs import hookimpl
 from upt_core.progress import Progress
-from upt_core.schema import PluginConfig
-from upt_core.yaml_text import dump_yaml
 
 CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
 NORMALIZATION, RESULTS = "normalization.json", "results.json"

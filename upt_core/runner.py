@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from upt_core import checkpoint, run_folder
+from upt_core import run_folder
 from upt_core.built import Built, BuiltTasks, Results
+from upt_core.config.plain import as_plain, plugins_of
+from upt_core.config.sections import ExperimentSettings
+from upt_core.config.stages import Stage
+from upt_core.data.latent_cache import LatentCache, fingerprint
+from upt_core.data.prepared import PreparedData
+from upt_core.data.store import cache_dir
+from upt_core.data.windows import Windows
 from upt_core.errors import CheckpointError
 from upt_core.evaluate import model_predictor
 from upt_core.examples import write_examples
-from upt_core.gradients import check_reach
 from upt_core.hookspecs import run_hooks
-from upt_core.latent_cache import LatentCache, fingerprint
-from upt_core.plain import as_plain, plugins_of
-from upt_core.plan import Plan
-from upt_core.prepared import PreparedData
 from upt_core.processes import current
-from upt_core.sections import ExperimentSettings
 from upt_core.seeding import stream_seed
-from upt_core.stages import Stage
-from upt_core.store import cache_dir
-from upt_core.windows import Windows
+from upt_core.training import checkpoint
+from upt_core.training.gradients import check_reach
+from upt_core.training.plan import Plan
 
 if TYPE_CHECKING:
     from upt_core.experiment import Experiment

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
+from upt_core.data.normalize import Normalization
 from upt_core.kinds import Sampler
 from upt_core.model import Upt
-from upt_core.normalize import Normalization
 from upt_core.points import Points, Queries
 from upt_core.progress import Progress
 from upt_core.seeding import generator

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
-from upt_core.config import parse, read
+from upt_core.config.document import parse, read
+from upt_core.config.settings import as_plain, validate
 from upt_core.plugins import installed
-from upt_core.settings import as_plain, validate
 
 from .conftest import Upt
 

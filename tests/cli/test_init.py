@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from upt_core.config import read
-from upt_core.starter import SCHEMA_FILE
+from upt_core.config.document import read
+from upt_core.config.starter import SCHEMA_FILE
 
 from .conftest import Upt
 

@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from upt_core.cli import main
 from upt_core.compare import MISSING, compare
 from upt_core.compare.curves import draw
+from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
 from upt_core.report.style import LIGHT
-from upt_core.yaml_text import dump_yaml
 
 CONFIG: dict[str, Any] = {
     "data": {"name": "burgers1d", "fields": ["no", "u"]},

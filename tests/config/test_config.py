@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from upt_core import ConfigError
-from upt_core.config import MAX_BYTES, MAX_FILES, Document, parse, read
+from upt_core.config.document import MAX_BYTES, MAX_FILES, Document, parse, read
 
 Write = Callable[[str, str], Path]
 

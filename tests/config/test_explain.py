@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from upt_core.config import read
-from upt_core.explain import DEFAULT, explain
+from upt_core.config.document import read
+from upt_core.config.explain import DEFAULT, explain
+from upt_core.config.settings import as_plain, validate
 from upt_core.registry import Registry
-from upt_core.settings import as_plain, validate
 
 
 def test_origins_of_files_command_line_and_defaults(tmp_path: Path, experiment: str, registry: Registry) -> None:

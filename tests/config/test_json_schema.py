@@ -11,12 +11,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from upt_core import Callback, ConfigError
-from upt_core.config import parse, read
-from upt_core.json_schema import json_schema
+from upt_core.config.document import parse, read
+from upt_core.config.json_schema import json_schema
+from upt_core.config.schema import KIND_KEY
+from upt_core.config.settings import as_plain, validate
 from upt_core.plugins import installed, load
 from upt_core.registry import Distribution, Entry, Registry
-from upt_core.schema import KIND_KEY
-from upt_core.settings import as_plain, validate
 
 Data = dict[str, Any]
 

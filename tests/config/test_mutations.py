@@ -12,12 +12,12 @@ import pytest
 from annotated_types import Ge, Gt
 
 from upt_core import ConfigError
-from upt_core.config import read
-from upt_core.owners import keys_of, owner_of
-from upt_core.quick_check import check_quickly
+from upt_core.config.document import read
+from upt_core.config.owners import keys_of, owner_of
+from upt_core.config.quick_check import check_quickly
+from upt_core.config.settings import validate
+from upt_core.config.yaml_text import Keys, dump_yaml
 from upt_core.registry import Registry
-from upt_core.settings import validate
-from upt_core.yaml_text import Keys, dump_yaml
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 BOMB = "b0: &b0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -10,12 +10,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from upt_core import ConfigError
-from upt_core.config import Document, parse
+from upt_core.config.document import Document, parse
+from upt_core.config.json_schema import json_schema
+from upt_core.config.settings import validate
+from upt_core.config.stages import stages_of
 from upt_core.errors import Problem
-from upt_core.json_schema import json_schema
 from upt_core.plugins import installed
-from upt_core.settings import validate
-from upt_core.stages import stages_of
 
 STAGES = """\
 stages:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from upt_core.config import parse
-from upt_core.json_schema import json_schema
+from upt_core.config.document import parse
+from upt_core.config.json_schema import json_schema
 from upt_core.plugins import installed
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from upt_core import PluginError, plugins
+from upt_core.config.schema import plugin_model
 from upt_core.hookspecs import RegistrationHooks, hookimpl
 from upt_core.registry import KINDS, Distribution, Entry, Registry
-from upt_core.schema import plugin_model
 
 Site = Any
 

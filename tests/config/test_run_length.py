@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from upt_core import ConfigError
-from upt_core.config import Document, read
+from upt_core.config.document import Document, read
+from upt_core.config.settings import validate
 from upt_core.experiment import Experiment
 from upt_core.registry import Registry
 from upt_core.run_folder import CONFIG
-from upt_core.settings import validate
 
 Check = Callable[..., object]
 CURRICULUM = ("weight: 0.5", "weight: {name: curriculum, base: 0.1, warmup_epochs: 9}")

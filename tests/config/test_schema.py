@@ -12,12 +12,12 @@ import pytest
 from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 
 from upt_core import ConfigError, DataSpec, LatentSpec, Progress, Sampler, Schedule
+from upt_core.config.schema import as_config, plugin_model
+from upt_core.config.settings import as_plain
+from upt_core.config.signature import RUNTIME_KINDS, summary
 from upt_core.kinds import FixedValue
 from upt_core.plugins import installed
 from upt_core.registry import Entry, Kind
-from upt_core.schema import as_config, plugin_model
-from upt_core.settings import as_plain
-from upt_core.signature import RUNTIME_KINDS, summary
 
 Add = Callable[[Kind, str, type], Entry]
 ALL = [claims[0] for claims in installed().entries.values()]

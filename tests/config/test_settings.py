@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from upt_core import ConfigError, Progress, Schedule
-from upt_core.config import parse, read
+from upt_core.config.document import parse, read
+from upt_core.config.schema import plugin_model
+from upt_core.config.settings import as_plain, plugins_of, validate
+from upt_core.config.yaml_text import dump_yaml
 from upt_core.registry import Registry
-from upt_core.schema import plugin_model
-from upt_core.settings import as_plain, plugins_of, validate
-from upt_core.yaml_text import dump_yaml
 
 Check = Callable[..., Any]
 Change = tuple[str, str]

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from upt_core import ConfigError
-from upt_core.yaml_text import MAX_DEPTH, dump_yaml, parse_yaml
+from upt_core.config.yaml_text import MAX_DEPTH, dump_yaml, parse_yaml
 
 
 @pytest.mark.parametrize(

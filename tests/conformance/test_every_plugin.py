@@ -15,8 +15,8 @@ from torch import Tensor
 
 from upt_core import DataSpec, LatentSpec, plugins
 from upt_core import testing as kit
+from upt_core.config.schema import plugin_model
 from upt_core.registry import Kind
-from upt_core.schema import plugin_model
 
 OWN = "upt-core"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from upt_core.config import parse
-from upt_core.convert import Converted, convert
+from upt_core.config.convert import Converted, convert
+from upt_core.config.document import parse
 
 BURGERS = """\
 seed: 3

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from upt_core import ConfigError
-from upt_core.config import Document, parse
-from upt_core.convert import Converted, convert
+from upt_core.config.convert import Converted, convert
+from upt_core.config.document import Document, parse
 from upt_core.errors import Problem
 
 from .conftest import BURGERS, TWO_TASKS

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from upt_core import ConfigError
-from upt_core.config import parse
-from upt_core.convert import convert
+from upt_core.config.convert import convert
+from upt_core.config.document import parse
+from upt_core.config.settings import validate
 from upt_core.plugins import installed
-from upt_core.settings import validate
 
 from .conftest import MINIMAL, Convert
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from upt_core import Experiment
-from upt_core.config import parse, read
-from upt_core.convert import convert
-from upt_core.yaml_text import dump_yaml
+from upt_core.config.convert import convert
+from upt_core.config.document import parse, read
+from upt_core.config.yaml_text import dump_yaml
 
 OLD = """\
 seed: 5

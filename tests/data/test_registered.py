@@ -8,8 +8,8 @@ import pytest
 
 import upt_data
 from upt_core import Dataset
+from upt_core.config.schema import plugin_model
 from upt_core.registry import Distribution, Entry
-from upt_core.schema import plugin_model
 
 TARGETS: dict[str, str] = {}
 upt_data.register_datasets(lambda name, target: TARGETS.update({name: target}))

@@ -13,10 +13,10 @@ from pydantic import BaseModel
 
 import upt_core
 from upt_core import catalogue, plugins
+from upt_core.config.sections import ExperimentSettings
 from upt_core.hookspecs import RunHooks
 from upt_core.plugins import HOOKS
 from upt_core.registry import KINDS, Kind, kind_class
-from upt_core.sections import ExperimentSettings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

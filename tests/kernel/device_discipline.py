@@ -19,8 +19,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from upt_core import Experiment, Progress, step
-from upt_core.means import Means
-from upt_core.trainer import Trainer
+from upt_core.training.means import Means
+from upt_core.training.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import TINY, merged

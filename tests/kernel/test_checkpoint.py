@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from upt_core import CheckpointError, checkpoint
+from upt_core import CheckpointError
+from upt_core.training import checkpoint
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from upt_core import Experiment
-from upt_core.means import Means
+from upt_core.training.means import Means
 
 pytestmark = pytest.mark.gpu
 Tiny = Callable[..., Experiment]

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory, split_indices
-from upt_core.loader import Batches
-from upt_core.normalize import Normalization, RunningMoments
-from upt_core.prepared import PreparedData
-from upt_core.survey import Survey
-from upt_core.windows import Windows
+from upt_core.data.loader import Batches
+from upt_core.data.normalize import Normalization, RunningMoments
+from upt_core.data.prepared import PreparedData
+from upt_core.data.survey import Survey
+from upt_core.data.windows import Windows
 
 U = FieldSpec("u")
 A = FieldSpec("a")

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from upt_core import Experiment, Points, Progress, Queries, Sampler
+from upt_core.data.loader import Batches
 from upt_core.kinds import FixedValue
-from upt_core.loader import Batches
 from upt_core.loss_bundle import LossBundle, WeightedTerm
-from upt_core.probe import TrainingProbe
+from upt_core.training.probe import TrainingProbe
 
 Tiny = Callable[..., Experiment]
 CPU = torch.device("cpu")

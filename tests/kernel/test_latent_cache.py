@@ -10,10 +10,10 @@ import torch
 
 from upt_core import Experiment, Progress
 from upt_core.built import Built
-from upt_core.latent_cache import LatentCache, fingerprint
-from upt_core.loader import Batches
+from upt_core.data.latent_cache import LatentCache, fingerprint
+from upt_core.data.loader import Batches
+from upt_core.data.windows import Windows
 from upt_core.specs import LatentSpec
-from upt_core.windows import Windows
 
 Tiny = Callable[..., Experiment]
 CPU = torch.device("cpu")

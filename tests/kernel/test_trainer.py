@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import torch
 
-from upt_core import CheckpointError, Experiment, LossTerm, Progress, Step, UserError, checkpoint, hookimpl
+from upt_core import CheckpointError, Experiment, LossTerm, Progress, Step, UserError, hookimpl
 from upt_core.built import Built
-from upt_core.ema import Ema
-from upt_core.gradients import check_reach, gradient_norms
 from upt_core.hookspecs import run_hooks
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
-from upt_core.trainer import Trainer
+from upt_core.training import checkpoint
+from upt_core.training.ema import Ema
+from upt_core.training.gradients import check_reach, gradient_norms
+from upt_core.training.trainer import Trainer
 
 Tiny = Callable[..., Experiment]
 

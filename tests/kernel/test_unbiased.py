@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from upt_core import Experiment, Progress
-from upt_core.loader import Batches
-from upt_core.probe import TrainingProbe
+from upt_core.data.loader import Batches
+from upt_core.training.probe import TrainingProbe
 
 Tiny = Callable[..., Experiment]
 NUM_DRAWS, LIMIT = 600, 5.0

@@ -23,8 +23,8 @@ from upt_core import (
     Sampler,
     Step,
 )
+from upt_core.data.normalize import Normalization
 from upt_core.model import Upt
-from upt_core.normalize import Normalization
 
 TOKENS, WIDTH, TIMES = 3, 8, 3
 

@@ -11,15 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upt_core import Batch, Experiment, LossTerm, Step, UserError, checkpoint, hookimpl
+from upt_core import Batch, Experiment, LossTerm, Step, UserError, hookimpl
 from upt_core.built import Built, BuiltTasks
-from upt_core.ema import Ema
 from upt_core.hookspecs import run_hooks
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
-from upt_core.means import Means
 from upt_core.processes import Processes
-from upt_core.trainer import Trainer
+from upt_core.training import checkpoint
+from upt_core.training.ema import Ema
+from upt_core.training.means import Means
+from upt_core.training.trainer import Trainer
 
 BASE: dict[str, Any] = {
     "data": {"name": "burgers1d", "num_trajectories": 12, "points": 32, "num_times": 6},

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from upt_core import checkpoint
+from upt_core.training import checkpoint
 
 TINY = """\
 data: {name: burgers1d, num_trajectories: 12, points: 32, num_times: 6}
@@ -26,7 +26,7 @@ validation: {metrics: {relative_l2: relative_l2}}
 FAILS_IN_ONE = """\
 import sys
 from upt_core import Experiment
-from upt_core.trainer import Trainer
+from upt_core.training.trainer import Trainer
 
 update = Trainer.update
 

@@ -6,8 +6,8 @@ import inspect
 
 import pytest
 
+from upt_core.config.schema import parameter_descriptions, plugin_model
 from upt_core.plugins import installed
-from upt_core.schema import parameter_descriptions, plugin_model
 
 ENTRIES = [
     claims[0]

@@ -23,9 +23,9 @@ from upt_core.bench.setting import Setting
 from upt_core.built import Built
 from upt_core.experiment import Experiment
 from upt_core.loss_bundle import LossBundle, WeightedTerm
-from upt_core.means import Means
 from upt_core.precision import Precision, autocast
 from upt_core.progress import Progress
+from upt_core.training.means import Means
 
 BUNDLES: Mapping[str, tuple[str, ...]] = {
     "forward": ("forward",),

@@ -12,10 +12,10 @@ from upt_core.bench.results import Figure, Results
 from upt_core.bench.setting import Setting
 from upt_core.built import Built
 from upt_core.experiment import Experiment
-from upt_core.means import Means
 from upt_core.points import Points
 from upt_core.progress import Progress
 from upt_core.seeding import generator
+from upt_core.training.means import Means
 
 
 def main_example() -> Path:

@@ -14,7 +14,7 @@ from upt_core.experiment import Experiment
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.progress import Progress
-from upt_core.sampling_share import sampling_share
+from upt_core.training.sampling_share import sampling_share
 
 RATIOS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 BATCHES, EPOCHS = 8, 3

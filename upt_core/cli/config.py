@@ -14,8 +14,8 @@ from upt_core.cli.problems import as_json, origin
 from upt_core.cli.text import style
 
 if TYPE_CHECKING:
-    from upt_core.convert import Converted
-    from upt_core.explain import Explained
+    from upt_core.config.convert import Converted
+    from upt_core.config.explain import Explained
 
 _PATH = click.Path(path_type=Path)
 
@@ -34,11 +34,11 @@ def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: b
     """Print the whole experiment: files that it extends, overrides and defaults put together."""
     with as_json(json_wanted):
         document = read_config(config, overrides)
-        from upt_core.explain import explain
+        from upt_core.config.explain import explain
+        from upt_core.config.quick_check import check_quickly
+        from upt_core.config.settings import as_plain, validate
+        from upt_core.config.yaml_text import dump_yaml
         from upt_core.plugins import installed
-        from upt_core.quick_check import check_quickly
-        from upt_core.settings import as_plain, validate
-        from upt_core.yaml_text import dump_yaml
 
         check_quickly(document, installed())
         settings = validate(document, installed())
@@ -72,9 +72,9 @@ def convert(old: Path, output: Path | None) -> None:
     The old form has the sections training, latent, operator.pdet and ttc.decoder. upt train takes such files as they
     are; this command writes them anew.
     """
-    from upt_core.config import read
-    from upt_core.convert import convert as convert_document
-    from upt_core.convert import is_old
+    from upt_core.config.convert import convert as convert_document
+    from upt_core.config.convert import is_old
+    from upt_core.config.document import read
 
     document = read(old)
     if not is_old(document):
@@ -92,7 +92,7 @@ def convert(old: Path, output: Path | None) -> None:
 
 def schema_text() -> str:
     """The JSON Schema as text."""
-    from upt_core.json_schema import json_schema
+    from upt_core.config.json_schema import json_schema
     from upt_core.plugins import installed
 
     return json.dumps(json_schema(installed()), indent=2, ensure_ascii=False) + "\n"
@@ -100,7 +100,7 @@ def schema_text() -> str:
 
 def _native(converted: Converted, old: Path) -> str:
     """The new file; keys that have no counterpart stand in it as comments."""
-    from upt_core.yaml_text import dump_yaml
+    from upt_core.config.yaml_text import dump_yaml
 
     lines = [f"# Converted from {old.name} by upt config convert."]
     lost = [f"#   {'.'.join(map(str, line.path))}: {line.value}" for line in converted.report.lost]
@@ -110,7 +110,7 @@ def _native(converted: Converted, old: Path) -> str:
 
 def _lines(explained: list[Explained]) -> str:
     """``key.path: value   origin`` in two columns; defaults are dim."""
-    from upt_core.shown import shown
+    from upt_core.config.shown import shown
 
     rows = [(f"{_dotted(item)}: {shown(item.value, 100)}", item.origin) for item in explained]
     width = min(60, max(len(value) for value, _ in rows))

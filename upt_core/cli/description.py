@@ -8,13 +8,13 @@ from typing import Any, get_args
 from torch import nn
 
 from upt_core.built import Built, BuiltTasks
+from upt_core.config.settings import ExperimentSettings
 from upt_core.experiment import Experiment
-from upt_core.gradients import check_reach
 from upt_core.kinds import Split
 from upt_core.loss_bundle import WeightedTerm
 from upt_core.progress import Progress
-from upt_core.settings import ExperimentSettings
 from upt_core.specs import FieldSpec
+from upt_core.training.gradients import check_reach
 
 Reached = Mapping[str, Mapping[str, float]]
 """Loss term → part of the model → norm of the gradient, as ``check_reach`` gives it."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from upt_core import plugins
-from upt_core.convert import read_either
+from upt_core.config.convert import read_either
 from upt_core.doctor import built_in
 
 if TYPE_CHECKING:
-    from upt_core.config import Document
+    from upt_core.config.document import Document
     from upt_core.experiment import Experiment
     from upt_core.registry import Registry
 
@@ -43,7 +43,7 @@ def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: 
     """
     document = read_config(path, overrides)
     registry = plugins_to_use(third_party)
-    from upt_core.quick_check import check_quickly
+    from upt_core.config.quick_check import check_quickly
 
     check_quickly(document, registry)
     from upt_core.experiment import Experiment

@@ -9,9 +9,9 @@ from pydantic.fields import FieldInfo
 
 from upt_core.cli.text import heading, indent, table
 from upt_core.cli.types import readable
+from upt_core.config.schema import PluginConfig, plugin_model
+from upt_core.config.settings import as_plain
 from upt_core.registry import Entry
-from upt_core.schema import PluginConfig, plugin_model
-from upt_core.settings import as_plain
 
 
 def page(entry: Entry) -> str:

@@ -21,7 +21,7 @@ from upt_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from upt_core.progress import Progress
-    from upt_core.trainer import Trainer
+    from upt_core.training.trainer import Trainer
 
 
 def display(name: str) -> Lines | Bars:

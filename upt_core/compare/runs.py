@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.report.load import RunData, load
-from upt_core.yaml_text import parse_yaml
 
 MISSING = "(absent)"
 """Stands where a run lacks a key that another one has."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
-from upt_core.yaml_text import parse_yaml
 
 Line = Mapping[str, Any]
 Array = npt.NDArray[Any]

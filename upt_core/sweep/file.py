@@ -10,16 +10,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from upt_core import config, plugins
-from upt_core.config import Document
+from upt_core import plugins
+from upt_core.config.document import Document, read
+from upt_core.config.plain import as_plain
+from upt_core.config.problems import problems_of
+from upt_core.config.yaml_text import Keys
 from upt_core.errors import ConfigError, Problem
 from upt_core.experiment import Experiment
-from upt_core.plain import as_plain
-from upt_core.problems import problems_of
 from upt_core.sweep.point import Places, experiment_at, invalid_points, objective
 from upt_core.sweep.sections import DimensionSettings, SweepSettings
 from upt_core.sweep.space import Dimension, Point, dimension, grid_size, label
-from upt_core.yaml_text import Keys
 
 MAX_TRIALS = 10_000
 """All trials are written into the storage before the first one runs."""
@@ -82,14 +82,14 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
         ConfigError: with every problem and its place: of the file, of the experiment, of corners of the space.
     """
-    document = config.read(path)
+    document = read(path)
     settings = _validated(document)
     dimensions = _dimensions(settings, document)
     place = document.origin(("experiment",))
     file = path.parent / Path(settings.experiment).expanduser()
     if not file.is_file():
         raise ConfigError([Problem(("experiment",), f"{file} is no file", place, "the path is relative to the sweep")])
-    base, places = config.read(file), _places(settings, document, dimensions)
+    base, places = read(file), _places(settings, document, dimensions)
     problems = invalid_points(base, settings.overrides, dimensions, places, path.stem)
     if problems:
         raise ConfigError(problems)

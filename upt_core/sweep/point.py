@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from upt_core import plugins
-from upt_core.config import Document
+from upt_core.config.document import Document
+from upt_core.config.overrides import COMMAND_LINE, apply_overrides
+from upt_core.config.settings import validate
+from upt_core.config.stages import stages_of
 from upt_core.errors import ConfigError, Problem
 from upt_core.experiment import Experiment
-from upt_core.overrides import COMMAND_LINE, apply_overrides
-from upt_core.settings import validate
-from upt_core.stages import stages_of
 from upt_core.sweep.space import Dimension, Point, label
 
 Places = Mapping[tuple[str, str], str]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, Field, NonNegativeInt, PositiveInt, Strict
 
-from upt_core.schema import Section
+from upt_core.config.schema import Section
 
 Finite = Annotated[float, Strict(), AllowInfNan(False)]
 Whole = Annotated[int, Strict()]

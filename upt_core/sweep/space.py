@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from upt_core.config.yaml_text import dump_yaml
 from upt_core.sweep.sections import DimensionSettings
-from upt_core.yaml_text import dump_yaml
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

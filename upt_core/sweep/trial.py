@@ -20,7 +20,7 @@ from upt_core.sweep.study import ERROR, FOLDER, Study
 
 if TYPE_CHECKING:
     from upt_core.progress import Progress
-    from upt_core.trainer import Trainer
+    from upt_core.training.trainer import Trainer
 
 
 class Watch:

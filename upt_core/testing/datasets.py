@@ -9,9 +9,9 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from upt_core.data.normalize import TIME_STEP
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset, Split
-from upt_core.normalize import TIME_STEP
 from upt_core.specs import DataSpec
 from upt_core.testing.failure import ConformanceError, require
 from upt_core.trajectory import Trajectories, Trajectory

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 
 from upt_core import testing
+from upt_core.config.schema import PluginConfig, plugin_model
+from upt_core.config.signature import REQUIRED, RUNTIME_KINDS
 from upt_core.errors import PluginError
 from upt_core.plugins import installed
 from upt_core.registry import Entry, Kind, Registry
-from upt_core.schema import PluginConfig, plugin_model
-from upt_core.signature import REQUIRED, RUNTIME_KINDS
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.installed import require_plain_text
 

@@ -1,0 +1,147 @@
+"""Files and overrides → one configuration as plain data that remembers where each value came from.
+
+A file may say ``extends: base.yaml`` (or a list of files, each over those before it); the file itself goes on top. Its
+keys are merged as ``upt_core.config.merge`` says. Overrides of the command line come last.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from upt_core.config.merge import merge
+from upt_core.config.overrides import apply_overrides
+from upt_core.config.yaml_text import Keys, Origins, parse_yaml
+from upt_core.errors import ConfigError, Problem
+
+EXTENDS = "extends"
+MAX_BYTES = 1_000_000
+"""A larger file is no configuration; it is refused unread."""
+MAX_FILES = 100
+"""How many files ``extends`` may bring together."""
+
+
+@dataclass
+class Document:
+    """A configuration as plain data, and where each value came from.
+
+    Args:
+        data: mappings, lists and scalars.
+        origins: keys from the root → "file:line:column", or the command line.
+    """
+
+    data: dict[str, Any]
+    origins: Origins = field(default_factory=dict)
+
+    def origin(self, path: Keys) -> str:
+        """Where a value came from, or the nearest part of the configuration around it."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.origins:
+                return self.origins[path[:end]]
+        return ""
+
+
+def read(path: Path | str, overrides: Sequence[str] = ()) -> Document:
+    """A YAML file with the files that it extends, and ``key.path=value`` overrides (values parsed as YAML) on top.
+
+    Raises:
+        ConfigError: a file is missing, not YAML, not a mapping, has a key twice, or extends itself.
+    """
+    document = _Files().read(Path(path), "")
+    problems = apply_overrides(document.data, document.origins, overrides)
+    if problems:
+        raise ConfigError(problems)
+    return document
+
+
+def parse(text: str, name: str) -> Document:
+    """A configuration from text, which cannot extend files; ``name`` is what errors call it.
+
+    Raises:
+        ConfigError: not YAML, not a mapping, or a key stands twice.
+    """
+    data, origins = parse_yaml(text, name)
+    if data is None:
+        raise _error(name, "is empty; an experiment is expected", "upt init writes one to start from")
+    if not isinstance(data, dict):
+        kind = "a list" if isinstance(data, list) else f"the value {str(data)[:40]!r}"
+        raise _error(origins[()], f"expected a mapping of keys; got {kind}")
+    return Document(data, origins)
+
+
+class _Files:
+    """Reads a file and those that it extends, and refuses circles."""
+
+    def __init__(self) -> None:
+        self._open: list[Path] = []
+        self._count = 0
+
+    def read(self, path: Path, asked_at: str) -> Document:
+        """One file on top of what it extends; ``asked_at`` is where it is named."""
+        self._enter(path, asked_at)
+        document = parse(_text(path, asked_at), str(path))
+        result = Document({}, {})
+        for base, place in _bases(document):
+            below = self.read(path.parent / base, place)
+            result = Document(*merge(result.data, result.origins, below.data, below.origins))
+        self._open.pop()
+        return Document(*merge(result.data, result.origins, document.data, document.origins))
+
+    def _enter(self, path: Path, asked_at: str) -> None:
+        self._count += 1
+        real = Path(os.path.realpath(path))
+        if real in self._open:
+            circle = " → ".join(file.name for file in [*self._open[self._open.index(real) :], real])
+            raise _error(asked_at, f"the files extend each other in a circle: {circle}", path=(EXTENDS,))
+        if self._count > MAX_FILES:
+            raise _error(asked_at, f"more than {MAX_FILES} files are brought together", path=(EXTENDS,))
+        self._open.append(real)
+
+
+def _bases(document: Document) -> list[tuple[Path, str]]:
+    """The files that a document extends, each with the place where it is named; the key itself is taken out."""
+    if EXTENDS not in document.data:
+        return []
+    value = document.data.pop(EXTENDS)
+    names = value if isinstance(value, list) else [value]
+    found = []
+    for i, name in enumerate(names):
+        place = document.origins.get((EXTENDS, i)) or document.origin((EXTENDS,))
+        if not isinstance(name, str) or not name:
+            raise _error(place, f"expected the path of a file, or a list of them; got {name!r}", path=(EXTENDS,))
+        found.append((Path(name).expanduser(), place))
+    for path in [known for known in document.origins if known[:1] == (EXTENDS,)]:
+        del document.origins[path]
+    return found
+
+
+def _text(path: Path, asked_at: str) -> str:
+    place = asked_at or str(path)
+    subject = f"{path} " if asked_at else ""
+    if path.is_dir():
+        raise _error(place, f"{subject}is a folder; a file is expected", _files_in(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise _error(place, f"{subject}does not exist", _files_in(path.parent)) from error
+    except OSError as error:
+        raise _error(place, f"{subject}cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise _error(place, f"{subject}is larger than {MAX_BYTES:,} bytes; a configuration is a small text file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _error(place, f"{subject}is not text in UTF-8 (byte {error.start})", "is this a YAML file?") from error
+
+
+def _files_in(folder: Path) -> str:
+    names = sorted(p.name for p in folder.glob("*.y*ml")) if folder.is_dir() else []
+    return f"in {folder}: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}" if names else ""
+
+
+def _error(origin: str, message: str, hint: str = "", path: Keys = ()) -> ConfigError:
+    return ConfigError([Problem(path, message, origin, hint)])

@@ -1,0 +1,144 @@
+"""The sections of an experiment's YAML, from the root down."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AllowInfNan, Field, NonNegativeInt, PositiveInt, Strict
+
+from upt_core.config.schema import Plugin, Section
+from upt_core.kinds import FixedValue
+from upt_core.specs import LatentSpec
+
+AnyPlugin = Any
+StrictBool = Annotated[bool, Strict()]
+StrictPositiveInt = Annotated[PositiveInt, Strict()]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class LatentSettings(Section):
+    """Shape of the latent state."""
+
+    tokens: StrictPositiveInt = Field(64, description="number of latent tokens; 16 to 512")
+    dim: StrictPositiveInt = Field(128, description="width of a latent token; 64 to 512")
+
+    def spec(self) -> LatentSpec:
+        """As model parts take it."""
+        return LatentSpec(self.tokens, self.dim)
+
+
+class ModelSettings(Section):
+    """The three parts of the model and the latent state between them."""
+
+    latent: LatentSettings = Field(default_factory=lambda: LatentSettings.model_validate({}))
+    encoder: Annotated[AnyPlugin, Plugin("encoder")]
+    approximator: Annotated[AnyPlugin, Plugin("approximator")]
+    decoder: Annotated[AnyPlugin, Plugin("decoder")]
+
+
+class TrainerSettings(Section):
+    """How long, in which precision, with which optimizer."""
+
+    epochs: StrictPositiveInt = Field(description="passes over the training split")
+    batch_size: StrictPositiveInt = Field(16, description="samples of a batch, of all processes together")
+    accumulate: StrictPositiveInt = Field(1, description="batches whose gradients are averaged for one optimizer step")
+    optimizer: Annotated[AnyPlugin, Plugin("optimizer")]
+    lr_schedule: Annotated[AnyPlugin, Plugin("schedule")] = Field(
+        FixedValue(1.0), description="factor of the learning rate"
+    )
+    clip_norm: Annotated[float, Strict(), AllowInfNan(False), Field(gt=0)] | None = Field(
+        1.0, description="largest norm of the gradient; null: not clipped"
+    )
+    ema: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="decay of the moving average of weights that is validated and kept; 0.99 to 0.9999; null: none",
+    )
+    precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
+        "auto", description="auto: CUDA where there is one"
+    )
+    workers: Annotated[NonNegativeInt, Strict()] = Field(0, description="processes that read data ahead; 0: none")
+    log_every: StrictPositiveInt = Field(10, description="optimizer steps between logged steps")
+    sampling_share_every: StrictPositiveInt | None = Field(
+        5,
+        description="epochs between measurements of the share of the gradient's noise that is due to query points, "
+        "which is the most that any sampler can save; null: never",
+    )
+    compile: StrictBool = Field(False, description="torch.compile the model's parts; worthwhile on CUDA")
+
+
+class ValidationSettings(Section):
+    """Which figures are computed on the validation split, and which of them decides."""
+
+    metrics: dict[str, Annotated[AnyPlugin, Plugin("metric")]] = Field(min_length=1, description="name → metric")
+    monitor: str | None = Field(None, description="the metric that chooses the best checkpoint; left out: the first")
+    every: StrictPositiveInt = Field(1, description="epochs between validations")
+    rollout: StrictPositiveInt = Field(1, description="time steps predicted from each first state")
+    space: Literal["latent", "physical"] = Field(
+        "latent", description="rollouts move the latent on, or encode each prediction again (slower, often steadier)"
+    )
+    patience: StrictPositiveInt | None = Field(
+        None, description="validations without improvement before training stops"
+    )
+    batch_size: StrictPositiveInt | None = Field(None, description="left out: that of the trainer")
+
+    @property
+    def monitored(self) -> str:
+        """The name of the metric that decides."""
+        return self.monitor or next(iter(self.metrics))
+
+
+Part = Literal["encoder", "approximator", "decoder"]
+
+
+class StageSettings(Section):
+    """One stage of a run: what differs from the experiment while it lasts. Weights go on from the stage before."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="letters, digits, _ and -")
+    freeze: list[Part] = Field([], description="parts that are held fixed")
+    cache_latents: StrictBool = Field(
+        False, description="encode every state once and train on that; needs a frozen encoder"
+    )
+    sampler: Any = Field(None, description="in place of the experiment's sampler")
+    losses: dict[str, Any] = Field({}, description="put over the experiment's losses; null takes a term away")
+    trainer: dict[str, Any] = Field({}, description="put over the experiment's trainer: epochs, optimizer, …")
+    validation: dict[str, Any] = Field({}, description="put over the experiment's validation")
+
+
+class TaskSettings(Section):
+    """One task of several: what differs from the experiment. It has its own encoder and decoder."""
+
+    weight: Annotated[float, Strict(), AllowInfNan(False), Field(gt=0)] = Field(
+        1.0, description="share of the batches, relative to the other tasks"
+    )
+    data: Any = Field(None, description="the task's data set")
+    normalize: Any = Field(None, description="in place of the experiment's")
+    model: dict[str, Any] = Field({}, description="put over the experiment's model: encoder, decoder")
+    sampler: Any = Field(None, description="in place of the experiment's sampler")
+    losses: dict[str, Any] = Field({}, description="put over the experiment's losses; null takes a term away")
+    validation: dict[str, Any] = Field({}, description="put over the experiment's validation: metrics, rollout")
+
+
+class ExperimentSettings(Section):
+    """A whole experiment."""
+
+    seed: Annotated[NonNegativeInt, Strict(), Field(lt=2**63)] = Field(
+        0, description="of weights, batches and query points"
+    )
+    output: str = Field("runs", description="folder in which run folders are made")
+    data: Annotated[AnyPlugin, Plugin("dataset")] | None = Field(
+        None, description="the data set; each of several tasks has its own"
+    )
+    normalize: Literal["standard", "none"] = Field(
+        "standard", description="scale fields to mean 0 and deviation 1 over the training split"
+    )
+    model: ModelSettings
+    sampler: Annotated[AnyPlugin, Plugin("sampler")] | None = Field(
+        None, description="query points of every loss term that names no sampler; null: all points"
+    )
+    losses: dict[str, Annotated[AnyPlugin, Plugin("loss")]] = Field(min_length=1, description="name → loss term")
+    trainer: TrainerSettings
+    validation: ValidationSettings
+    callbacks: list[Annotated[AnyPlugin, Plugin("callback")]] = Field([], description="listeners of the run")
+    tasks: dict[str, TaskSettings] = Field({}, description="name → task, for several data sets in one experiment")
+    stages: list[StageSettings] = Field([], description="trained one after the other; empty: the run is one stage")

@@ -1,0 +1,105 @@
+"""Latents of every state of a split, computed once and memory-mapped, for stages in which the encoder is frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from upt_core.data.loader import Batches
+from upt_core.data.normalize import Normalization
+from upt_core.data.windows import Windows
+from upt_core.kinds import Split
+from upt_core.precision import Precision, autocast
+from upt_core.specs import LatentSpec
+
+FORMAT = 1
+
+
+def fingerprint(
+    encoder: nn.Module, normalization: Normalization, data: Mapping[str, Any], split: Split, precision: Precision
+) -> str:
+    """A key of everything that latents depend on: data set, split, statistics, encoder weights, precision, torch.
+
+    Statistics of the training split stand for the data's content: other values give other moments.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    plain = [FORMAT, data, split, precision, normalization.plain(), type(encoder).__qualname__, torch.__version__]
+    digest.update(json.dumps(plain, sort_keys=True).encode())
+    for name, value in sorted(encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+class LatentCache:
+    """latent_BLD of every state, as float32 in one memory-mapped file; filling goes on where it was interrupted.
+
+    Args:
+        folder: where files are kept; a file's name is its fingerprint, so a stale one is never found.
+        key: from ``fingerprint``.
+        states: every state of the split as an input (windows of horizon 0).
+        latent: shape of one latent.
+    """
+
+    def __init__(self, folder: Path, key: str, states: Windows, latent: LatentSpec) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{key}.npy"
+        self._note = folder / f"{key}.json"
+        self.states = states
+        self._shape = (len(states), latent.tokens, latent.dim)
+        if self.num_done == 0:
+            np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float32, shape=self._shape).flush()
+        self._array = np.load(self.path, mmap_mode="r")
+
+    @property
+    def num_done(self) -> int:
+        """How many states are encoded."""
+        if not (self._note.is_file() and self.path.is_file()):
+            return 0
+        note = json.loads(self._note.read_text(encoding="utf-8"))
+        return int(note["done"]) if note["shape"] == list(self._shape) else 0
+
+    @torch.no_grad()
+    def fill(
+        self,
+        encoder: nn.Module,
+        normalization: Normalization,
+        batch_size: int,
+        device: torch.device,
+        precision: Precision,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Encodes the states that are missing, in evaluation mode; notes after each batch how far it came."""
+        array = np.load(self.path, mmap_mode="r+")
+        batches = Batches(self.states, normalization, batch_size)
+        training = encoder.training
+        encoder.eval()
+        done = self.num_done
+        while done < len(self.states):
+            stop = min(done + batch_size, len(self.states))
+            batch = batches.collate([self.states[number] for number in range(done, stop)]).to(device)
+            with autocast(device, precision):
+                latent_BLD = encoder(batch.input_BNC, batch.points)
+            array[done:stop] = latent_BLD.float().cpu().numpy()
+            array.flush()
+            done = stop
+            self._write_note(done)
+            on_progress(done, len(self.states))
+        encoder.train(training)
+
+    def rows(self, numbers: Sequence[int]) -> Tensor:
+        """latent_BLD of states by number."""
+        return torch.from_numpy(np.stack([self._array[number] for number in numbers]))
+
+    def _write_note(self, done: int) -> None:
+        part = self._note.with_suffix(".part")
+        part.write_text(json.dumps({"done": done, "shape": self._shape}), encoding="utf-8")
+        os.replace(part, self._note)

@@ -1,0 +1,89 @@
+"""One pass over the training split: what must be known of the data before the model is built."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from upt_core.data.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
+from upt_core.errors import DataError
+from upt_core.specs import DataSpec
+from upt_core.trajectory import Trajectories, Trajectory
+
+SAME = 1e-3
+"""Time steps that differ by less than this fraction count as equal."""
+
+
+class Survey:
+    """Moments of every field and condition, the smallest and largest time step, the points' bounding box.
+
+    Args:
+        trajectories: of the training split; each is read once.
+        spec: as the data set declares it.
+
+    Raises:
+        DataError: a field holds values that are not finite, or time does not increase.
+    """
+
+    def __init__(self, trajectories: Trajectories, spec: DataSpec) -> None:
+        self.spec = spec
+        self.fields = {field.name: RunningMoments() for field in spec.fields}
+        self.names = spec.condition if spec.steady else (*spec.condition, TIME_STEP)
+        self.conditions = RunningMoments()
+        self.shortest, self.longest = float("inf"), 0.0
+        self._low = torch.full((spec.num_axes,), float("inf"), dtype=torch.float64)
+        self._high = -self._low
+        self._point_sets: set[int] = set()
+        for number in range(len(trajectories)):
+            self._add(number, trajectories.read(number, 0, trajectories.num_times(number)))
+
+    def _add(self, number: int, trajectory: Trajectory) -> None:
+        for name, moments in self.fields.items():
+            value = trajectory.fields[name]
+            if not torch.isfinite(value).all():
+                raise DataError(
+                    f"trajectory {number} of the training split: field {name!r} has NaN or infinite values; "
+                    f"remove or repair it"
+                )
+            moments.add(value.reshape(-1, value.shape[-1]))
+        if not self.spec.steady:
+            self._add_times(number, trajectory.time_T.double())
+        if self.names:
+            self.conditions.add(condition_rows(trajectory.condition, trajectory.time_T, self.names))
+        if trajectory.point_set not in self._point_sets:
+            self._point_sets.add(trajectory.point_set)
+            coords_NX = trajectory.coords_NX.double()
+            self._low = torch.minimum(self._low, coords_NX.amin(0))
+            self._high = torch.maximum(self._high, coords_NX.amax(0))
+
+    def _add_times(self, number: int, time_T: Tensor) -> None:
+        steps = time_T.diff()
+        if len(steps) == 0:
+            raise DataError(f"trajectory {number} of the training split has 1 time step; at least 2 are needed")
+        self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
+        if self.shortest <= 0:
+            raise DataError(
+                f"trajectory {number} of the training split: physical time must increase from step to step; "
+                f"the smallest step is {self.shortest:g}"
+            )
+
+    def data(self) -> DataSpec:
+        """The data set's description with its domain, and with the time step as a condition where it varies."""
+        extent = torch.tensor(self.spec.extent, dtype=torch.float64)
+        origin = self.spec.origin or tuple(((self._low + self._high - extent) / 2).tolist())
+        varies = not self.spec.steady and self.longest > self.shortest * (1 + SAME)
+        return replace(self.spec, origin=origin, condition=self.names if varies else self.spec.condition)
+
+    def normalization(self) -> Normalization:
+        """Scales by the moments."""
+        data = self.data()
+        kept = len(data.condition)
+        return Normalization(
+            data,
+            torch.cat([moments.mean for moments in self.fields.values()]),
+            torch.cat([moments.std() for moments in self.fields.values()]),
+            self.conditions.mean[:kept],
+            self.conditions.std()[:kept],
+        )

@@ -1,0 +1,112 @@
+"""Trajectories → samples: every window of an input step and the target steps that follow."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from upt_core.data.normalize import condition_rows
+from upt_core.errors import DataError
+from upt_core.specs import DataSpec
+from upt_core.trajectory import Trajectories, Trajectory
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One window in physical units: input_NC, target_TNC, and where it comes from.
+
+    Args:
+        number: of the sample in its split.
+        first_NC: target fields at t = 0 of the trajectory; None for steady problems.
+        condition_P: conditioning values of the first step; None where there are none.
+    """
+
+    number: int
+    input_NC: Tensor
+    target_TNC: Tensor
+    first_NC: Tensor | None
+    condition_P: Tensor | None
+    coords_NX: Tensor
+    point_set: int
+
+
+class Windows:
+    """The samples of a split: for each trajectory every start from which ``horizon`` targets follow.
+
+    Args:
+        trajectories: of one split.
+        data: what is known of the data set.
+        horizon: target time steps of a sample; 0: every state as an input, without targets.
+        condition: names of the conditioning values.
+        first_only: only the window that starts at t = 0 of each trajectory, for rollouts.
+
+    Raises:
+        DataError: no trajectory is long enough.
+    """
+
+    def __init__(
+        self,
+        trajectories: Trajectories,
+        data: DataSpec,
+        horizon: int,
+        condition: tuple[str, ...] = (),
+        first_only: bool = False,
+    ) -> None:
+        self.trajectories = trajectories
+        self.data = data
+        self.horizon = horizon
+        self.condition = condition
+        counts = [self._num_windows(i) for i in range(len(trajectories))]
+        if first_only:
+            counts = [min(count, 1) for count in counts]
+        if sum(counts) == 0:
+            longest = max((trajectories.num_times(i) for i in range(len(trajectories))), default=0)
+            raise DataError(
+                f"{horizon} target time steps after an input are asked for, but the longest of {len(trajectories)} "
+                f"trajectories has {longest} time steps; ask for a shorter rollout"
+            )
+        self._ends = list(accumulate(counts))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def locate(self, number: int) -> tuple[int, int]:
+        """The trajectory and the time step at which a sample starts."""
+        index = bisect_right(self._ends, number)
+        return index, number - (self._ends[index - 1] if index else 0)
+
+    def number_of(self, index: int, start: int) -> int:
+        """The number of the sample that starts at a time step of a trajectory."""
+        return (self._ends[index - 1] if index else 0) + start
+
+    def _num_windows(self, index: int) -> int:
+        if self.data.steady:
+            return 1 if self.horizon <= 1 else 0
+        return max(0, self.trajectories.num_times(index) - self.horizon)
+
+    def __getitem__(self, number: int) -> Sample:
+        index, start = self.locate(number)
+        stop = start + self.horizon + 1 if not self.data.steady else 1
+        window = self.trajectories.read(index, start, stop)
+        if self.data.steady:
+            input_NC, target_TNC, first_NC = self._input(window), self._targets(window), None
+        else:
+            input_NC, target_TNC = self._input(window), self._targets(window)[1:]
+            first = window if start == 0 else self.trajectories.read(index, 0, 1)
+            first_NC = self._targets(first)[0]
+        condition_P = condition_rows(window.condition, window.time_T, self.condition)[0] if self.condition else None
+        return Sample(number, input_NC, target_TNC, first_NC, condition_P, window.coords_NX, window.point_set)
+
+    def _input(self, window: Trajectory) -> Tensor:
+        return _joined([window.fields[field.name][0] for field in self.data.inputs])
+
+    def _targets(self, window: Trajectory) -> Tensor:
+        return _joined([window.fields[field.name] for field in self.data.targets])
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)

@@ -1,0 +1,86 @@
+"""What is measured once an epoch beside the losses, and what adaptive samplers look at before one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from upt_core.batch import Batch
+from upt_core.data.loader import Batches
+from upt_core.data.task_batches import TaskBatches
+from upt_core.loss_bundle import LossBundle
+from upt_core.precision import Precision, autocast
+from upt_core.progress import Progress
+from upt_core.task_bundle import TaskBundle, in_task
+from upt_core.training.gradients import gradient_norms, gradient_shares
+from upt_core.training.probe import TrainingProbe
+from upt_core.training.sampling_share import sampling_share
+
+Scalars = dict[str, float]
+SHARE_BATCHES, SHARE_DRAWS = 4, 3
+"""How many batches, and draws of each, tell the share of the gradient's noise that is due to query points."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained, on what, where, how precisely."""
+
+    bundle: LossBundle | TaskBundle
+    batches: Batches | TaskBatches
+    device: torch.device
+    precision: Precision
+
+    def tasks(self) -> Iterator[tuple[str, LossBundle, Batches]]:
+        """Each task's name, bundle and batches."""
+        for task, bundle in self.bundle.parts.items():
+            yield task, bundle, self.batches.parts[task]
+
+
+def refresh_samplers(setting: Setting, progress: Progress) -> None:
+    """Lets the adaptive samplers that ask for it look at all points of their task's training split."""
+    for _, bundle, batches in setting.tasks():
+        for stream, sampler in bundle.samplers.items():
+            if sampler.refresh_due(progress):
+                bundle.eval()
+                in_order = batches.in_order()
+                probe = TrainingProbe(bundle, stream, in_order, progress, setting.precision, setting.device)
+                sampler.refresh(probe, progress)
+
+
+def measures_of_epoch(setting: Setting, progress: Progress, sampling_share_every: int | None) -> Scalars:
+    """Gradient shares of the terms, diagnostics of the samplers, and every few epochs the share of sampling noise."""
+    setting.bundle.eval()
+    found: Scalars = {}
+    for task, bundle, batches in setting.tasks():
+        found |= _gradient_shares(setting, task, bundle, batches, progress)
+        if sampling_share_every is not None and progress.epoch % sampling_share_every == 0:
+            found |= _sampling_share(setting, task, bundle, batches, progress)
+    for stream, sampler in setting.bundle.samplers.items():
+        found |= {f"sampler/{stream}/{name}": value for name, value in sampler.diagnostics().items()}
+    return found
+
+
+def _batches_of(setting: Setting, task: str, batches: Batches, progress: Progress, count: int) -> list[Batch]:
+    first = progress.epoch * batches.per_epoch
+    return [replace(batches[first + number], task=task).to(setting.device) for number in range(count)]
+
+
+def _gradient_shares(setting: Setting, task: str, bundle: LossBundle, batches: Batches, progress: Progress) -> Scalars:
+    """Share of each term in the gradient of its task, on the first batch of the epoch."""
+    [batch] = _batches_of(setting, task, batches, progress, 1)
+    with autocast(setting.device, setting.precision):
+        norms = gradient_norms(setting.bundle, batch, progress)
+    weights = {in_task(task, term.name): term.weight(progress) for term in bundle.terms}
+    return {f"gradient_share/{name}": share for name, share in gradient_shares(norms, weights).items()}
+
+
+def _sampling_share(setting: Setting, task: str, bundle: LossBundle, batches: Batches, progress: Progress) -> Scalars:
+    """Share of the gradient's noise that is due to query points."""
+    if not bundle.samplers or batches.per_epoch < SHARE_BATCHES:
+        return {}
+    some = _batches_of(setting, task, batches, progress, SHARE_BATCHES)
+    with autocast(setting.device, setting.precision):
+        found = sampling_share(bundle, some, progress, SHARE_DRAWS)
+    return {in_task(task, "sampling_share"): found["share"]} if found else {}

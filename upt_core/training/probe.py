@@ -1,0 +1,107 @@
+"""Looks at all points of all training samples on behalf of an adaptive sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from upt_core.batch import Batch
+from upt_core.data.loader import Batches
+from upt_core.feedback import Feedback
+from upt_core.loss_bundle import LossBundle
+from upt_core.points import Points
+from upt_core.precision import Precision, autocast
+from upt_core.progress import Progress
+from upt_core.seeding import generator
+
+RELATIVE_STEP = 1e-3
+"""Step of the finite differences along a random direction, relative to the norm of the parameters."""
+
+
+class TrainingProbe:
+    """Dense pointwise losses and gradients of the terms that use one sampler; one pass over the data a method.
+
+    Args:
+        bundle: the terms; the model is used as it is now, in evaluation mode.
+        stream: the sampler's stream; terms of this stream are summed with their weights.
+        batches: the training split.
+        progress: weights are those of now; a term of weight 0 counts with 1 if no term has a weight.
+        precision: as in training.
+    """
+
+    def __init__(
+        self,
+        bundle: LossBundle,
+        stream: str,
+        batches: Batches,
+        progress: Progress,
+        precision: Precision,
+        device: torch.device,
+    ) -> None:
+        self.bundle = bundle
+        self.batches = batches
+        self.progress = progress
+        self.precision = precision
+        self.device = device
+        self.num_samples = len(batches.windows)
+        terms = [weighted for weighted in bundle.terms if weighted.stream == stream]
+        weights = [weighted.weight(progress) for weighted in terms]
+        self._terms = list(zip(terms, weights if any(weights) else [1.0] * len(terms), strict=True))
+
+    def errors(self) -> Iterator[tuple[Points, Tensor]]:
+        """(points, value_BN): the pointwise loss of the terms, weighted and summed."""
+        for batch in self._batches():
+            yield batch.points, self._pointwise(batch)
+
+    def loss_gradients(self, num_directions: int) -> Iterator[tuple[Points, Tensor]]:
+        """(points, value_BN): squared norm of each point's gradient over all trainable parameters.
+
+        The mean square of directional derivatives along standard normal directions is an unbiased estimate of the
+        squared norm (Hutchinson 1989); each is a central difference of two forward passes, so any model will do.
+        """
+        parameters: list[Tensor] = [p for p in self.bundle.model.parameters() if p.requires_grad]
+        size = sum(float(p.detach().square().sum()) for p in parameters) ** 0.5
+        count = sum(p.numel() for p in parameters)
+        step = RELATIVE_STEP * max(size, 1.0) / count**0.5
+        for number, batch in enumerate(self._batches()):
+            total: Tensor | None = None
+            for direction in range(num_directions):
+                rng = generator(self.device, self.bundle.seed, "probe", self.progress.epoch, number, direction)
+                directions = [torch.randn(p.shape, generator=rng, device=p.device, dtype=p.dtype) for p in parameters]
+                slope = self._slope(batch, parameters, directions, step).square() / num_directions
+                total = slope if total is None else total + slope
+            assert total is not None
+            yield batch.points, total
+
+    def targets(self) -> Iterator[tuple[Points, Tensor]]:
+        """(points, target_BNC) at the first predicted time step, normalised."""
+        for batch in self._batches():
+            yield batch.points, batch.target_BTNC[:, 0]
+
+    def _batches(self) -> Iterator[Batch]:
+        for batch in self.batches.iterate(0, self.batches.per_epoch):
+            yield batch.to(self.device)
+
+    @torch.no_grad()
+    def _slope(self, batch: Batch, parameters: list[Tensor], directions: list[Tensor], step: float) -> Tensor:
+        torch._foreach_add_(parameters, directions, alpha=step)
+        ahead = self._pointwise(batch)
+        torch._foreach_add_(parameters, directions, alpha=-2 * step)
+        behind = self._pointwise(batch)
+        torch._foreach_add_(parameters, directions, alpha=step)
+        return (ahead - behind) / (2 * step)
+
+    @torch.no_grad()
+    def _pointwise(self, batch: Batch) -> Tensor:
+        step, feedback = self.bundle.step(batch, self.progress), Feedback(batch.points)
+        with autocast(self.device, self.precision):
+            for weighted, weight in self._terms:
+                self.bundle.evaluate(replace(weighted, sampler=None, stream="all"), step, feedback, weight)
+        total_BN = torch.zeros(batch.points.batch_size, batch.points.num_points, device=self.device)
+        for _, value_BQ in feedback.totals():
+            if value_BQ.shape == total_BN.shape:  # a term may look at few points of its own, a boundary say
+                total_BN = total_BN + value_BQ
+        return total_BN

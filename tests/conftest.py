@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is in the background of a shell, and for all that starts
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # there: tests that interrupt a process would wait for ever
 torch.set_num_threads(1)  # two busy threads on a loaded machine cost many times the time of one
 
 

@@ -69,7 +69,10 @@ def test_an_interrupt_says_how_to_go_on_and_a_resume_does(upt: Upt) -> None:
             if line.startswith("epoch "):
                 break
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        try:
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "; go on with: upt train --resume run\n" in stderr
     assert stderr.startswith("interrupted at epoch ")

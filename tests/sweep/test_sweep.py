@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -186,12 +188,20 @@ def test_a_point_on_one_line() -> None:
     assert named(point) == "lr 0.001235, sampler {name: uniform}, x null"
 
 
-def own_process(*arguments: str) -> subprocess.Popen[str]:
+@contextmanager
+def own_process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A sweep in a process of its own; whatever is left of it at the end is killed."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "upt_core", "sweep", "sweeps/s.yaml", *arguments]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_two_processes_share_the_trials_and_an_interrupt_loses_none(write: Write, read: Read) -> None:

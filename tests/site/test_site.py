@@ -102,4 +102,4 @@ def test_code_blocks_are_blocks_with_their_titles(site: Path) -> None:
 
 def test_every_public_name_has_its_entry(site: Path) -> None:
     page = (site / "api.html").read_text(encoding="utf-8")
-    assert [name for name in upt_core.__all__ if not re.search(rf'id="upt_core\.\w+\.{name}"', page)] == []
+    assert [name for name in upt_core.__all__ if not re.search(rf'id="upt_core\.[\w.]+\.{name}"', page)] == []

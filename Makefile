@@ -15,7 +15,7 @@ check:  ## format, lint, types, import directions
 	@$(SETUP) "$$bin/ruff" format --check . && "$$bin/ruff" check . && "$$bin/mypy" && "$$bin/lint-imports"
 
 docs:  ## the pages that are generated: catalogue, tables of keys, snapshot of public signatures
-	@$(SETUP) "$$bin/python" -m upt_core.catalogue && "$$bin/python" tests/api/test_snapshot.py
+	@$(SETUP) "$$bin/python" -m upt_core.cli.catalogue && "$$bin/python" tests/api/test_snapshot.py
 
 site:  ## the documentation as a site, in build/site
 	@$(SETUP) "$$bin/python" -m mkdocs build --strict -f docs/site/mkdocs.yml

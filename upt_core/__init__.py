@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from upt_core.batch import Batch
     from upt_core.data.store import InMemory, cache_dir, split_indices
     from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
-    from upt_core.experiment import Experiment
-    from upt_core.hookspecs import Register, hookimpl
     from upt_core.kinds import Callback, Dataset, LossTerm, Metric, Optimizer, Probe, Sampler, Schedule, Split
     from upt_core.locality import hilbert_key, hilbert_order
     from upt_core.model import Upt
     from upt_core.parts import Approximator, Decoder, Encoder
     from upt_core.points import Points, Queries
     from upt_core.progress import Progress
+    from upt_core.registry.hookspecs import Register, hookimpl
+    from upt_core.run.experiment import Experiment
     from upt_core.specs import DataSpec, FieldSpec, LatentSpec
     from upt_core.step import Step
     from upt_core.trajectory import Trajectories, Trajectory
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "batch": ("Batch",),
     "errors": ("CheckpointError", "ConfigError", "DataError", "PluginError", "UserError"),
-    "experiment": ("Experiment",),
-    "hookspecs": ("Register", "hookimpl"),
+    "run.experiment": ("Experiment",),
+    "registry.hookspecs": ("Register", "hookimpl"),
     "kinds": ("Callback", "Dataset", "LossTerm", "Metric", "Optimizer", "Probe", "Sampler", "Schedule", "Split"),
     "locality": ("hilbert_key", "hilbert_order"),
     "model": ("Upt",),

@@ -190,4 +190,4 @@ class Optimizer(ABC):
 
 
 class Callback:
-    """Listens to a run: methods marked with ``@hookimpl``, named as the hooks of ``upt_core.hookspecs.RunHooks``."""
+    """Listens to a run: methods marked with ``@hookimpl``, named as the hooks of ``RunHooks``."""

@@ -9,14 +9,14 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.blocks import CurveBlocks
-from upt_samplers.bounds import at_least
-from upt_samplers.boxes import Box, interior_and_layers, points_in
-from upt_samplers.inclusion import inclusion_probabilities
-from upt_samplers.integers import Coupling, coupled_uniforms
-from upt_samplers.padding import complete
-from upt_samplers.pivotal import PivotalPlan
-from upt_samplers.strata import strata_positions
+from upt_samplers.mathematics.blocks import CurveBlocks
+from upt_samplers.mathematics.bounds import at_least
+from upt_samplers.mathematics.boxes import Box, interior_and_layers, points_in
+from upt_samplers.mathematics.inclusion import inclusion_probabilities
+from upt_samplers.mathematics.integers import Coupling, coupled_uniforms
+from upt_samplers.mathematics.padding import complete
+from upt_samplers.mathematics.pivotal import PivotalPlan
+from upt_samplers.mathematics.strata import strata_positions
 from upt_samplers.stratified import Stratified
 
 

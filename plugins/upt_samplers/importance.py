@@ -11,15 +11,15 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import Points, Probe, Progress, Queries, Sampler
-from upt_samplers.blocks import Blocks, blocks_of, default_size
-from upt_samplers.bounds import at_least, fraction
-from upt_samplers.inclusion import inclusion_probabilities
-from upt_samplers.integers import Coupling, coupled_uniforms
-from upt_samplers.padding import complete
-from upt_samplers.pivotal import PivotalPlan
-from upt_samplers.ranks import Visits, of_first_rank, visits_of_all
-from upt_samplers.score_map import ScoreMap
-from upt_samplers.score_sources import Metric, squared_scores
+from upt_samplers.mathematics.blocks import Blocks, blocks_of, default_size
+from upt_samplers.mathematics.bounds import at_least, fraction
+from upt_samplers.mathematics.inclusion import inclusion_probabilities
+from upt_samplers.mathematics.integers import Coupling, coupled_uniforms
+from upt_samplers.mathematics.padding import complete
+from upt_samplers.mathematics.pivotal import PivotalPlan
+from upt_samplers.mathematics.ranks import Visits, of_first_rank, visits_of_all
+from upt_samplers.mathematics.score_map import ScoreMap
+from upt_samplers.mathematics.score_sources import Metric, squared_scores
 from upt_samplers.stratified import Stratified
 
 _VERSION = 1

@@ -7,7 +7,7 @@ from typing import Annotated, final
 from pydantic import Field
 
 from upt_core import Sampler
-from upt_samplers.ramp import Ramp
+from upt_samplers.mathematics.ramp import Ramp
 
 
 @final

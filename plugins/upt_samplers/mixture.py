@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import Points, Probe, Progress, Queries, Sampler
-from upt_samplers.bounds import at_least
+from upt_samplers.mathematics.bounds import at_least
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from typing import Annotated, final
 from pydantic import Field
 
 from upt_core import Progress, Sampler
-from upt_samplers.bounds import fraction
-from upt_samplers.budget import Budget
+from upt_samplers.mathematics.bounds import fraction
+from upt_samplers.mathematics.budget import Budget
 
 
 @final

@@ -8,10 +8,10 @@ import torch
 from pydantic import Field
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.bounds import at_least
-from upt_samplers.digital_net import BITS, MAX_AXES, scrambled_net
-from upt_samplers.integers import Coupling
-from upt_samplers.snake import ravel
+from upt_samplers.mathematics.bounds import at_least
+from upt_samplers.mathematics.digital_net import BITS, MAX_AXES, scrambled_net
+from upt_samplers.mathematics.integers import Coupling
+from upt_samplers.mathematics.snake import ravel
 from upt_samplers.stratified import Stratified
 
 

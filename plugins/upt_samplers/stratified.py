@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.bounds import at_least
-from upt_samplers.curve import points_at
-from upt_samplers.integers import Coupling
-from upt_samplers.padding import complete
-from upt_samplers.strata import strata_positions
+from upt_samplers.mathematics.bounds import at_least
+from upt_samplers.mathematics.curve import points_at
+from upt_samplers.mathematics.integers import Coupling
+from upt_samplers.mathematics.padding import complete
+from upt_samplers.mathematics.strata import strata_positions
 
 
 class Stratified(Sampler):

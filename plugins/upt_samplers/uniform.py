@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.bounds import at_least
-from upt_samplers.distinct import distinct_points, distinct_points_padded
-from upt_samplers.padding import complete
+from upt_samplers.mathematics.bounds import at_least
+from upt_samplers.mathematics.distinct import distinct_points, distinct_points_padded
+from upt_samplers.mathematics.padding import complete
 
 
 class Uniform(Sampler):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from upt_core.bench.designs import Lattice, Patches, TwoLevels, designs, sides
-from upt_core.bench.setting import PROGRESS, Setting, grid_without_memory
+from upt_bench.designs import Lattice, Patches, TwoLevels, designs, sides
+from upt_bench.setting import PROGRESS, Setting, grid_without_memory
 from upt_core.points import Queries
 
 SETTING = Setting(torch.device("cpu"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from upt_core.bench.saved import saved_bytes
+from upt_bench.saved import saved_bytes
 from upt_core.cli import main
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from upt_core.bench.page import BENCHMARKS, MARK, results_of, with_tables
+from upt_bench.page import BENCHMARKS, MARK, results_of, with_tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [(benchmark, name) for benchmark, places in BENCHMARKS.items() for name in places.pages]
@@ -17,7 +17,7 @@ PAGES = [(benchmark, name) for benchmark, places in BENCHMARKS.items() for name 
 def test_tables_are_those_of_the_results(benchmark: str, name: str) -> None:
     page = (DOCS / name).read_text(encoding="utf-8")
     assert MARK.search(page)
-    assert page == with_tables(page, benchmark, results_of(benchmark, DOCS)), "run: python -m upt_core.bench.page"
+    assert page == with_tables(page, benchmark, results_of(benchmark, DOCS)), "run: python -m upt_bench.page"
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from upt_core.bench.clock import medians
-from upt_core.bench.field_variance import uniform_variance
-from upt_core.bench.results import Figure, Results
-from upt_core.bench.rivals import block_loop
+from upt_bench.clock import medians
+from upt_bench.field_variance import uniform_variance
+from upt_bench.results import Figure, Results
+from upt_bench.rivals import block_loop
 from upt_core.cli import main
 
 KEYS = {

@@ -74,7 +74,7 @@ class TestWithoutThePackage:
 
     def test_nothing_imports_it_before_a_run(self) -> None:
         code = (
-            "import sys; from upt_core import Experiment, plugins; r = plugins.installed();"
+            "import sys; from upt_core import Experiment; from upt_core.commands import installed; r = installed();"
             f"[r.load('callback', name)() for name in {TRACKERS}];"
             f"print([m for m in {TRACKERS} if m in sys.modules])"
         )

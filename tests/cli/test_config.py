@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from upt_core.config.document import parse, read
 from upt_core.config.settings import as_plain, validate
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 
 from .conftest import Upt
 
@@ -87,7 +87,7 @@ def test_convert_writes_the_new_file_and_says_what_became_of_each_key(upt: Upt, 
 def test_convert_refuses_a_file_in_the_new_form(upt: Upt) -> None:
     result = upt("config", "convert", "tiny.yaml")
     assert result.exit_code == 2
-    assert "tiny.yaml is in the new form already" in result.stderr
+    assert "tiny.yaml is in upt's form already" in result.stderr
 
 
 def test_check_takes_a_file_in_the_old_form(upt: Upt, refused: Callable[..., str]) -> None:

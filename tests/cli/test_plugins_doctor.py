@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from upt_core import CheckpointError, ConfigError, Experiment, doctor, plugins
-from upt_core.registry import Registry
+from upt_core import CheckpointError, ConfigError, Experiment
+from upt_core.registry import Registry, doctor
+from upt_core.registry import discovery as plugins
 
 Upt = Callable[..., Result]
 

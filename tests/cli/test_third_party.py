@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from upt_core import CheckpointError, UserError, plugins
+from upt_core import CheckpointError, UserError
 from upt_core.cli import main
 from upt_core.cli.group import message
-from upt_core.experiment import load_run
 from upt_core.registry import Distribution, Entry, Registry
+from upt_core.registry import discovery as plugins
+from upt_core.run.experiment import load_run
 
 CONFIG = """
 data: {name: burgers1d, num_trajectories: 12, points: 32, num_times: 4}

@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from upt_core.cli import main
-from upt_core.compare import MISSING, compare
-from upt_core.compare.curves import draw
 from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
+from upt_core.report.compare import MISSING, compare
+from upt_core.report.compare.curves import draw
 from upt_core.report.style import LIGHT
 
 CONFIG: dict[str, Any] = {
@@ -223,6 +223,6 @@ def test_what_is_refused(three: list[Path], upt: Upt) -> None:
 
 
 def test_torch_is_not_needed() -> None:
-    code = "import sys, upt_core.compare.runs, upt_core.cli.compare; print('torch' in sys.modules)"
+    code = "import sys, upt_core.report.compare.runs, upt_core.cli.compare; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from upt_core import plugins
 from upt_core.config.document import Document, parse
 from upt_core.config.settings import ExperimentSettings, validate
 from upt_core.registry import Distribution, Entry, Kind, Registry
+from upt_core.registry import discovery as plugins
 
 EXPERIMENT = """\
 data: {name: burgers1d, num_trajectories: 8, points: 32}

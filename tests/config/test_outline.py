@@ -13,8 +13,8 @@ from upt_core.config.schema import model_named
 from upt_core.config.signature import read_signature
 from upt_core.config.source_names import source_module
 from upt_core.errors import PluginError
-from upt_core.plugins import installed
 from upt_core.registry import Distribution, Entry, Kind, Registry
+from upt_core.registry.discovery import installed
 
 RESERVED = ["name", "weight", "every", "sampler"]
 PLAIN = '''

@@ -15,7 +15,7 @@ from upt_core.config.json_schema import json_schema
 from upt_core.config.settings import validate
 from upt_core.config.stages import stages_of
 from upt_core.errors import Problem
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 
 STAGES = """\
 stages:

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from upt_core.config.document import parse
 from upt_core.config.json_schema import json_schema
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 
 
 @pytest.fixture(scope="module")

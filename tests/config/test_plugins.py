@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from upt_core import PluginError, plugins
+from upt_core import PluginError
 from upt_core.config.schema import plugin_model
-from upt_core.hookspecs import RegistrationHooks, hookimpl
 from upt_core.registry import KINDS, Distribution, Entry, Registry
+from upt_core.registry import discovery as plugins
+from upt_core.registry.hookspecs import RegistrationHooks, hookimpl
 
 Site = Any
 
@@ -204,7 +205,7 @@ def test_an_object_with_marked_methods_is_a_plugin() -> None:
 
 def test_there_is_one_hook_for_each_kind() -> None:
     hooks = {name for name in vars(RegistrationHooks) if name.startswith("register_")}
-    assert set(plugins.HOOKS.values()) == hooks
+    assert {*plugins.HOOKS.values(), *plugins.EXTENSION_HOOKS.values()} == hooks
     assert set(plugins.HOOKS) == set(KINDS)
 
 
@@ -217,7 +218,7 @@ def test_a_distribution_without_metadata_is_reported_as_unknown(site: Site) -> N
 def test_listing_what_is_installed_imports_nothing_heavy() -> None:
     heavy = ("torch", "numpy", "pydantic", "docstring_parser", "yaml", "matplotlib", "h5py")
     code = (
-        "import sys, json; from upt_core.plugins import installed; registry = installed();"
+        "import sys, json; from upt_core.registry.discovery import installed; registry = installed();"
         f"print(json.dumps([[m for m in {heavy!r} if m in sys.modules], registry.names('sampler')]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

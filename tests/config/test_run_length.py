@@ -10,9 +10,9 @@ import pytest
 from upt_core import ConfigError
 from upt_core.config.document import Document, read
 from upt_core.config.settings import validate
-from upt_core.experiment import Experiment
 from upt_core.registry import Registry
-from upt_core.run_folder import CONFIG
+from upt_core.run.experiment import Experiment
+from upt_core.run.folder import CONFIG
 
 Check = Callable[..., object]
 CURRICULUM = ("weight: 0.5", "weight: {name: curriculum, base: 0.1, warmup_epochs: 9}")

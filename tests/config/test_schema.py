@@ -16,8 +16,8 @@ from upt_core.config.schema import as_config, plugin_model
 from upt_core.config.settings import as_plain
 from upt_core.config.signature import RUNTIME_KINDS, summary
 from upt_core.kinds import FixedValue
-from upt_core.plugins import installed
 from upt_core.registry import Entry, Kind
+from upt_core.registry.discovery import installed
 
 Add = Callable[[Kind, str, type], Entry]
 ALL = [claims[0] for claims in installed().entries.values()]

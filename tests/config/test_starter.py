@@ -8,8 +8,8 @@ from typing import Any
 from upt_core.config.document import parse
 from upt_core.config.settings import as_plain, plugins_of, validate
 from upt_core.config.starter import CHOSEN, EXAMPLES, SCHEMA_FILE, starter
-from upt_core.plugins import load
 from upt_core.registry import Registry
+from upt_core.registry.discovery import load
 
 
 def test_it_validates_and_uses_what_is_chosen(registry: Registry) -> None:

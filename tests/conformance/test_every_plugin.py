@@ -13,10 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from upt_core import DataSpec, LatentSpec, plugins
+from upt_core import DataSpec, LatentSpec
 from upt_core import testing as kit
 from upt_core.config.schema import plugin_model
 from upt_core.registry import Kind
+from upt_core.registry import discovery as plugins
 
 OWN = "upt-core"
 

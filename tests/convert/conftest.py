@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from upt_core.config.convert import Converted, convert
+from upt_convert.conversion import Conversion, convert
 from upt_core.config.document import parse
 
 BURGERS = """\
@@ -82,14 +82,14 @@ def two_tasks() -> str:
     return TWO_TASKS
 
 
-Convert = Callable[..., Converted]
+Convert = Callable[..., Conversion]
 
 
 @pytest.fixture
 def converted() -> Convert:
     """Converts a text, or the minimal one with more lines in ``training``."""
 
-    def run(text: str = "", **training: Any) -> Converted:
+    def run(text: str = "", **training: Any) -> Conversion:
         lines = "".join(f"  {key}: {value}\n" for key, value in training.items())
         return convert(parse(text or MINIMAL + lines, "old.yaml"))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from upt_convert.conversion import Conversion, convert
 from upt_core import ConfigError
-from upt_core.config.convert import Converted, convert
 from upt_core.config.document import Document, parse
 from upt_core.errors import Problem
 
@@ -34,7 +34,7 @@ def inner(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from inner(item, (*path, key))
 
 
-def attempt(document: Document) -> tuple[tuple[Problem, ...], Converted | None]:
+def attempt(document: Document) -> tuple[tuple[Problem, ...], Conversion | None]:
     try:
         return (), convert(document)
     except ConfigError as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from upt_core.config.convert import is_old
+from upt_convert.form import is_old
 from upt_core.config.document import parse
 from upt_core.config.settings import validate
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 
 from .conftest import Convert
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from upt_convert.conversion import convert
 from upt_core import ConfigError
-from upt_core.config.convert import convert
 from upt_core.config.document import parse
 from upt_core.config.settings import validate
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 
 from .conftest import MINIMAL, Convert
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from upt_convert.conversion import convert
 from upt_core import Experiment
-from upt_core.config.convert import convert
 from upt_core.config.document import parse, read
 from upt_core.config.yaml_text import dump_yaml
 
@@ -106,6 +106,6 @@ def test_the_same_losses_bit_by_bit(tmp_path: Path) -> None:
 def test_python_reads_an_old_file_and_warns_of_what_became_of_its_keys(tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     path.write_text(OLD)
-    with pytest.warns(UserWarning, match=r"old.yaml is in the old form[\s\S]*lambda_inv_enc"):
+    with pytest.warns(UserWarning, match=r"old.yaml was converted[\s\S]*lambda_inv_enc"):
         experiment = Experiment.from_yaml(path, ["trainer.epochs=1"])
     assert experiment.settings.trainer.epochs == 1

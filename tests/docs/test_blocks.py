@@ -27,9 +27,10 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from upt_core import Experiment, plugins
+from upt_core import Experiment
 from upt_core.cli import main
-from upt_core.plugins import HOOKS
+from upt_core.registry import discovery as plugins
+from upt_core.registry.discovery import HOOKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -12,11 +12,12 @@ import pytest
 from pydantic import BaseModel
 
 import upt_core
-from upt_core import catalogue, plugins
+from upt_core.cli import catalogue
 from upt_core.config.sections import ExperimentSettings
-from upt_core.hookspecs import RunHooks
-from upt_core.plugins import HOOKS
 from upt_core.registry import KINDS, Kind, kind_class
+from upt_core.registry import discovery as plugins
+from upt_core.registry.discovery import HOOKS
+from upt_core.registry.hookspecs import RunHooks
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -46,11 +47,11 @@ def anchors(page: Path) -> set[str]:
 class TestGenerated:
     def test_the_catalogue_is_what_the_code_says(self) -> None:
         written = (DOCS / "catalogue.md").read_text(encoding="utf-8")
-        assert written == catalogue.catalogue(plugins.installed()), "run: python -m upt_core.catalogue"
+        assert written == catalogue.catalogue(plugins.installed()), "run: python -m upt_core.cli.catalogue"
 
     def test_the_tables_of_sections_are_what_the_code_says(self) -> None:
         page = (DOCS / "configuration.md").read_text(encoding="utf-8")
-        assert page == catalogue.with_sections(page), "run: python -m upt_core.catalogue"
+        assert page == catalogue.with_sections(page), "run: python -m upt_core.cli.catalogue"
 
     def test_every_name_is_in_the_catalogue(self) -> None:
         found = anchors(DOCS / "catalogue.md")

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from upt_core.cli import main
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 
 from .language_server import LanguageServer
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from upt_core import Experiment
-from upt_core.built import Built
+from upt_core.run.built import Built
 
 TINY: dict[str, Any] = {
     "data": {"name": "burgers1d", "num_trajectories": 12, "points": 32, "num_times": 6},

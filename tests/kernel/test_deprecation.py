@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from upt_core.deprecation import UptDeprecationWarning, deprecated, renamed_parameter
+from upt_core.registry.deprecation import UptDeprecationWarning, deprecated, renamed_parameter
 
 
 @deprecated(removed="0.4", instead="draw()")

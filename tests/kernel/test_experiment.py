@@ -15,10 +15,10 @@ import yaml
 
 from upt_core import CheckpointError, ConfigError, DataError, Experiment, UserError
 from upt_core.config.settings import as_plain
-from upt_core.evaluate import baselines, evaluate, mean_field, model_predictor
-from upt_core.experiment import evaluate_run, load_run
-from upt_core.rollout import rollout
-from upt_core.run_folder import MetricsLog, create, read_metrics
+from upt_core.operator.evaluate import baselines, evaluate, mean_field, model_predictor
+from upt_core.operator.rollout import rollout
+from upt_core.run.experiment import evaluate_run, load_run
+from upt_core.run.folder import MetricsLog, create, read_metrics
 
 Tiny = Callable[..., Experiment]
 NO_INVERSE_TERMS: dict[str, Any] = {"inv_enc": ..., "inv_dec": ...}

@@ -13,8 +13,8 @@ import pluggy
 import pytest
 
 from upt_core import DataError, Experiment, hookimpl
-from upt_core.hook_errors import described
-from upt_core.hookspecs import run_hooks
+from upt_core.registry.hook_errors import described
+from upt_core.registry.hookspecs import run_hooks
 
 Tiny = Callable[..., Experiment]
 HERE = f"{__name__}."

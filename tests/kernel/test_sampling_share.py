@@ -9,7 +9,7 @@ import torch
 
 from upt_core import Experiment, Progress
 from upt_core.batch import Batch
-from upt_core.built import Built
+from upt_core.run.built import Built
 from upt_core.training.sampling_share import sampling_share
 
 Tiny = Callable[..., Experiment]

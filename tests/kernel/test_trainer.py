@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from upt_core import CheckpointError, Experiment, LossTerm, Progress, Step, UserError, hookimpl
-from upt_core.built import Built
-from upt_core.hookspecs import run_hooks
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.registry.hookspecs import run_hooks
+from upt_core.run.built import Built
 from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
 from upt_core.training.gradients import check_reach, gradient_norms

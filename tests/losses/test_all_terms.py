@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from upt_core import LossTerm
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 from upt_losses.boundary import Boundary
 from upt_losses.conservation import Conservation
 from upt_losses.divergence import Divergence

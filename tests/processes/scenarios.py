@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from upt_core import Batch, Experiment, LossTerm, Step, UserError, hookimpl
-from upt_core.built import Built, BuiltTasks
-from upt_core.hookspecs import run_hooks
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.processes import Processes
+from upt_core.registry.hookspecs import run_hooks
+from upt_core.run.built import Built, BuiltTasks
 from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
 from upt_core.training.means import Means

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from upt_core import Experiment
 from upt_core.cli import main
 from upt_core.errors import CheckpointError, UserError
-from upt_core.reproduce import Difference, Reproduction, first_different_step, read_original, reproduce
+from upt_core.report.reproduce import Difference, Reproduction, first_different_step, read_original, reproduce
 
 TINY: dict[str, Any] = {
     "data": {"name": "burgers1d", "num_trajectories": 12, "points": 32, "num_times": 6},

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from upt_core import Progress
-from upt_samplers.budget import queries_of_ratio
 from upt_samplers.cosine import Cosine
 from upt_samplers.importance import Importance
 from upt_samplers.linear import Linear
+from upt_samplers.mathematics.budget import queries_of_ratio
 from upt_samplers.ratio import Ratio
 from upt_samplers.stratified import Stratified
 from upt_samplers.uniform import Uniform

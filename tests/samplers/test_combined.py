@@ -10,8 +10,8 @@ import torch
 from upt_core import Progress
 from upt_core.testing.point_sets import MadeUpProbe
 from upt_samplers.boundary import Boundary
-from upt_samplers.boxes import interior_and_layers, points_in
 from upt_samplers.importance import Importance
+from upt_samplers.mathematics.boxes import interior_and_layers, points_in
 from upt_samplers.mixture import Mixture, apportion
 from upt_samplers.stratified import Stratified
 from upt_samplers.uniform import Uniform

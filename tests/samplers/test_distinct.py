@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from upt_samplers.distinct import distinct_points, distinct_points_padded, draws_needed, first_distinct
-from upt_samplers.integers import random_below
+from upt_samplers.mathematics.distinct import distinct_points, distinct_points_padded, draws_needed, first_distinct
+from upt_samplers.mathematics.integers import random_below
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from upt_core import Points
 from upt_samplers import pivotal
-from upt_samplers.blocks import Blocks, CurveBlocks, blocks_of
-from upt_samplers.inclusion import inclusion_probabilities
-from upt_samplers.pivotal import PivotalPlan
+from upt_samplers.mathematics.blocks import Blocks, CurveBlocks, blocks_of
+from upt_samplers.mathematics.inclusion import inclusion_probabilities
+from upt_samplers.mathematics.pivotal import PivotalPlan
 
 
 def rng(seed: int = 0) -> torch.Generator:

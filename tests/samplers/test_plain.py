@@ -81,7 +81,7 @@ def test_latin_rows_have_a_lower_variance_together(grid: Any, estimates: Any) ->
 
 def test_large_grid_agrees_with_its_table(grid: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tabulated = Stratified().draw(grid(40, 50), 100, rng(), PROGRESS)
-    monkeypatch.setattr("upt_samplers.curve._TABLE_MAX", 0)
+    monkeypatch.setattr("upt_samplers.mathematics.curve._TABLE_MAX", 0)
     assert torch.equal(tabulated.index_BQ, Stratified().draw(grid(40, 50), 100, rng(), PROGRESS).index_BQ)
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from upt_samplers.snake import near_cubic, ravel, snake_index, unravel
+from upt_samplers.mathematics.snake import near_cubic, ravel, snake_index, unravel
 
 SHAPES = [(7,), (1, 5), (5, 1), (6, 7), (13, 17), (16, 256), (1, 9, 1), (5, 7, 11), (8, 8, 8), (3, 4, 5, 6)]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from upt_core import Points, Progress, Sampler
 from upt_core.testing.limits import mean_limit
 from upt_core.testing.spy import watch
-from upt_samplers.digital_net import BITS, direction_numbers, scrambled_net
+from upt_samplers.mathematics.digital_net import BITS, direction_numbers, scrambled_net
 from upt_samplers.sobol import Sobol
 from upt_samplers.stratified import Stratified
 from upt_samplers.uniform import Uniform

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from upt_core import Points, Progress
-from upt_samplers.integers import coupled_uniforms, random_below
-from upt_samplers.strata import strata_positions
+from upt_samplers.mathematics.integers import coupled_uniforms, random_below
+from upt_samplers.mathematics.strata import strata_positions
 from upt_samplers.stratified import Stratified
 
 

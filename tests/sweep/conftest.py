@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from upt_core.cli import main
-from upt_core.sweep.file import Sweep, read_sweep
+from upt_sweep.file import Sweep, read_sweep
 
 TINY = """\
 data: {name: burgers1d, num_trajectories: 12, points: 32, num_times: 6}

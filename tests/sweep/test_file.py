@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from upt_core.errors import ConfigError
-from upt_core.sweep.point import MAX_POINTS_TRIED, corners, grid_points
-from upt_core.sweep.space import Dimension, short_names
+from upt_sweep.point import MAX_POINTS_TRIED, corners, grid_points
+from upt_sweep.space import Dimension, short_names
 
 from .conftest import GRID, RANDOM, Read
 
@@ -123,7 +123,7 @@ def test_names_are_as_short_as_they_can_be() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_sweep_is_valid(path: Path) -> None:
-    from upt_core.sweep.file import read_sweep
+    from upt_sweep.file import read_sweep
 
     assert read_sweep(path).trials > 0
 

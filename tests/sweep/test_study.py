@@ -17,9 +17,9 @@ import pytest
 from optuna.trial import TrialState
 
 from upt_core.errors import UserError
-from upt_core.sweep.file import Sweep
-from upt_core.sweep.study import DATABASE, Study, open_study
-from upt_core.sweep.trial import suggest
+from upt_sweep.file import Sweep
+from upt_sweep.study import DATABASE, Study, open_study
+from upt_sweep.trial import suggest
 
 from .conftest import GRID, RANDOM, Read
 

@@ -17,12 +17,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from upt_core.hookspecs import hookimpl
-from upt_core.run_folder import read_metrics
-from upt_core.sweep.outcome import named, ranked, rows
-from upt_core.sweep.study import Study, open_study
-from upt_core.sweep.trial import run_trial, suggest
-from upt_core.sweep.workers import _own_device
+from upt_core.registry.hookspecs import hookimpl
+from upt_core.run.folder import read_metrics
+from upt_sweep.outcome import named, ranked, rows
+from upt_sweep.study import Study, open_study
+from upt_sweep.trial import run_trial, suggest
+from upt_sweep.workers import _own_device
 
 from .conftest import GRID, RANDOM, Read, Upt, Write
 

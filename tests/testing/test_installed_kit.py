@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from upt_core import Progress, Schedule, plugins
+from upt_core import Progress, Schedule
 from upt_core.registry import Distribution, Entry
+from upt_core.registry import discovery as plugins
 from upt_core.testing import ConformanceError, check_installed
 from upt_samplers.stratified import Stratified
 from upt_samplers.uniform import Uniform

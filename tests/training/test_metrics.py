@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from upt_core import Batch, Metric, Points
-from upt_training.boundary_rmse import BoundaryRmse
-from upt_training.conservation_error import ConservationError
-from upt_training.max_error import MaxError
-from upt_training.nrmse import Nrmse
-from upt_training.relative_h1 import RelativeH1
-from upt_training.relative_l2 import RelativeL2
-from upt_training.rmse import Rmse
-from upt_training.spectral_rmse import SpectralRmse
+from upt_metrics.boundary_rmse import BoundaryRmse
+from upt_metrics.conservation_error import ConservationError
+from upt_metrics.max_error import MaxError
+from upt_metrics.nrmse import Nrmse
+from upt_metrics.relative_h1 import RelativeH1
+from upt_metrics.relative_l2 import RelativeL2
+from upt_metrics.rmse import Rmse
+from upt_metrics.spectral_rmse import SpectralRmse
 
 TIMES, CHANNELS = 3, 2
 METRICS = (RelativeL2, RelativeH1, Rmse, Nrmse, MaxError, ConservationError, BoundaryRmse, SpectralRmse)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from upt_training.adamw import AdamW
-from upt_training.muon import Muon
-from upt_training.sgd import Sgd
+from upt_optimizers.adamw import AdamW
+from upt_optimizers.muon import Muon
+from upt_optimizers.sgd import Sgd
 
 ALL = [AdamW, Muon, Sgd]
 

@@ -5,12 +5,12 @@ import math
 import pytest
 
 from upt_core import Progress
-from upt_training.constant import Constant
-from upt_training.cosine import Cosine
-from upt_training.curriculum import Curriculum
-from upt_training.linear import Linear
-from upt_training.warmup_cosine import WarmupCosine
-from upt_training.warmup_stable_decay import WarmupStableDecay
+from upt_schedules.constant import Constant
+from upt_schedules.cosine import Cosine
+from upt_schedules.curriculum import Curriculum
+from upt_schedules.linear import Linear
+from upt_schedules.warmup_cosine import WarmupCosine
+from upt_schedules.warmup_stable_decay import WarmupStableDecay
 
 
 def over_epochs(schedule, num_epochs: int) -> list[float]:

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from upt_core.config.schema import parameter_descriptions, plugin_model
-from upt_core.plugins import installed
+from upt_core.registry.discovery import installed
 
 ENTRIES = [
     claims[0]

@@ -1,4 +1,7 @@
-"""The command line. Each command is a file; nothing heavy is imported before one runs, so that help is instant."""
+"""The command line. Each command is a file; nothing heavy is imported before one runs, so that help is instant.
+
+Commands that the kernel does not need come in as a stranger's do: through the hook ``register_commands``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import os
 import click
 
 from upt_core import __version__
-from upt_core.cli.bench import bench
 from upt_core.cli.check import check
 from upt_core.cli.compare import compare
 from upt_core.cli.config import config
@@ -17,7 +19,6 @@ from upt_core.cli.init import init
 from upt_core.cli.plugins import plugins
 from upt_core.cli.report import report
 from upt_core.cli.reproduce import reproduce
-from upt_core.cli.sweep import sweep
 from upt_core.cli.train import train
 
 __all__ = ["main"]
@@ -40,5 +41,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, report, compare, reproduce, plugins, sweep, config, init, bench):
+for command in (train, check, evaluate, report, compare, reproduce, plugins, config, init):
     main.add_command(command)

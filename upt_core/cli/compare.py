@@ -12,8 +12,8 @@ import click
 from upt_core.cli.text import heading, number, table
 
 if TYPE_CHECKING:
-    from upt_core.compare import Comparison
-    from upt_core.compare.runs import Table
+    from upt_core.report.compare import Comparison
+    from upt_core.report.compare.runs import Table
 
 
 @click.command()
@@ -32,7 +32,7 @@ def compare(runs: tuple[Path, ...], plot: Path | None, as_json: bool) -> None:
     \b
     upt compare runs/sweep/trial-0003 runs/sweep/trial-0007 --plot both.png
     """
-    from upt_core.compare import compare as compared
+    from upt_core.report.compare import compare as compared
 
     found = compared(runs)
     picture = _picture(found, plot or (None if as_json else Path("compare.png")))
@@ -87,7 +87,7 @@ def _cell(value: Any) -> str:
 def _picture(found: Comparison, path: Path | None) -> str | None:
     if path is None:
         return None
-    from upt_core.compare import write_curves
+    from upt_core.report.compare import write_curves
 
     written = write_curves(found.runs, found.names, path)
     return None if written is None else str(written)

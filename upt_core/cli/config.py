@@ -14,8 +14,8 @@ from upt_core.cli.problems import as_json, origin
 from upt_core.cli.text import style
 
 if TYPE_CHECKING:
-    from upt_core.config.convert import Converted
     from upt_core.config.explain import Explained
+    from upt_core.config.forms import Converted
 
 _PATH = click.Path(path_type=Path)
 
@@ -38,7 +38,7 @@ def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: b
         from upt_core.config.quick_check import check_quickly
         from upt_core.config.settings import as_plain, validate
         from upt_core.config.yaml_text import dump_yaml
-        from upt_core.plugins import installed
+        from upt_core.registry.discovery import installed
 
         check_quickly(document, installed())
         settings = validate(document, installed())
@@ -67,19 +67,20 @@ def schema(output: Path | None) -> None:
 @click.argument("old", type=_PATH)
 @click.option("-o", "--output", type=_PATH, help="The new file; left out: stdout.")
 def convert(old: Path, output: Path | None) -> None:
-    """Convert a file of the old form. What became of each key goes to stderr.
+    """Convert a file of another system. What became of each key goes to stderr.
 
-    The old form has the sections training, latent, operator.pdet and ttc.decoder. upt train takes such files as they
-    are; this command writes them anew.
+    upt train takes such files as they are; this command writes them anew. Known is the form with the sections
+    training, latent, operator.pdet and ttc.decoder; distributions can bring others.
     """
-    from upt_core.config.convert import convert as convert_document
-    from upt_core.config.convert import is_old
     from upt_core.config.document import read
+    from upt_core.config.forms import converter_of
+    from upt_core.registry.discovery import installed
 
     document = read(old)
-    if not is_old(document):
-        raise click.UsageError(f"{old} is in the new form already, or is no experiment; upt check {old} looks it over")
-    converted = convert_document(document)
+    converter = converter_of(document, installed())
+    if converter is None:
+        raise click.UsageError(f"{old} is in upt's form already, or is no experiment; upt check {old} looks it over")
+    converted = converter.convert(document)
     text = _native(converted, old)
     if output is not None:
         write_new(output, text)
@@ -93,7 +94,7 @@ def convert(old: Path, output: Path | None) -> None:
 def schema_text() -> str:
     """The JSON Schema as text."""
     from upt_core.config.json_schema import json_schema
-    from upt_core.plugins import installed
+    from upt_core.registry.discovery import installed
 
     return json.dumps(json_schema(installed()), indent=2, ensure_ascii=False) + "\n"
 
@@ -103,7 +104,7 @@ def _native(converted: Converted, old: Path) -> str:
     from upt_core.config.yaml_text import dump_yaml
 
     lines = [f"# Converted from {old.name} by upt config convert."]
-    lost = [f"#   {'.'.join(map(str, line.path))}: {line.value}" for line in converted.report.lost]
+    lost = [f"#   {line}" for line in converted.lost]
     lines += ["# Keys of the old file that have no counterpart:", *lost] if lost else []
     return "\n".join(lines) + "\n" + dump_yaml(converted.document.data)
 

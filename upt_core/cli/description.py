@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 from torch import nn
 
-from upt_core.built import Built, BuiltTasks
 from upt_core.config.settings import ExperimentSettings
-from upt_core.experiment import Experiment
 from upt_core.kinds import Split
 from upt_core.loss_bundle import WeightedTerm
 from upt_core.progress import Progress
+from upt_core.run.built import Built, BuiltTasks
+from upt_core.run.experiment import Experiment
 from upt_core.specs import FieldSpec
 from upt_core.training.gradients import check_reach
 

@@ -12,7 +12,7 @@ from upt_core.cli.text import heading, results_table
 
 if TYPE_CHECKING:
     from upt_core.kinds import Split
-    from upt_core.rollout import Space
+    from upt_core.operator.rollout import Space
 
 
 @click.command()
@@ -31,7 +31,7 @@ def evaluate(
     run: Path, split: Split, checkpoint: str, steps: int | None, space: Space | None, device: str | None, as_json: bool
 ) -> None:
     """Compute the metrics of a run's checkpoint on a split, beside the baselines."""
-    from upt_core.experiment import evaluate_run
+    from upt_core.run.experiment import evaluate_run
 
     results = evaluate_run(run, split, checkpoint, steps, device, space)
     if as_json:

@@ -8,13 +8,49 @@ from typing import Any
 import click
 
 from upt_core.cli.text import indent, style
-from upt_core.errors import ConfigError, UserError
+from upt_core.errors import ConfigError, PluginError, UserError
+from upt_core.registry.discovery import installed
 
 USER_ERROR, INTERRUPTED = 2, 130
 
 
 class ErrorsAsMessages(click.Group):
-    """A group whose commands may raise ``UserError``."""
+    """A group whose commands may raise ``UserError``; it also has the commands that distributions bring."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The group's own commands and those of distributions, sorted."""
+        return sorted({*super().list_commands(ctx), *installed().extensions_of("command")})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name, the group's own first.
+
+        Raises:
+            PluginError: a distribution's command cannot be imported, or two claim the name.
+        """
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        extension = installed().extension("command", cmd_name)
+        if extension is None:
+            return None
+        command = extension.load()
+        if not isinstance(command, click.Command):
+            raise PluginError(f"{extension} is {command!r}; it must be a click command or group")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help; one that cannot be imported is named with the reason."""
+        rows = []
+        for name in self.list_commands(ctx):
+            try:
+                command = self.get_command(ctx, name)
+            except PluginError as error:
+                rows.append((name, f"(cannot be used: {error})"))
+                continue
+            if command is not None and not command.hidden:
+                rows.append((name, command.get_short_help_str(80)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command. Exit codes: 2 for a user's error, 130 for an interrupt."""

@@ -19,7 +19,7 @@ def init(file: Path, source: str | None) -> None:
     A schema that is there already is renewed: it belongs to the installation, not to you.
     """
     from upt_core.config.starter import SCHEMA_FILE, shipped, starter
-    from upt_core.plugins import installed
+    from upt_core.registry.discovery import installed
 
     text = starter(installed()) if source is None else shipped(source)
     write_new(file, text)

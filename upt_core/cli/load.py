@@ -1,4 +1,4 @@
-"""A configuration file → an experiment. Files in the old form are converted, and what became of them is said."""
+"""A configuration file → an experiment. Files of another system are converted, and what became of them is said."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from upt_core import plugins
-from upt_core.config.convert import read_either
-from upt_core.doctor import built_in
+from upt_core.config.forms import read_any
+from upt_core.registry import discovery as plugins
+from upt_core.registry.doctor import built_in
 
 if TYPE_CHECKING:
     from upt_core.config.document import Document
-    from upt_core.experiment import Experiment
     from upt_core.registry import Registry
+    from upt_core.run.experiment import Experiment
 
 
 def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Document:
-    """A document in the new form; the report of a conversion goes to stderr. Imports nothing heavy.
+    """A document in upt's form; the report of a conversion goes to stderr. Imports nothing heavy.
 
     Overrides may name keys of either form.
 
     Raises:
         ConfigError: the file cannot be read, or cannot be converted.
     """
-    document, report = read_either(path, overrides)
+    document, report = read_any(path, overrides, plugins.installed())
     if report is not None:
         click.echo(f"{report}\n", err=True)
     return document
@@ -46,7 +46,7 @@ def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: 
     from upt_core.config.quick_check import check_quickly
 
     check_quickly(document, registry)
-    from upt_core.experiment import Experiment
+    from upt_core.run.experiment import Experiment
 
     return Experiment.from_document(document, Path(path).stem, registry)
 

@@ -22,7 +22,7 @@ def plugins(ctx: click.Context, kind: Kind | None) -> None:
     """List every plugin: kind, name, distribution, version, summary."""
     if ctx.invoked_subcommand is not None:
         return
-    from upt_core.plugins import installed
+    from upt_core.registry.discovery import installed
 
     registry = installed()
     rows = [_row(entry) for entry in _entries(registry, kind)]
@@ -43,7 +43,7 @@ def show(kind: Kind, name: str) -> None:
     upt plugins show sampler stratified
     """
     from upt_core.cli.plugin_page import page
-    from upt_core.plugins import installed
+    from upt_core.registry.discovery import installed
 
     click.echo_via_pager(page(installed().find(kind, name)))
 

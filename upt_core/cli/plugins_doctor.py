@@ -24,9 +24,9 @@ def doctor(names: tuple[str, ...], kind: Kind | None, third_party: bool) -> None
     \b
     upt plugins doctor halton
     """
-    from upt_core import doctor as examiner
     from upt_core.errors import UserError
-    from upt_core.plugins import installed
+    from upt_core.registry import doctor as examiner
+    from upt_core.registry.discovery import installed
 
     registry = installed()
     entries = examiner.chosen(registry, names, kind)

@@ -31,8 +31,8 @@ def new(kind: Kind, name: str, output: Path) -> None:
     \b
     upt plugins new sampler halton
     """
-    from upt_core.plugins import installed
-    from upt_core.scaffold import write_package
+    from upt_core.cli.scaffold import write_package
+    from upt_core.registry.discovery import installed
 
     root, *files = write_package(kind, name, output, installed())
     click.echo(f"{with_article(kind).capitalize()} in {root}:")

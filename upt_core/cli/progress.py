@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from upt_core.cli.text import count, duration, number
-from upt_core.hookspecs import hookimpl
+from upt_core.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from upt_core.progress import Progress

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from upt_core.hookspecs import hookimpl
+from upt_core.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from upt_core.progress import Progress

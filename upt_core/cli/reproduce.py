@@ -10,7 +10,7 @@ import click
 from upt_core.cli.text import heading, table
 
 if TYPE_CHECKING:
-    from upt_core.reproduce import Reproduction
+    from upt_core.report.reproduce import Reproduction
 
 
 @click.command()
@@ -24,8 +24,8 @@ def reproduce(run: Path, run_dir: Path | None, allow_different_versions: bool) -
     the results are the same in every bit; where they are not, the first step that differs is named.
     """
     from upt_core.cli.progress import display
-    from upt_core.reproduce import read_original
-    from upt_core.reproduce import reproduce as again
+    from upt_core.report.reproduce import read_original
+    from upt_core.report.reproduce import reproduce as again
 
     original = read_original(run)
     for difference in (*(original.refused if allow_different_versions else ()), *original.noted):

@@ -13,14 +13,14 @@ import click
 from upt_core.cli.group import INTERRUPTED, USER_ERROR
 from upt_core.cli.load import experiment_of
 from upt_core.cli.text import duration, heading, number, results_table, table
-from upt_core.doctor import built_in
 from upt_core.processes import OtherProcessError, joined
+from upt_core.registry.doctor import built_in
 
 if TYPE_CHECKING:
-    from upt_core.built import Results
     from upt_core.cli.record import Record
-    from upt_core.experiment import Experiment
     from upt_core.processes import Processes
+    from upt_core.run.built import Results
+    from upt_core.run.experiment import Experiment
 
 
 @click.command()
@@ -88,7 +88,7 @@ def _experiment(
     for argument in arguments:
         if "=" not in argument:
             raise click.UsageError(f"--resume goes on with the run's own configuration; remove {argument}")
-    from upt_core.experiment import load_run
+    from upt_core.run.experiment import load_run
 
     return load_run(resume, [*arguments, *overrides], None if third_party else built_in())
 

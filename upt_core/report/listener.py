@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from upt_core import report
-from upt_core.hookspecs import hookimpl
+from upt_core.registry.hookspecs import hookimpl
 
 PAUSE = 30.0
 """Seconds between reports, at least."""

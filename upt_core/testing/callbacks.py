@@ -7,8 +7,8 @@ import re
 
 import pluggy
 
-from upt_core.hookspecs import PROJECT, RunHooks, run_hooks
 from upt_core.kinds import Callback
+from upt_core.registry.hookspecs import PROJECT, RunHooks, run_hooks
 from upt_core.testing.failure import ConformanceError, require
 
 HOOKS = tuple(name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction))
@@ -42,7 +42,7 @@ def check_callback(callback: Callback) -> None:
             "hooks",
             re.sub(r"Plugin '\d+'", type(callback).__name__, " ".join(str(error).split())),
             f"methods named and called as these hooks: {known}",
-            "take fewer or other arguments, named as in upt_core.hookspecs.RunHooks",
+            "take fewer or other arguments, named as in upt_core.registry.hookspecs.RunHooks",
         ) from error
     require(
         bool(manager.get_hookcallers(callback)),

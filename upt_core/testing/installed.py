@@ -5,8 +5,8 @@ from __future__ import annotations
 from upt_core.config.schema import outlined_model, plugin_model
 from upt_core.config.signature import Signature
 from upt_core.errors import PluginError
-from upt_core.plugins import installed
 from upt_core.registry import KINDS, Entry, Kind, with_article
+from upt_core.registry.discovery import installed
 from upt_core.testing.failure import ConformanceError, require
 
 

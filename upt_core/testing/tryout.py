@@ -1,7 +1,7 @@
 """Tries plugins in a process of their own: import, schema, construction by defaults, kit.
 
 ``python -m upt_core.testing.tryout KIND NAME [KIND NAME …]`` prints one JSON object a line, as it goes;
-``upt_core.doctor`` starts it.
+``upt_core.registry.doctor`` starts it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from upt_core import testing
 from upt_core.config.schema import PluginConfig, plugin_model
 from upt_core.config.signature import REQUIRED, RUNTIME_KINDS
 from upt_core.errors import PluginError
-from upt_core.plugins import installed
 from upt_core.registry import Entry, Kind, Registry
+from upt_core.registry.discovery import installed
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.installed import require_plain_text
 

@@ -45,7 +45,7 @@ class Trainer:
         lr_schedule: factor of the learning rates.
         plan: how long, how precisely.
         validate: computes the metrics of the validation split with the weights as they are.
-        hooks: listeners of the run (``upt_core.hookspecs.RunHooks``).
+        hooks: listeners of the run (``upt_core.registry.hookspecs.RunHooks``).
         run_dir: the run's folder.
         checkpoints: folder of ``last.pt`` and ``best.pt``.
         extra: plain data to be kept in every checkpoint.

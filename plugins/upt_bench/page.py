@@ -1,0 +1,76 @@
+"""``python -m upt_bench.page``: the tables of the documentation, from the results of the benchmarks.
+
+Between the marks ``<!-- benchmark: NAME -->`` and ``<!-- benchmark: end -->`` of a page stands the table NAME of
+``docs/benchmarks/BENCHMARK/results.json``. A test fails when a page does not say what the results say.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from upt_bench import loss_tables, sampler_tables
+from upt_bench.results import Results
+from upt_bench.table import figures_markdown, shown
+
+MARK = re.compile(r"<!-- benchmark: (?P<name>\w+) -->\n.*?<!-- benchmark: end -->", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Where the results of a benchmark are shown: the pages, and the tables that may stand there."""
+
+    pages: tuple[str, ...]
+    tables: Mapping[str, Callable[[Results], str]]
+
+
+def _environment(results: Results) -> str:
+    e = results.environment
+    load = "–" if e.get("load") is None else f"{e['load'][0]} at the start, {e['load_at_the_end'][0]} at the end"
+    return (
+        f"Measured {e['date']} in {shown(e['seconds'] / 60)} minutes on {e['device']} ({e['processor']}, {e['cores']} "
+        f"cores, one used; load {load}), torch {e['torch']}, Python {e['python']}. On the host, times are processor "
+        f"times."
+    ) + (f" Measured by themselves later: {e['later']}." if "later" in e else "")
+
+
+COMMON: Mapping[str, Callable[[Results], str]] = {"figures": figures_markdown, "environment": _environment}
+BENCHMARKS: Mapping[str, Shown] = {
+    "samplers": Shown(("samplers.md", "which-sampler.md"), {**COMMON, **sampler_tables.TABLES}),
+    "losses": Shown(("losses.md", "quick-reference.md"), {**COMMON, **loss_tables.TABLES}),
+}
+
+
+def results_of(benchmark: str, docs: Path) -> Results:
+    """The results that the documentation shows."""
+    return Results.load(docs / "benchmarks" / benchmark / "results.json")
+
+
+def with_tables(page: str, benchmark: str, results: Results) -> str:
+    """A page with the tables of a benchmark as the results have them.
+
+    Raises:
+        KeyError: a mark names a table that does not exist.
+    """
+    tables = BENCHMARKS[benchmark].tables
+    return MARK.sub(
+        lambda found: f"<!-- benchmark: {found['name']} -->\n{tables[found['name']](results)}\n<!-- benchmark: end -->",
+        page,
+    )
+
+
+def main() -> None:
+    """Rewrites the pages of a folder, ``docs`` by default."""
+    docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    for benchmark, places in BENCHMARKS.items():
+        results = results_of(benchmark, docs)
+        for name in places.pages:
+            path = docs / name
+            path.write_text(with_tables(path.read_text(encoding="utf-8"), benchmark, results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

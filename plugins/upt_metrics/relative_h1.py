@@ -1,0 +1,68 @@
+"""Relative H1 error: values and slopes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from upt_core import Batch, Points
+from upt_metrics.per_sample import MeanOfFigures
+
+EPSILON = 1e-8  # as in neuraloperator's H1Loss; only a target of zeros feels it
+
+
+class RelativeH1(MeanOfFigures):
+    """√(‖e‖² + ‖∇e‖²) / √(‖target‖² + ‖∇target‖²) of each sample, over all channels and time steps; then the mean.
+
+    Slopes are differences of second order on the grid, in the unit box whatever the physical lengths. Sensitive to
+    fine structures that ``relative_l2`` hardly sees. Needs a regular grid.
+
+    Args:
+        sides: "data" takes one-sided differences where an axis does not wrap around; "periodic" wraps around every
+            axis and takes a spacing of 1 / points, as neuraloperator's H1 loss does by default: for comparison with it.
+
+    Source: Kovachki et al., Neural Operator, arXiv 2108.08481.
+    """
+
+    def __init__(self, sides: Literal["data", "periodic"] = "data") -> None:
+        super().__init__()
+        if sides not in ("data", "periodic"):
+            raise ValueError(f"sides is {sides!r}; expected data or periodic")
+        self.sides = sides
+
+    def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
+        """One ratio for each sample."""
+        shape = batch.points.grid_shape
+        if shape is None or min(shape) < 3:
+            raise ValueError("relative_h1 needs a regular grid of at least 3 points along each axis")
+        error_B = self._norm(prediction_BTNC - target_BTNC, batch.points, shape)
+        return error_B / (self._norm(target_BTNC, batch.points, shape) + EPSILON)
+
+    def _norm(self, value_BTNC: Tensor, points: Points, shape: tuple[int, ...]) -> Tensor:
+        batch_size, times, _, channels = value_BTNC.shape
+        value = value_BTNC.reshape(batch_size, times, *shape, channels)
+        squared = value.square()
+        periodic = points.periodic or (False,) * len(shape)
+        for axis, wraps in enumerate(periodic):
+            if self.sides == "periodic":
+                slope = _difference(value, axis + 2, True) * shape[axis]
+            else:
+                slope = _difference(value, axis + 2, wraps) / _spacing(points, shape, axis)
+            squared = squared + slope.square()
+        return squared.flatten(1).mean(dim=1).sqrt()
+
+
+def _difference(value: Tensor, dim: int, periodic: bool) -> Tensor:
+    """Slope along a dimension, to second order, in units of the spacing."""
+    if periodic:
+        return (value.roll(-1, dim) - value.roll(1, dim)) / 2
+    slope: Tensor = torch.gradient(value, dim=dim, edge_order=2)[0]
+    return slope
+
+
+def _spacing(points: Points, shape: tuple[int, ...], axis: int) -> Tensor:
+    """Distance in the unit box of neighbours along an axis."""
+    along = points.coords_BNX[0, :, axis].view(shape).movedim(axis, 0).reshape(shape[axis], -1)[:, 0]
+    return along[1] - along[0]

@@ -1,0 +1,112 @@
+"""Muon for the hidden weights, AdamW for everything else."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from upt_core import Optimizer
+from upt_optimizers.parameters import by_decay, check_rates, on_cuda, trainable
+
+FIRST_AND_LAST = ("*embed*", "*head*", "*queries*", "*tokens*", "*latents*")
+"""Names of what maps into or out of the hidden layers, where Muon is not meant to be used."""
+
+
+class Muon(Optimizer):
+    """Muon, which makes each update of a hidden weight matrix orthogonal, beside AdamW for all other parameters.
+
+    Muon gets the 2-D weights of ``torch.nn.Linear`` layers whose name matches none of ``adamw_names``. AdamW gets the
+    rest: biases, norms, learned queries, convolutions, first embeddings and output heads. Updates are scaled to
+    AdamW's size ("match_rms_adamw"), so both use one learning rate and one weight decay, tuned as for AdamW.
+
+    Args:
+        lr: learning rate of both. Good values: 3e-4 to 3e-3, with warm-up.
+        weight_decay: how fast weights shrink, in both. Good values: 0.01 to 0.1.
+        momentum: memory of Muon's gradient.
+        nesterov: look ahead with Nesterov's momentum.
+        ns_steps: Newton-Schulz iterations that make an update orthogonal. Good values: 5.
+        beta1: AdamW's memory of the gradient's mean.
+        beta2: AdamW's memory of the gradient's square.
+        decay_all: shrink biases, norms and other 1-D parameters too.
+        adamw_names: patterns (``*`` for anything) of parameter names that AdamW gets although they are weights of
+            linear layers: those that map into or out of the hidden layers.
+
+    Source: Jordan et al., Muon (2024); scaling of updates: Liu et al., arXiv 2502.16982.
+    """
+
+    def __init__(
+        self,
+        lr: Annotated[float, Field(gt=0)] = 1e-3,
+        weight_decay: Annotated[float, Field(ge=0)] = 0.1,
+        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95,
+        nesterov: bool = True,
+        ns_steps: Annotated[int, Field(ge=1)] = 5,
+        beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9,
+        beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95,
+        decay_all: bool = False,
+        adamw_names: list[str] = list(FIRST_AND_LAST),  # noqa: B006 (a schema needs a plain default; it is only read)
+    ) -> None:
+        check_rates(lr, weight_decay)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum is {momentum}; it must be 0 or more and below 1")
+        if ns_steps < 1:
+            raise ValueError(f"ns_steps is {ns_steps}; at least 1 iteration is needed, 5 are usual")
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.ns_steps = ns_steps
+        self.betas = (beta1, beta2)
+        self.decay_all = decay_all
+        self.adamw_names = tuple(adamw_names)
+
+    def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        """Muon, and AdamW unless nothing is left for it.
+
+        Raises:
+            ValueError: the model has no trainable parameter, or none that is for Muon.
+        """
+        hidden, rest = self.split(model)
+        if not hidden:
+            raise ValueError(
+                f"muon finds no hidden weight: every weight of a linear layer is frozen or matches adamw_names "
+                f"({', '.join(self.adamw_names)}); shorten that list, or use adamw"
+            )
+        optimizers: list[torch.optim.Optimizer] = [self._muon(list(hidden.values()))]
+        if rest:
+            optimizers.append(self._adamw(list(rest.values())))
+        return optimizers
+
+    def split(self, model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
+        """Trainable parameters by name: those for Muon, and those for AdamW."""
+        linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
+        every_name = model.named_parameters(remove_duplicate=False)  # a shared weight may have a name that matches
+        kept = {id(parameter) for name, parameter in every_name if self._for_adamw(name)}
+        hidden: dict[str, nn.Parameter] = {}
+        rest: dict[str, nn.Parameter] = {}
+        for name, parameter in trainable(model).items():
+            suits = id(parameter) in linear and id(parameter) not in kept
+            (hidden if suits else rest)[name] = parameter
+        return hidden, rest
+
+    def _for_adamw(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.adamw_names)
+
+    def _muon(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Muon(
+            parameters,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            ns_steps=self.ns_steps,
+            adjust_lr_fn="match_rms_adamw",
+        )
+
+    def _adamw(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        groups = by_decay(parameters, self.weight_decay, self.decay_all)
+        return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, fused=True if on_cuda(parameters) else None)

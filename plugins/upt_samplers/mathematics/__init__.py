@@ -1,0 +1,1 @@
+"""The mathematics that the samplers share: budgets, strata, inclusion probabilities, orders, scores."""

@@ -1,1 +1,0 @@
-"""Benchmarks: what upt measures of itself beside its rivals, all ratios within one run."""

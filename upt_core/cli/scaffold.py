@@ -1,0 +1,117 @@
+"""A new plugin package from templates: what ``upt plugins new`` writes."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+from string import Template
+
+import upt_core
+from upt_core.errors import UserError
+from upt_core.registry import Kind, Registry, with_article
+from upt_core.registry.discovery import HOOKS
+
+TEMPLATES = Path(__file__).parent / "template"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_FILES = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    ".github/workflows/test.yml": "ci.yml",
+    "$module/__init__.py": "init.py",
+    "$module/$name.py": "$kind.py",
+    "tests/test_$name.py": "test.py",
+}
+_CHECKS: dict[Kind, str] = {
+    "dataset": "check_dataset($Class(num_trajectories=8, points=16))",
+    "sampler": "check_sampler($Class(), distinct=False)",
+    "encoder": "check_encoder($Class, order_matters=False)",
+    "approximator": "check_approximator($Class, order_matters=False)",
+    "decoder": "check_decoder($Class)",
+    "loss": "check_loss($Class(), optimum=True, unbiased=True)",
+    "schedule": "check_schedule($Class(), low=0.01, high=1)",
+    "metric": "check_metric($Class(), reference=lambda prediction, target: float((prediction - target).abs().mean()))",
+    "optimizer": "check_optimizer($Class(lr=0.01))",
+    "callback": "check_callback($Class())",
+}
+_YAML: dict[Kind, str] = {
+    "dataset": "data: {name: $name}",
+    "sampler": "sampler: {name: $name, num_queries: 1024}",
+    "encoder": "model:\n  encoder: {name: $name}",
+    "approximator": "model:\n  approximator: {name: $name}",
+    "decoder": "model:\n  decoder: {name: $name}",
+    "loss": "losses:\n  $name: {name: $name, weight: 1.0}",
+    "schedule": "losses:\n  forward: {name: forward, weight: {name: $name}}",
+    "metric": "validation:\n  metrics:\n    $name: {name: $name}",
+    "optimizer": "trainer:\n  optimizer: {name: $name}",
+    "callback": "callbacks: [$name]",
+}
+
+
+def write_package(kind: Kind, name: str, folder: Path, registry: Registry) -> list[Path]:
+    """Writes a complete package ``upt-NAME``: class, registration, test, README, CI. It passes its tests as it is.
+
+    Args:
+        kind: of the plugin.
+        name: what YAML will call it.
+        folder: where the package's own folder is made.
+        registry: what is installed, to refuse a name that is taken.
+
+    Returns:
+        The files, the package's folder first.
+
+    Raises:
+        UserError: the name cannot be used, or the folder exists.
+    """
+    _check_name(kind, name, registry)
+    words = _words(kind, name)
+    root = folder / words["distribution"]
+    if root.exists():
+        raise UserError(f"{root} exists already; choose another name or --output, or remove it")
+    written = [root]
+    for target, template in _FILES.items():
+        path = root / Template(target).substitute(words)
+        text = (TEMPLATES / f"{Template(template).substitute(words)}.tmpl").read_text(encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(Template(text).substitute(words), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _words(kind: Kind, name: str) -> dict[str, str]:
+    words = {
+        "kind": kind,
+        "name": name,
+        "Class": _class_name(name),
+        "module": f"upt_{name}",
+        "distribution": f"upt-{name.replace('_', '-')}",
+        "hook": HOOKS[kind],
+        "version": upt_core.__version__,
+        "imports": ", ".join(sorted((f"check_{kind}", "check_installed"))),
+    }
+    return words | {
+        "check": Template(_CHECKS[kind]).substitute(words),
+        "yaml": Template(_YAML[kind]).substitute(words),
+    }
+
+
+def _class_name(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _check_name(kind: Kind, name: str, registry: Registry) -> None:
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise UserError(
+            f"{name!r} cannot name a package; use small letters, digits and '_', beginning with a letter, "
+            f"for example {kind}_of_mine"
+        )
+    if _class_name(name) in upt_core.__all__:
+        raise UserError(
+            f"{name!r} would hide upt_core.{_class_name(name)}; say what is special about it, for example my_{name}"
+        )
+    claims = registry.entries.get((kind, name), [])
+    if claims:
+        raise UserError(
+            f"{with_article(kind)} called {name!r} is installed already, by {claims[0].distribution}; two plugins of "
+            f"one name cannot be used, so choose another"
+        )

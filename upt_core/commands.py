@@ -1,0 +1,120 @@
+"""What commands and converters may import beside ``upt_core``: reading configurations, building, running, showing.
+
+Each name is imported at first use, as in ``upt_core``. These names keep the promise of the public names.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from upt_core.cli.group import INTERRUPTED
+    from upt_core.cli.text import heading, table
+    from upt_core.config.document import Document, read
+    from upt_core.config.forms import Converted, Converter
+    from upt_core.config.overrides import COMMAND_LINE, apply_overrides
+    from upt_core.config.plain import as_plain
+    from upt_core.config.problems import problems_of
+    from upt_core.config.schema import Section
+    from upt_core.config.settings import validate
+    from upt_core.config.shown import shown
+    from upt_core.config.stages import stages_of
+    from upt_core.config.yaml_text import Keys, dump_yaml
+    from upt_core.errors import Problem
+    from upt_core.kinds import FixedValue
+    from upt_core.loss_bundle import LossBundle, WeightedTerm
+    from upt_core.precision import Precision, autocast, resolve_device
+    from upt_core.registry import Registry
+    from upt_core.registry.discovery import installed
+    from upt_core.report.style import THEMES, Theme, figure, spans_decades
+    from upt_core.run.built import Built
+    from upt_core.run.folder import RESULTS
+    from upt_core.seeding import generator, stream_seed
+    from upt_core.testing.spy import watch
+    from upt_core.training.means import Means
+    from upt_core.training.sampling_share import sampling_share
+    from upt_core.training.trainer import Trainer
+
+_MODULE_OF = {
+    "cli.group": ("INTERRUPTED",),
+    "cli.text": ("heading", "table"),
+    "config.document": ("Document", "read"),
+    "config.forms": ("Converted", "Converter"),
+    "config.overrides": ("COMMAND_LINE", "apply_overrides"),
+    "config.plain": ("as_plain",),
+    "config.problems": ("problems_of",),
+    "config.schema": ("Section",),
+    "config.settings": ("validate",),
+    "config.shown": ("shown",),
+    "config.stages": ("stages_of",),
+    "config.yaml_text": ("Keys", "dump_yaml"),
+    "errors": ("Problem",),
+    "kinds": ("FixedValue",),
+    "loss_bundle": ("LossBundle", "WeightedTerm"),
+    "precision": ("Precision", "autocast", "resolve_device"),
+    "registry": ("Registry",),
+    "registry.discovery": ("installed",),
+    "report.style": ("THEMES", "Theme", "figure", "spans_decades"),
+    "run.built": ("Built",),
+    "run.folder": ("RESULTS",),
+    "seeding": ("generator", "stream_seed"),
+    "testing.spy": ("watch",),
+    "training.means": ("Means",),
+    "training.sampling_share": ("sampling_share",),
+    "training.trainer": ("Trainer",),
+}
+_HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
+
+__all__ = [
+    "COMMAND_LINE",
+    "INTERRUPTED",
+    "RESULTS",
+    "THEMES",
+    "Built",
+    "Converted",
+    "Converter",
+    "Document",
+    "FixedValue",
+    "Keys",
+    "LossBundle",
+    "Means",
+    "Precision",
+    "Problem",
+    "Registry",
+    "Section",
+    "Theme",
+    "Trainer",
+    "WeightedTerm",
+    "apply_overrides",
+    "as_plain",
+    "autocast",
+    "dump_yaml",
+    "figure",
+    "generator",
+    "heading",
+    "installed",
+    "problems_of",
+    "read",
+    "resolve_device",
+    "sampling_share",
+    "shown",
+    "spans_decades",
+    "stages_of",
+    "stream_seed",
+    "table",
+    "validate",
+    "watch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'upt_core.commands' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"upt_core.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

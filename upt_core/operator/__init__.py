@@ -1,0 +1,1 @@
+"""The trained operator: predictions over many time steps, and what they are worth."""

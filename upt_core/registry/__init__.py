@@ -1,0 +1,32 @@
+"""Names → classes: what is installed, and which distribution brought it."""
+
+from __future__ import annotations
+
+from upt_core.registry.distribution import Distribution
+from upt_core.registry.extensions import Extension, Role
+from upt_core.registry.names import (
+    KINDS,
+    BrokenPlugin,
+    Entry,
+    Kind,
+    Registry,
+    class_name,
+    kind_class,
+    kind_of_class,
+    with_article,
+)
+
+__all__ = [
+    "KINDS",
+    "BrokenPlugin",
+    "Distribution",
+    "Entry",
+    "Extension",
+    "Kind",
+    "Registry",
+    "Role",
+    "class_name",
+    "kind_class",
+    "kind_of_class",
+    "with_article",
+]

@@ -1,0 +1,136 @@
+"""Examines plugins from outside, in processes of their own, so that none can stop upt; names those that are missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from upt_core.errors import CheckpointError
+from upt_core.registry import KINDS, Entry, Kind, Registry
+from upt_core.registry.discovery import GROUP, load
+
+OWN = "upt-core"
+_MARK = "upt-tryout "
+State = Literal["ok", "partly", "refused", "broken"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the doctor found of one plugin.
+
+    Args:
+        entry: the plugin.
+        state: ok; partly: sound, but its kit needs arguments; refused: by the kit of its kind; broken: cannot be used.
+        message: what is wrong.
+        import_s: seconds that its import took, beyond that of upt_core and torch.
+    """
+
+    entry: Entry
+    state: State
+    message: str
+    import_s: float
+
+
+def examine(entries: Sequence[Entry], seconds_each: float = 120.0) -> Iterator[Finding]:
+    """Tries plugins, those of one distribution in one process; one that ends its process is named, the others go on.
+
+    Args:
+        entries: the plugins, sorted by distribution.
+        seconds_each: time that a plugin may take on average before its process is ended.
+    """
+    for _, group in groupby(entries, key=lambda entry: entry.distribution):
+        left = list(group)
+        while left:
+            found, end = _tried(left, seconds_each * len(left))
+            yield from found
+            left = left[len(found) :]
+            if left:
+                yield Finding(left[0], "broken", end, 0.0)
+                left = left[1:]
+
+
+def built_in(points: Iterable[EntryPoint] | None = None) -> Registry:
+    """The registry of upt's own plugins alone; nobody else's code is imported. For ``--no-third-party``."""
+    points = entry_points(group=GROUP) if points is None else points
+    return load(point for point in points if point.dist is not None and point.dist.name == OWN)
+
+
+def missing_plugins(recorded: Mapping[str, Mapping[str, str]], registry: Registry) -> list[str]:
+    """What to install before a run or checkpoint can be used: one line for each plugin that is not there.
+
+    Args:
+        recorded: "kind name" → {"distribution", "version"}, as in ``environment.json`` and in checkpoints.
+        registry: what is installed.
+    """
+    lines = []
+    for plugin, source in recorded.items():
+        kind, _, name = plugin.partition(" ")
+        if kind in KINDS and not registry.entries.get((kind, name)):
+            wanted = f"{source['distribution']}=={source['version']}"
+            lines.append(f"{kind} {name!r} is not installed; it came with {wanted}: pip install '{wanted}'")
+    return lines
+
+
+def check_run(folder: Path, registry: Registry) -> None:
+    """Refuses a run folder whose plugins are not all installed; looks at nothing where no versions are recorded.
+
+    Raises:
+        CheckpointError: plugins are missing; the message says what to install.
+    """
+    file = folder / "environment.json"
+    recorded = json.loads(file.read_text(encoding="utf-8")).get("plugins", {}) if file.is_file() else {}
+    lines = missing_plugins(recorded, registry)
+    if lines:
+        raise CheckpointError(
+            f"{folder}: plugins of this run are missing\n" + "\n".join(f"    {line}" for line in lines)
+        )
+
+
+def _tried(entries: Sequence[Entry], seconds: float) -> tuple[list[Finding], str]:
+    """Findings of the plugins that were tried, in order, and how the process ended."""
+    words = [word for entry in entries for word in (entry.kind, entry.name)]
+    command = [sys.executable, "-m", "upt_core.testing.tryout", *words]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    except subprocess.TimeoutExpired as late:
+        return _findings(entries, _text(late.stdout)), f"it did not come to an end within {seconds:g} s"
+    last = (done.stderr.strip().splitlines() or [""])[-1]
+    return _findings(entries, done.stdout), f"it ended its process with code {done.returncode} ({last})"
+
+
+def _findings(entries: Sequence[Entry], output: str) -> list[Finding]:
+    found = [json.loads(line.removeprefix(_MARK)) for line in output.splitlines() if line.startswith(_MARK)]
+    return [
+        Finding(entry, one["state"], one["message"], one["import_s"])
+        for entry, one in zip(entries, found, strict=False)
+    ]
+
+
+def _text(output: str | bytes | None) -> str:
+    return output.decode() if isinstance(output, bytes) else output or ""
+
+
+def chosen(registry: Registry, names: Sequence[str], kind: Kind | None = None) -> list[Entry]:
+    """Every claim of these names (none: all names), by distribution, kind and name."""
+    entries = [
+        entry
+        for (other, name), claims in registry.entries.items()
+        for entry in claims
+        if (not names or name in names) and kind in (None, other)
+    ]
+    return sorted(entries, key=lambda e: (e.distribution.name, e.distribution.version, KINDS.index(e.kind), e.name))

@@ -1,0 +1,124 @@
+"""All hooks on one page: how a plugin registers what it brings, and what it may listen to while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from upt_core.registry.hook_errors import name_raisers
+
+if TYPE_CHECKING:
+    from upt_core.progress import Progress
+    from upt_core.training.trainer import Trainer
+
+PROJECT = "upt_core"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Register = Callable[[str, "type | str"], None]
+"""``register(name, class_or_path)``: a class, or ``"package.module:Class"``, which is imported at first use."""
+
+
+class RegistrationHooks:
+    """One hook for each kind of plugin, and for commands and converters. Called once, when upt looks for plugins."""
+
+    @hookspec
+    def register_datasets(self, register: Register) -> None:
+        """Registers data sets (``upt_core.Dataset``)."""
+
+    @hookspec
+    def register_samplers(self, register: Register) -> None:
+        """Registers samplers (``upt_core.Sampler``)."""
+
+    @hookspec
+    def register_encoders(self, register: Register) -> None:
+        """Registers encoders (``upt_core.Encoder``)."""
+
+    @hookspec
+    def register_approximators(self, register: Register) -> None:
+        """Registers approximators (``upt_core.Approximator``)."""
+
+    @hookspec
+    def register_decoders(self, register: Register) -> None:
+        """Registers decoders (``upt_core.Decoder``)."""
+
+    @hookspec
+    def register_losses(self, register: Register) -> None:
+        """Registers loss terms (``upt_core.LossTerm``)."""
+
+    @hookspec
+    def register_schedules(self, register: Register) -> None:
+        """Registers schedules (``upt_core.Schedule``)."""
+
+    @hookspec
+    def register_metrics(self, register: Register) -> None:
+        """Registers metrics (``upt_core.Metric``)."""
+
+    @hookspec
+    def register_optimizers(self, register: Register) -> None:
+        """Registers optimizers (``upt_core.Optimizer``)."""
+
+    @hookspec
+    def register_callbacks(self, register: Register) -> None:
+        """Registers callbacks (``upt_core.Callback``)."""
+
+    @hookspec
+    def register_commands(self, register: Register) -> None:
+        """Registers commands of ``upt``: ``click`` commands or groups, by the name that is typed."""
+
+    @hookspec
+    def register_converters(self, register: Register) -> None:
+        """Registers converters of foreign configurations (``upt_core.commands.Converter``)."""
+
+
+class RunHooks:
+    """The life of a run, for callbacks. A hook that nobody implements is one empty call."""
+
+    @hookspec
+    def run_started(self, trainer: Trainer, run_dir: Path) -> None:
+        """Before the first step of the run, or of each of its stages: everything is built, the run folder exists."""
+
+    @hookspec
+    def step_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
+        """After each logged step of the optimizer, with every term's raw value and weight and the learning rate."""
+
+    @hookspec
+    def validation_ended(self, trainer: Trainer, progress: Progress, metrics: Mapping[str, float]) -> None:
+        """After the metrics of the validation split are known."""
+
+    @hookspec
+    def epoch_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
+        """After each epoch, with the epoch's mean of every term."""
+
+    @hookspec
+    def checkpoint_saved(self, trainer: Trainer, path: Path) -> None:
+        """After a checkpoint is complete on disk."""
+
+    @hookspec
+    def run_finished(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
+        """After the last epoch of the run, or of each of its stages, with the metrics of the last validation."""
+
+    @hookspec
+    def run_failed(self, trainer: Trainer, error: BaseException) -> None:
+        """After an exception, before it goes on to the caller."""
+
+
+def run_hooks(listeners: Iterable[object] = ()) -> pluggy.PluginManager:
+    """The lifecycle hooks of a run, with objects that listen.
+
+    An exception of a listener ends the run as it is, with a note that names the listener and the hook.
+
+    Raises:
+        PluginValidationError: a listener has a hook of a name or argument that does not exist.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(RunHooks)
+    for listener in listeners:
+        manager.register(listener)
+    manager.check_pending()
+    if manager.get_plugins():  # where nobody listens, nothing is added to a call
+        name_raisers(manager)
+    return manager

@@ -1,0 +1,177 @@
+"""Builds the objects of one data set: a validated configuration → objects, in the order in which tensors flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from upt_core.config.document import Document
+from upt_core.config.schema import PluginConfig
+from upt_core.config.sections import ExperimentSettings
+from upt_core.data.loader import Batches
+from upt_core.data.normalize import Normalization
+from upt_core.data.prepared import PreparedData
+from upt_core.errors import ConfigError, Problem, UserError
+from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
+from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.model import Upt
+from upt_core.precision import check_precision, resolve_device
+from upt_core.processes import current
+from upt_core.run.built import Built
+from upt_core.specs import DataSpec, LatentSpec
+from upt_core.training.plan import Plan
+
+
+class Assembler:
+    """Builds what an experiment, or one of its tasks, is made of.
+
+    Args:
+        settings: validated.
+        document: where the settings came from, for the places in errors.
+    """
+
+    def __init__(self, settings: ExperimentSettings, document: Document) -> None:
+        self.settings = settings
+        self.document = document
+
+    def prepare(self, normalization: Normalization | None = None) -> PreparedData:
+        """The data set, opened, checked and measured.
+
+        Raises:
+            ConfigError: its constructor refuses the configuration.
+            DataError: files are missing, of another layout, or hold values that are not finite.
+        """
+        assert self.settings.data is not None, "each task has its own data set: see prepare_all"
+        dataset = self._build(("data",), self.settings.data)
+        return PreparedData(dataset, self.settings.normalize, normalization)
+
+    def build(self, prepared: PreparedData | None = None, model: Upt | None = None) -> Built:
+        """Model, loss terms and batches. Weights depend only on the seed.
+
+        Args:
+            prepared: the data set, where it is open already.
+            model: train this one on, instead of a new one.
+
+        Raises:
+            UserError: model, losses and data do not fit together.
+        """
+        prepared = prepared or self.prepare()
+        settings, processes = self.settings, current()
+        device = resolve_device(settings.trainer.device, processes)
+        check_precision(settings.trainer.precision, device)
+        model = model or self.build_model(prepared.data)
+        terms = self._terms(prepared.data)
+        scale = prepared.normalization.on(device)
+        bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
+        with_order = any(sampler.needs_order for sampler in bundle.samplers.values())
+        size = settings.trainer.batch_size
+        train = prepared.batches("train", bundle.horizon, size, settings.seed, with_order, share=processes.share)
+        self._check_batch_size(size, len(train.windows), processes.size)
+        valid = self.validation_batches(prepared, "valid")
+        return Built(prepared, bundle, train, valid, device)
+
+    def _check_batch_size(self, size: int, samples: int, processes: int) -> None:
+        where = ("trainer", "batch_size")
+        if size > samples:
+            raise self._problem(where, f"is {size}, but the training split has only {samples} samples")
+        if size < processes:
+            raise self._problem(
+                where,
+                f"is {size}, but {processes} processes train together, and batch_size counts the samples of all: "
+                f"set it to {processes} or more, or start fewer processes",
+            )
+
+    def build_model(self, data: DataSpec) -> Upt:
+        """The model; its initial weights are a function of the seed, and the global random state is left alone."""
+        parts = self.settings.model
+        runtime = {DataSpec: data, LatentSpec: parts.latent.spec()}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.settings.seed)
+            return Upt(
+                self._build(("model", "encoder"), parts.encoder, runtime),
+                self._build(("model", "approximator"), parts.approximator, runtime),
+                self._build(("model", "decoder"), parts.decoder, runtime),
+            )
+
+    def validation_batches(self, prepared: PreparedData, split: Split, steps: int | None = None) -> Batches:
+        """The batches that metrics are computed on: every window, or for rollouts those from t = 0 only."""
+        steps = steps or self.settings.validation.rollout
+        own = current().share.largest(self.settings.trainer.batch_size)
+        batch_size = self.settings.validation.batch_size or own
+        return prepared.batches(split, steps, batch_size, first_only=steps > 1)
+
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics, by name."""
+        return {name: metric.build() for name, metric in self.settings.validation.metrics.items()}
+
+    def plan(self) -> Plan:
+        """How long and how precisely the trainer trains."""
+        trainer, validation = self.settings.trainer, self.settings.validation
+        return Plan(
+            epochs=trainer.epochs,
+            accumulate=trainer.accumulate,
+            clip_norm=trainer.clip_norm,
+            precision=trainer.precision,
+            ema=trainer.ema,
+            workers=trainer.workers,
+            log_every=trainer.log_every,
+            sampling_share_every=trainer.sampling_share_every,
+            validate_every=validation.every,
+            patience=validation.patience,
+            monitor=validation.monitored,
+            lower_is_better=validation.metrics[validation.monitored].plugin.lower_is_better,
+        )
+
+    def _terms(self, data: DataSpec) -> list[WeightedTerm]:
+        default = self.settings.sampler.build() if self.settings.sampler is not None else None
+        terms = [self._term(name, entry, default, data) for name, entry in self.settings.losses.items()]
+        active = [term for term in terms if not (isinstance(term.weight, FixedValue) and term.weight.value == 0)]
+        if not active:
+            raise self._problem(("losses",), "every loss term has weight 0, so nothing would be trained")
+        return active
+
+    def _term(self, name: str, entry: PluginConfig, default: Sampler | None, data: DataSpec) -> WeightedTerm:
+        """A term with its weight, frequency and sampler: its own, else the experiment's where it can use one."""
+        term, weight, own = entry.build(), entry.weight, entry.sampler  # type: ignore[attr-defined]
+        try:
+            term.check_data(data)
+        except ValueError as error:
+            raise self._problem(("losses", name), str(error)) from error
+        sampler, stream = (None, "all") if not term.pointwise else (default, "sampler")
+        if term.pointwise and "sampler" in entry.model_fields_set:
+            sampler, stream = (own.build(), f"losses.{name}.sampler") if own is not None else (None, "all")
+        elif sampler is not None:
+            try:
+                term.check_parts(self.settings.model.encoder.plugin, sampler)
+            except ValueError:
+                sampler, stream = None, "all"  # the experiment's sampler is a default for the terms that can use one
+        schedule = weight if isinstance(weight, Schedule) else weight.build()
+        every = entry.every  # type: ignore[attr-defined]
+        return WeightedTerm(name, term, schedule, every, sampler, stream if sampler is not None else "all")
+
+    def optimizers(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+        """The optimizers of a model's trainable parameters."""
+        try:
+            found: list[torch.optim.Optimizer] = self.settings.trainer.optimizer.build().build(model)
+        except ValueError as error:
+            raise self._problem(("trainer", "optimizer"), str(error)) from error
+        return found
+
+    def lr_schedule(self) -> Schedule:
+        """The factor of the learning rate."""
+        schedule = self.settings.trainer.lr_schedule
+        return schedule if isinstance(schedule, Schedule) else schedule.build()
+
+    def _build(self, path: tuple[str, ...], entry: PluginConfig, runtime: Mapping[type, Any] | None = None) -> Any:
+        try:
+            return entry.build(runtime)
+        except UserError:
+            raise
+        except ValueError as error:
+            raise self._problem(path, str(error)) from error
+
+    def _problem(self, path: tuple[str, ...], message: str) -> ConfigError:
+        return ConfigError([Problem(path, message, self.document.origin(path))])

@@ -1,0 +1,284 @@
+"""One YAML file as an object: everything that ``upt`` does with it, in Python."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from upt_core.config.document import Document
+from upt_core.config.forms import read_any
+from upt_core.config.plain import as_plain, plugins_of
+from upt_core.config.sections import ExperimentSettings
+from upt_core.config.settings import validate
+from upt_core.config.stages import Stage, stages_of
+from upt_core.data.prepared import PreparedData
+from upt_core.data.task_batches import TaskBatches
+from upt_core.errors import CheckpointError, UserError
+from upt_core.kinds import Split
+from upt_core.model import Upt
+from upt_core.operator.evaluate import baselines, evaluate, model_predictor
+from upt_core.operator.rollout import Space
+from upt_core.processes import current, joined
+from upt_core.registry import Registry
+from upt_core.registry import discovery as plugins
+from upt_core.registry.doctor import check_run
+from upt_core.registry.hookspecs import run_hooks
+from upt_core.run import folder as run_folder
+from upt_core.run.assemble import Assembler
+from upt_core.run.built import Built, BuiltTasks, Results
+from upt_core.run.runner import Runner
+from upt_core.task_bundle import TaskBundle, TaskModel, in_task
+from upt_core.training import checkpoint
+from upt_core.training.measures import Scalars
+from upt_core.training.plan import Plan
+from upt_core.training.trainer import Trainer
+
+
+class Experiment(Assembler):
+    """One YAML file: everything that ``upt`` does with it, in Python.
+
+    Example:
+        Experiment.from_yaml("configs/burgers.yaml", ["trainer.epochs=3"]).train()
+    """
+
+    def __init__(
+        self, settings: ExperimentSettings, document: Document, name: str, stages: Sequence[Stage] = ()
+    ) -> None:
+        super().__init__(settings, document)
+        self.name = name
+        self.stages = tuple(stages) or (Stage("", (), False, settings, document),)
+        self.tasks = self.stages[0].tasks
+
+    @classmethod
+    def from_yaml(cls, path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:
+        """Reads and validates a file, with ``key.path=value`` overrides.
+
+        A file in the form of another system is converted, and a warning says what became of its keys.
+
+        Raises:
+            ConfigError: with every problem and its place.
+        """
+        registry = registry or plugins.installed()
+        document, report = read_any(path, overrides, registry)
+        if report is not None:
+            warnings.warn(f"{path} was converted\n{report}", stacklevel=2)
+        return cls.from_document(document, Path(path).stem, registry)
+
+    @classmethod
+    def from_dict(
+        cls, data: Mapping[str, Any], name: str = "experiment", registry: Registry | None = None
+    ) -> Experiment:
+        """Validates plain data."""
+        return cls.from_document(Document(dict(data)), name, registry)
+
+    @classmethod
+    def from_document(cls, document: Document, name: str, registry: Registry | None = None) -> Experiment:
+        """Validates a document, whose values know where they came from."""
+        registry = registry or plugins.installed()
+        settings = validate(document, registry)
+        return cls(settings, document, name, stages_of(settings, document, registry))
+
+    @property
+    def parts(self) -> dict[str, Assembler]:
+        """What builds each task; an experiment with one data set is its own only task, without a name."""
+        if not self.tasks:
+            return {"": self}
+        return {task.name: Assembler(task.settings, task.document) for task in self.tasks}
+
+    def prepare_all(self) -> dict[str, PreparedData]:
+        """The data set of each task, opened, checked and measured."""
+        return {name: part.prepare() for name, part in self.parts.items()}
+
+    def build_all(
+        self, prepared: Mapping[str, PreparedData] | None = None, model: Upt | TaskModel | None = None
+    ) -> Built | BuiltTasks:
+        """Model, loss terms and batches of all tasks; their models share the approximator.
+
+        Args:
+            prepared: the data sets, where they are open already.
+            model: train this one on, instead of a new one.
+
+        Raises:
+            UserError: model, losses and data do not fit together.
+        """
+        prepared = prepared or self.prepare_all()
+        if not self.tasks:
+            assert model is None or isinstance(model, Upt)
+            return self.build(prepared[""], model)
+        models = dict(model.models.items()) if isinstance(model, TaskModel) else self._new_models(prepared)
+        built: dict[str, Built] = {}
+        for name, part in self.parts.items():
+            own = models[name]
+            assert isinstance(own, Upt)
+            built[name] = part.build(prepared[name], own)
+        bundle = TaskBundle({name: part.bundle for name, part in built.items()})
+        weights = {task.name: task.weight for task in self.tasks}
+        train = TaskBatches({name: part.train for name, part in built.items()}, weights, self.settings.seed)
+        return BuiltTasks(built, bundle, train, next(iter(built.values())).device)
+
+    def _new_models(self, prepared: Mapping[str, PreparedData]) -> dict[str, Upt]:
+        conditions = {name: data.data.condition for name, data in prepared.items()}
+        if len(set(conditions.values())) > 1:
+            found = "; ".join(f"{name}: {', '.join(names) or 'none'}" for name, names in conditions.items())
+            raise UserError(
+                f"tasks share the approximator, so their data sets must have the same conditions; they have {found}"
+            )
+        models = {name: part.build_model(prepared[name].data) for name, part in self.parts.items()}
+        shared = next(iter(models.values())).approximator
+        for model in models.values():
+            model.approximator = shared
+        return models
+
+    def train(self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()) -> Results:
+        """Trains, and leaves everything in the run folder. Processes that torchrun started train together.
+
+        Args:
+            run_dir: the run's folder; None: a new one in the experiment's ``output``.
+            resume: go on from the folder's last checkpoint.
+            listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks; of several processes,
+                those of the first.
+
+        Returns:
+            Metrics on the test split: of the best checkpoint as "model", and of the baselines.
+        """
+        with joined():
+            return Runner(self, run_dir, resume, listeners).run()
+
+    def trainer(
+        self,
+        built: Built | BuiltTasks,
+        run_dir: Path,
+        hooks: pluggy.PluginManager | None = None,
+        checkpoints: Path | None = None,
+        plan: Plan | None = None,
+    ) -> Trainer:
+        """The trainer of built objects.
+
+        Args:
+            hooks: from ``upt_core.registry.hookspecs.run_hooks``; None: nobody listens.
+            checkpoints: None: ``run_dir/checkpoints``.
+            plan: None: that of the settings.
+        """
+        if self.settings.trainer.compile:
+            for part in built.parts.values():
+                for module in part.bundle.model.children():
+                    module.compile()
+        return Trainer(
+            built.bundle,
+            built.train,
+            self.optimizers(built.bundle.model),
+            self.lr_schedule(),
+            plan or self.plan(),
+            self._validation(built),
+            hooks or run_hooks(),
+            run_dir,
+            checkpoints or run_dir / "checkpoints",
+            {"config": as_plain(self.settings), "plugins": run_folder.plugin_versions(plugins_of(self.settings))},
+            current(),
+        )
+
+    def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
+        """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
+        precision, space = self.settings.trainer.precision, self.settings.validation.space
+        parts = {name: (part, self.parts[name].metrics()) for name, part in built.parts.items()}
+
+        def validate_now() -> Scalars:
+            found: Scalars = {}
+            for name, (part, metrics) in parts.items():
+                predict = model_predictor(part.bundle.model, part.valid, precision, space)
+                values = evaluate(predict, part.valid, metrics, part.device)
+                found |= {in_task(name, metric): value for metric, value in values.items()}
+            return self._with_mean(found)
+
+        return validate_now
+
+    def compare(
+        self, built: Built | BuiltTasks, split: Split, steps: int | None = None, space: Space | None = None
+    ) -> Results:
+        """Metrics of the model, as it is now, and of the baselines, on a split.
+
+        Args:
+            steps: time steps of the rollout; None: as in the settings' validation.
+            space: in which rollouts go on; None: as in the settings' validation.
+        """
+        space, precision = space or self.settings.validation.space, self.settings.trainer.precision
+        built.bundle.eval()
+        results: Results = {}
+        for name, part in built.parts.items():
+            own = self.parts[name]
+            batches = own.validation_batches(part.prepared, split, steps)
+            predictors = {"model": model_predictor(part.bundle.model, batches, precision, space)}
+            predictors.update(baselines(part.prepared, batches))
+            metrics = own.metrics()
+            for predictor, predict in predictors.items():
+                values = evaluate(predict, batches, metrics, part.device)
+                row = predictor if predictor == "model" or not self.tasks else "baseline"
+                results.setdefault(row, {}).update({in_task(name, metric): v for metric, v in values.items()})
+        return {row: self._with_mean(values) for row, values in results.items()}
+
+    def _with_mean(self, figures: Scalars) -> Scalars:
+        """Figures of several tasks, with the mean over the tasks of the metric that decides."""
+        if not self.tasks:
+            return figures
+        monitored = self.settings.validation.monitored
+        own = [figures[in_task(task.name, monitored)] for task in self.tasks]
+        return {**figures, monitored: sum(own) / len(own)}
+
+    def of_stage(self, stage: Stage) -> Experiment:
+        """The experiment that one stage is."""
+        return Experiment(stage.settings, stage.document, self.name, [stage])
+
+    def load_weights(self, built: Built | BuiltTasks, path: Path) -> None:
+        """Weights of a checkpoint, the moving average where there is one.
+
+        Raises:
+            CheckpointError: unreadable, or of another architecture.
+        """
+        checkpoint.load_model(built.bundle.model, checkpoint.weights(path), path)
+
+    def output_dir(self) -> Path:
+        """The folder in which run folders are made, relative to where upt was started."""
+        return Path(self.settings.output)
+
+
+def evaluate_run(
+    run_dir: Path,
+    split: Split = "test",
+    which: str = "best",
+    steps: int | None = None,
+    device: str | None = None,
+    space: Space | None = None,
+) -> Results:
+    """Metrics of a run's checkpoint and of the baselines on a split: name of the predictor → metric → value.
+
+    Args:
+        which: "best" or "last".
+        steps: time steps of the rollout; None: as in the run's validation.
+        space: "latent" or "physical", in which rollouts go on; None: as in the run's validation.
+
+    Raises:
+        CheckpointError: the folder is not a run, or has no such checkpoint.
+    """
+    experiment = load_run(run_dir, [f"trainer.device={device}"] if device else [])
+    experiment = experiment.of_stage(experiment.stages[-1])
+    built = experiment.build_all()
+    experiment.load_weights(built, run_dir / "checkpoints" / f"{which}.pt")
+    return experiment.compare(built, split, steps, space)
+
+
+def load_run(run_dir: Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:
+    """The experiment of a run folder.
+
+    Raises:
+        CheckpointError: the folder is not a run, or plugins that it needs are not installed.
+    """
+    path = run_dir / run_folder.CONFIG
+    if not path.is_file():
+        raise CheckpointError(f"{run_dir}: this is not the folder of a run; it has no {run_folder.CONFIG}")
+    registry = registry or plugins.installed()
+    check_run(run_dir, registry)
+    return Experiment.from_yaml(path, overrides, registry)

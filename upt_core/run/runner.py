@@ -1,0 +1,176 @@
+"""A run from the first stage to the results: what ``Experiment.train`` does once everything is validated."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from upt_core.config.plain import as_plain, plugins_of
+from upt_core.config.sections import ExperimentSettings
+from upt_core.config.stages import Stage
+from upt_core.data.latent_cache import LatentCache, fingerprint
+from upt_core.data.prepared import PreparedData
+from upt_core.data.store import cache_dir
+from upt_core.data.windows import Windows
+from upt_core.errors import CheckpointError
+from upt_core.operator.evaluate import model_predictor
+from upt_core.processes import current
+from upt_core.registry.hookspecs import run_hooks
+from upt_core.run import folder as run_folder
+from upt_core.run.built import Built, BuiltTasks, Results
+from upt_core.run.examples import write_examples
+from upt_core.seeding import stream_seed
+from upt_core.training import checkpoint
+from upt_core.training.gradients import check_reach
+from upt_core.training.plan import Plan
+
+if TYPE_CHECKING:
+    from upt_core.run.experiment import Experiment
+
+
+class Runner:
+    """Trains the stages of an experiment one after the other, in one run folder.
+
+    Everything that can be refused is refused before the first step: all stages are built and checked first.
+
+    Of several processes that train together the first alone writes, and tells the others what it reads: they need not
+    see the run folder.
+
+    Args:
+        experiment: with its stages.
+        run_dir: the run's folder; None: a new one, made when everything is checked.
+        resume: go on from the folder's last checkpoint.
+        listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks.
+    """
+
+    def __init__(self, experiment: Experiment, run_dir: Path | None, resume: bool, listeners: Sequence[object]) -> None:
+        self.experiment = experiment
+        self.resume = resume
+        self.processes = current()
+        self.built = self._build_stages()
+        if resume and run_dir is None:
+            raise CheckpointError("name the folder of the run to resume")
+        create = run_folder.create
+        self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
+        self.processes.of_first(self._check_resumable)
+        with self.processes.agreed():
+            self._hooks = run_hooks(self._listeners(listeners) if self.processes.is_first else ())
+
+    def run(self) -> Results:
+        """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines."""
+        if not self.resume:
+            self.processes.of_first(self._describe)
+            seed, rank = self.experiment.settings.seed, self.processes.rank
+            torch.manual_seed(stream_seed(seed, "process", rank) if rank else seed)  # of dropout; nothing else asks it
+        for number in range(len(self.built)):
+            self._train_stage(number)
+        return self.processes.of_first(self._conclude)
+
+    def _listeners(self, listeners: Sequence[object]) -> list[object]:
+        """The log, the experiment's callbacks, and the caller's listeners."""
+        log = run_folder.MetricsLog(self.run_dir / run_folder.METRICS)
+        return [log, *(callback.build() for callback in self.experiment.settings.callbacks), *listeners]
+
+    def _build_stages(self) -> list[tuple[Stage, Built | BuiltTasks]]:
+        """Every stage, on one model; refuses a stage of which a term trains nothing."""
+        with self.processes.agreed(), self.processes.in_turns():
+            prepared = self.experiment.prepare_all()
+        with self.processes.agreed():
+            return self._build_on(prepared)
+
+    def _build_on(self, prepared: Mapping[str, PreparedData]) -> list[tuple[Stage, Built | BuiltTasks]]:
+        found: list[tuple[Stage, Built | BuiltTasks]] = []
+        for stage in self.experiment.stages:
+            model = found[0][1].bundle.model if found else None
+            built = self.experiment.of_stage(stage).build_all(prepared, model)
+            built.bundle.model.freeze(stage.freeze)
+            for task, part in built.parts.items():
+                check_reach(built.bundle, replace(part.train[0], task=task).to(built.device))
+            found.append((stage, built))
+        return found
+
+    def _train_stage(self, number: int) -> None:
+        stage, built = self.built[number]
+        built.bundle.model.freeze(stage.freeze)
+        folder = self._checkpoints(number)
+        last = folder / "last.pt"
+        if stage.cache_latents:
+            with self.processes.agreed(), self.processes.in_turns():
+                for task, part in built.parts.items():
+                    part.train.latents = self._latents(self.experiment.parts[task].settings, part)
+        experiment = self.experiment.of_stage(stage)
+        trainer = experiment.trainer(built, self.run_dir, self._hooks, folder, self._placed(experiment.plan(), number))
+        state = self.processes.of_first(lambda: checkpoint.load(last) if self.resume and last.is_file() else None)
+        if state is not None:
+            with self.processes.agreed():
+                trainer.load_state_dict(state, last)
+        if not trainer.finished:
+            trainer.train()
+        best = folder / "best.pt"
+        checkpoint.load_model(built.bundle.model, self.processes.of_first(lambda: checkpoint.weights(best)), best)
+
+    def _placed(self, plan: Plan, number: int) -> Plan:
+        """The plan of a stage, with its place in the run."""
+        before = self.built[:number]
+        return replace(
+            plan,
+            stage=self.built[number][0].name,
+            epochs_before=sum(stage.settings.trainer.epochs for stage, _ in before),
+            steps_before=sum(stage.settings.trainer.epochs * built.train.per_epoch for stage, built in before),
+            epochs_of_run=sum(stage.settings.trainer.epochs for stage, _ in self.built),
+        )
+
+    def _checkpoints(self, number: int) -> Path:
+        folder = self.run_dir / "checkpoints"
+        name = self.built[number][0].name
+        return folder / f"{number + 1:02d}-{name}" if name else folder
+
+    def _check_resumable(self) -> None:
+        if self.resume and not (self._checkpoints(0) / "last.pt").is_file():
+            checkpoint.load(self._checkpoints(0) / "last.pt")  # says what is missing
+
+    def _latents(self, settings: ExperimentSettings, built: Built) -> LatentCache:
+        """Latents of the training split of a task, from the cache or encoded now."""
+        model = built.bundle.model
+        states = Windows(built.prepared.trajectories("train"), built.prepared.data, 0, built.prepared.data.condition)
+        precision = settings.trainer.precision
+        key = fingerprint(model.encoder, built.prepared.normalization, as_plain(settings.data), "train", precision)
+        cache = LatentCache(cache_dir("latents"), key, states, settings.model.latent.spec())
+        size = self.processes.share.largest(settings.trainer.batch_size)
+        cache.fill(model.encoder, built.prepared.normalization, size, built.device, precision)
+        return cache
+
+    def _describe(self) -> None:
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        settings, built = self.experiment.settings, self.built[0][1]
+        run_folder.write_config(self.run_dir, as_plain(settings, Path.cwd()))
+        environment = run_folder.environment(plugins_of(settings), built.device, self.processes.size)
+        run_folder.write_json(self.run_dir, run_folder.ENVIRONMENT, environment)
+        scales = {task: part.prepared.normalization.plain() for task, part in built.parts.items()}
+        run_folder.write_json(self.run_dir, run_folder.NORMALIZATION, scales.get("", scales))
+
+    def _conclude(self) -> Results:
+        """Metrics and example predictions of the best checkpoint of the last stage, as files."""
+        folder = self.run_dir / "checkpoints"
+        own = self._checkpoints(len(self.built) - 1)
+        for name in ("best.pt", "last.pt") if own != folder else ():
+            shutil.copyfile(own / name, folder / name)
+        stage, built = self.built[-1]
+        experiment = self.experiment.of_stage(stage)
+        experiment.load_weights(built, folder / "best.pt")
+        results = experiment.compare(built, "test")
+        state = checkpoint.load(folder / "best.pt")["state"]
+        best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"]}
+        content = {"split": "test", "best": best, "predictors": results}
+        run_folder.write_json(self.run_dir, run_folder.RESULTS, content)
+        for task, part in built.parts.items():
+            batches = experiment.parts[task].validation_batches(part.prepared, "test")
+            settings = experiment.settings
+            predict = model_predictor(part.bundle.model, batches, settings.trainer.precision, settings.validation.space)
+            write_examples(self.run_dir, predict, batches, built.device, task)
+        return results

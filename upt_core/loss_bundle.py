@@ -84,6 +84,11 @@ class LossBundle(nn.Module):
         """Every sampler once, by the name of its stream."""
         return {weighted.stream: weighted.sampler for weighted in self.terms if weighted.sampler is not None}
 
+    @property
+    def in_order(self) -> list[WeightedTerm]:
+        """The terms in the order in which they are evaluated."""
+        return sorted(self.terms, key=_looks_at_some)
+
     def due(self, progress: Progress) -> dict[str, float]:
         """The weights of the terms that act on this batch; a term of weight 0, or not due, is left out."""
         weights = {w.name: w.weight(progress) for w in self.terms if progress.step % w.every == 0}
@@ -95,7 +100,7 @@ class LossBundle(nn.Module):
         step = self.step(batch, progress)
         feedback = {w.stream: Feedback(batch.points) for w in self.terms if self._learns(w)}
         values: dict[str, Tensor] = {}
-        for weighted in sorted(self.terms, key=_looks_at_some):
+        for weighted in self.in_order:
             if weighted.name in weights:
                 weight = weights[weighted.name]
                 values[weighted.name] = self.evaluate(weighted, step, feedback.get(weighted.stream), weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from upt_core.batch import Batch
 from upt_core.data.normalize import Normalization
 from upt_core.kinds import Sampler
+from upt_core.memo import Memo
 from upt_core.model import Upt
 from upt_core.points import Points, Queries
 from upt_core.progress import Progress
@@ -19,11 +20,13 @@ from upt_core.seeding import generator
 from upt_core.specs import DataSpec
 
 Observer = Callable[[Points, Queries, Tensor], None]
-Value = TypeVar("Value")
 
 
 class Step:
     """What the loss terms see of one batch. All views of a step share what was computed.
+
+    Sharing never costs a term its gradient: what another computed under ``torch.no_grad`` is computed again for it
+    (see ``upt_core.memo``). Terms must not change shared tensors in place.
 
     Time steps are counted from the input: 0 is the input itself, 1 the first target.
 
@@ -51,7 +54,7 @@ class Step:
         self.progress = progress or Progress()
         self.seed = seed
         self.normalization = normalization
-        self._computed: dict[tuple[Any, ...], Any] = {}
+        self._memo = Memo()
         self._sampler: Sampler | None = None
         self._stream = "all"
         self._observer: Observer | None = None
@@ -74,19 +77,19 @@ class Step:
 
     def queries(self) -> Queries:
         """The query points of this view: the same for all who share its sampler and stream."""
-        return self._once(("queries", self._stream), self._draw)
+        return self._memo.constant(("queries", self._stream), self._draw)
 
     def all_queries(self) -> Queries:
         """All points, without a gather."""
-        return self._once(("queries", "all"), lambda: Queries.all(self.points))
+        return self._memo.constant(("queries", "all"), lambda: Queries.all(self.points))
 
     def latent(self, time: int = 0) -> Tensor:
         """latent_BLD: the encoded input (time 0), or that moved on ``time`` steps by the approximator."""
         if time == 0:
             if self.batch.latent_BTLD is not None:
                 return self.batch.latent_BTLD[:, 0]
-            return self._once(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.points))
-        return self._once(("latent", time), lambda: self.advance(self.latent(time - 1)))
+            return self._memo.tensor(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.points))
+        return self._memo.tensor(("latent", time), lambda: self.advance(self.latent(time - 1)))
 
     def encoded_target(self, time: int = 1, detach: bool = True) -> Tensor:
         """latent_BLD of the true fields at a time step: what a latent prediction is compared with.
@@ -94,15 +97,10 @@ class Step:
         Args:
             detach: as a fixed target, without gradient and without the memory that a gradient needs.
         """
-
         if self.batch.latent_BTLD is not None:
             return self.batch.latent_BTLD[:, time]
-
-        def encode() -> Tensor:
-            with torch.set_grad_enabled(not detach and torch.is_grad_enabled()):
-                return self.encode(self._true_input(time), self.points)
-
-        return self._once(("encoded", time, detach), encode)
+        with torch.set_grad_enabled(not detach and torch.is_grad_enabled()):
+            return self._memo.tensor(("encoded", time), lambda: self.encode(self._true_input(time), self.points))
 
     def decoded(self, time: int = 0, queries: Queries | None = None) -> Tensor:
         """decoded_BQC, float32, all channels: the latent at a time step, decoded at queries (None: this view's).
@@ -114,11 +112,10 @@ class Step:
         everywhere = ("decoded", time, self.all_queries())
 
         def decode() -> Tensor:
-            if everywhere in self._computed:
-                return queries.take(self._computed[everywhere])
-            return self.decode(self.latent(time), queries)
+            decoded_BNC = self._memo.found(everywhere)
+            return self.decode(self.latent(time), queries) if decoded_BNC is None else queries.take(decoded_BNC)
 
-        return self._once(("decoded", time, queries), decode)
+        return self._memo.tensor(("decoded", time, queries), decode)
 
     def predicted(self, time: int = 1, queries: Queries | None = None) -> Tensor:
         """The target channels of ``decoded``: the prediction (B, Q, C) at a time step."""
@@ -165,7 +162,7 @@ class Step:
 
     def decode(self, latent_BLD: Tensor, queries: Queries) -> Tensor:
         """One call of the decoder, in float32: decoded_BQC at query points."""
-        coords_BQX = self._once(("coords", queries), lambda: queries.take(self.points.coords_BNX))
+        coords_BQX = self._taken(("coords",), self.points.coords_BNX, queries)
         decoded: Tensor = self.model.decoder(latent_BLD, coords_BQX)
         return decoded.float() if decoded.dtype in (torch.float16, torch.bfloat16) else decoded
 
@@ -181,10 +178,4 @@ class Step:
 
     def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
         queries = self.queries() if queries is None else queries
-        return self._once((*key, queries), lambda: queries.take(value_BNC))
-
-    def _once(self, key: tuple[Any, ...], compute: Callable[[], Value]) -> Value:
-        if key not in self._computed:
-            self._computed[key] = compute()
-        value: Value = self._computed[key]
-        return value
+        return self._memo.tensor((*key, queries), lambda: queries.take(value_BNC))

@@ -53,7 +53,7 @@ def test_one_weighted_sum_a_step_equals_that_of_the_probe(learning: tuple[LossBu
     [told_BN] = sampler.told
     assert told_BN.shape == (4, 32)
     torch.testing.assert_close(told_BN.mean(), losses.total.detach())
-    probe = TrainingProbe(bundle, "sampler", batches, Progress(), "fp32", CPU)
+    probe = TrainingProbe(bundle, "sampler", batches, Progress(), CPU)
     _, value_BN = next(iter(probe.errors()))
     torch.testing.assert_close(value_BN, told_BN)
 
@@ -73,7 +73,7 @@ def test_gradient_sizes_are_those_of_automatic_differentiation(tiny: Tiny) -> No
     """
     built = tiny(losses={"inv_enc": ..., "inv_dec": ...}).build()
     bundle, batches = built.bundle, Batches(built.train.windows, built.train.normalization, 1)
-    probe = TrainingProbe(bundle, "sampler", batches, Progress(), "fp32", CPU)
+    probe = TrainingProbe(bundle, "sampler", batches, Progress(), CPU)
     _, estimate_BN = next(iter(probe.loss_gradients(400)))
     parameters = list(bundle.model.parameters())
     step = bundle.step(batches[0], Progress()).using(None, "all")
@@ -85,3 +85,39 @@ def test_gradient_sizes_are_those_of_automatic_differentiation(tiny: Tiny) -> No
     relative = estimate_BN[0] / torch.tensor(exact) - 1
     assert relative.abs().max() < 5 * (2 / 400) ** 0.5 + 0.02, "2 % for the finite difference"
     assert len(list(probe.targets())) == batches.per_epoch
+
+
+def test_the_probe_measures_in_float32_also_within_autocast(learning: tuple[LossBundle, Learning, Batches]) -> None:
+    """In bfloat16 the difference of two nearby losses is rounding: scores were 3.5 times too large."""
+    bundle, _, batches = learning
+    probe = TrainingProbe(bundle, "sampler", batches, Progress(), CPU)
+    expected = [value_BN for _, value_BN in probe.loss_gradients(2)]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = [value_BN for _, value_BN in probe.loss_gradients(2)]
+    assert all(map(torch.equal, expected, found))
+
+
+def test_the_probe_leaves_weights_bit_by_bit_as_they_were(learning: tuple[LossBundle, Learning, Batches]) -> None:
+    bundle, _, batches = learning
+    before = {name: value.clone() for name, value in bundle.state_dict().items()}
+    probe = TrainingProbe(bundle, "sampler", batches, Progress(), CPU)
+    list(probe.loss_gradients(5))
+    assert all(torch.equal(value, before[name]) for name, value in bundle.state_dict().items())
+
+
+def test_a_probe_that_fails_leaves_weights_as_they_were(learning: tuple[LossBundle, Learning, Batches]) -> None:
+    bundle, _, batches = learning
+    before = {name: value.clone() for name, value in bundle.state_dict().items()}
+    calls = 0
+
+    def fail_at_the_third(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise MemoryError("no more")
+
+    bundle.model.decoder.register_forward_pre_hook(fail_at_the_third)
+    probe = TrainingProbe(bundle, "sampler", batches, Progress(), CPU)
+    with pytest.raises(MemoryError, match="no more"):
+        list(probe.loss_gradients(5))
+    assert all(torch.equal(value, before[name]) for name, value in bundle.state_dict().items())

@@ -67,7 +67,7 @@ def test_the_sampled_loss_estimates_the_dense_loss(tiny: Tiny, sampler: str, poi
     assert term.sampler is not None
     if term.sampler.adaptive:
         in_order = Batches(built.train.windows, built.train.normalization, 4)
-        probe = TrainingProbe(bundle, term.stream, in_order, Progress(epoch=1), "fp32", torch.device("cpu"))
+        probe = TrainingProbe(bundle, term.stream, in_order, Progress(epoch=1), torch.device("cpu"))
         term.sampler.refresh(probe, Progress(epoch=1, num_epochs=4))
     step = bundle.step(batch, Progress())
     dense = term.term(step.using(None, "all")).double()
@@ -75,7 +75,7 @@ def test_the_sampled_loss_estimates_the_dense_loss(tiny: Tiny, sampler: str, poi
     estimates = []
     for number in range(NUM_DRAWS):
         drawn = bundle.step(batch, Progress(epoch=1, num_epochs=4, step=number))
-        drawn._computed[("latent", 1)] = latent
+        drawn._memo.tensor(("latent", 1), lambda: latent)
         estimates.append(term.term(drawn.using(term.sampler, term.stream)).double())
     values = torch.stack(estimates)
     assert values.std() > 0, "the sampler must not look at all points here"

@@ -54,7 +54,7 @@ def _task(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
 
 def _stage(settings: ExperimentSettings, built: Built, steps_per_epoch: int) -> dict[str, Any]:
     points = built.train[0].points.num_points
-    reached = check_reach(built.bundle, built.train[0].to(built.device))
+    reached = check_reach(built.bundle, built.train[0].to(built.device), settings.trainer.precision)
     return {
         "losses": [_loss(settings, name, built, points, reached) for name in settings.losses],
         "training": {

@@ -90,7 +90,8 @@ class Runner:
             built = self.experiment.of_stage(stage).build_all(prepared, model)
             built.bundle.model.freeze(stage.freeze)
             for task, part in built.parts.items():
-                check_reach(built.bundle, replace(part.train[0], task=task).to(built.device))
+                batch = replace(part.train[0], task=task).to(built.device)
+                check_reach(built.bundle, batch, stage.settings.trainer.precision)
             found.append((stage, built))
         return found
 

@@ -7,23 +7,28 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.errors import UserError
-from upt_core.loss_bundle import LossBundle, WeightedTerm
+from upt_core.loss_bundle import LossBundle
+from upt_core.precision import Precision, autocast
 from upt_core.progress import Progress
 from upt_core.task_bundle import TaskBundle, in_task
 
 
 def gradient_norms(bundle: LossBundle | TaskBundle, batch: Batch, progress: Progress) -> dict[str, dict[str, float]]:
-    """term → part → norm of the unweighted term's gradient; parts that a term does not reach are left out."""
+    """term → part → norm of the unweighted term's gradient; parts that a term does not reach are left out.
+
+    All terms are evaluated on one step, in the order of training: whatever one does to the step, the others meet.
+    """
     own = bundle.parts[batch.task]
-    return {in_task(batch.task, term.name): _norms(own, term, batch, progress) for term in own.terms}
+    step = own.step(batch, progress)
+    values = {term.name: own.evaluate(term, step) for term in own.in_order}
+    return {in_task(batch.task, term.name): _norms(own, values[term.name]) for term in own.terms}
 
 
-def _norms(bundle: LossBundle, weighted: WeightedTerm, batch: Batch, progress: Progress) -> dict[str, float]:
-    value = bundle.evaluate(weighted, bundle.step(batch, progress))
+def _norms(bundle: LossBundle, value: Tensor) -> dict[str, float]:
     named = [(name, p) for name, p in bundle.model.named_parameters() if p.requires_grad]
     if not value.requires_grad or not named:
         return {}
-    gradients = torch.autograd.grad(value, [p for _, p in named], allow_unused=True)
+    gradients = torch.autograd.grad(value, [p for _, p in named], allow_unused=True, retain_graph=True)
     squares: dict[str, Tensor] = {}
     for (name, _), gradient in zip(named, gradients, strict=True):
         if gradient is not None:
@@ -32,16 +37,21 @@ def _norms(bundle: LossBundle, weighted: WeightedTerm, batch: Batch, progress: P
     return {part: float(square.sqrt()) for part, square in squares.items()}
 
 
-def check_reach(bundle: LossBundle | TaskBundle, batch: Batch) -> dict[str, dict[str, float]]:
-    """The gradient norms before training.
+def check_reach(
+    bundle: LossBundle | TaskBundle, batch: Batch, precision: Precision = "fp32"
+) -> dict[str, dict[str, float]]:
+    """The gradient norms before training, in the precision of training.
 
     Raises:
         UserError: a term reaches no trainable parameter, so it would cost time and change nothing.
     """
     was_training = bundle.training
     bundle.eval()  # adaptive samplers learn nothing from the check
-    norms = gradient_norms(bundle, batch, Progress())
-    bundle.train(was_training)
+    try:
+        with autocast(batch.input_BNC.device, precision):
+            norms = gradient_norms(bundle, batch, Progress())
+    finally:
+        bundle.train(was_training)
     for name, reached in norms.items():
         if not reached:
             raise UserError(

@@ -45,7 +45,7 @@ def refresh_samplers(setting: Setting, progress: Progress) -> None:
             if sampler.refresh_due(progress):
                 bundle.eval()
                 in_order = batches.in_order()
-                probe = TrainingProbe(bundle, stream, in_order, progress, setting.precision, setting.device)
+                probe = TrainingProbe(bundle, stream, in_order, progress, setting.device)
                 sampler.refresh(probe, progress)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -13,7 +14,6 @@ from upt_core.data.loader import Batches
 from upt_core.feedback import Feedback
 from upt_core.loss_bundle import LossBundle
 from upt_core.points import Points
-from upt_core.precision import Precision, autocast
 from upt_core.progress import Progress
 from upt_core.seeding import generator
 
@@ -24,12 +24,15 @@ RELATIVE_STEP = 1e-3
 class TrainingProbe:
     """Dense pointwise losses and gradients of the terms that use one sampler; one pass over the data a method.
 
+    Everything is computed in float32 whatever the precision of training: a difference of two losses that are close
+    to each other would show bfloat16's rounding, not the gradient.
+
     Args:
         bundle: the terms; the model is used as it is now, in evaluation mode.
         stream: the sampler's stream; terms of this stream are summed with their weights.
         batches: the training split.
         progress: weights are those of now; a term of weight 0 counts with 1 if no term has a weight.
-        precision: as in training.
+        device: of the bundle.
     """
 
     def __init__(
@@ -38,13 +41,11 @@ class TrainingProbe:
         stream: str,
         batches: Batches,
         progress: Progress,
-        precision: Precision,
         device: torch.device,
     ) -> None:
         self.bundle = bundle
         self.batches = batches
         self.progress = progress
-        self.precision = precision
         self.device = device
         self.num_samples = len(batches.windows)
         terms = [weighted for weighted in bundle.terms if weighted.stream == stream]
@@ -85,19 +86,24 @@ class TrainingProbe:
         for batch in self.batches.iterate(0, self.batches.per_epoch):
             yield batch.to(self.device)
 
-    @torch.no_grad()
     def _slope(self, batch: Batch, parameters: list[Tensor], directions: list[Tensor], step: float) -> Tensor:
-        torch._foreach_add_(parameters, directions, alpha=step)
-        ahead = self._pointwise(batch)
-        torch._foreach_add_(parameters, directions, alpha=-2 * step)
-        behind = self._pointwise(batch)
-        torch._foreach_add_(parameters, directions, alpha=step)
+        with _restored(parameters) as own:
+            ahead = self._moved(batch, parameters, own, directions, step)
+            behind = self._moved(batch, parameters, own, directions, -step)
         return (ahead - behind) / (2 * step)
+
+    def _moved(
+        self, batch: Batch, parameters: list[Tensor], own: list[Tensor], directions: list[Tensor], step: float
+    ) -> Tensor:
+        """The pointwise loss a step away from the parameters."""
+        with torch.no_grad():
+            torch._foreach_copy_(parameters, torch._foreach_add(own, directions, alpha=step))
+        return self._pointwise(batch)
 
     @torch.no_grad()
     def _pointwise(self, batch: Batch) -> Tensor:
         step, feedback = self.bundle.step(batch, self.progress), Feedback(batch.points)
-        with autocast(self.device, self.precision):
+        with torch.autocast(self.device.type, enabled=False):
             for weighted, weight in self._terms:
                 self.bundle.evaluate(replace(weighted, sampler=None, stream="all"), step, feedback, weight)
         total_BN = torch.zeros(batch.points.batch_size, batch.points.num_points, device=self.device)
@@ -105,3 +111,14 @@ class TrainingProbe:
             if value_BQ.shape == total_BN.shape:  # a term may look at few points of its own, a boundary say
                 total_BN = total_BN + value_BQ
         return total_BN
+
+
+@contextmanager
+def _restored(parameters: list[Tensor]) -> Iterator[list[Tensor]]:
+    """Copies of the parameters, which they are set to again at the end, bit by bit, whatever happens inside."""
+    own = [parameter.detach().clone() for parameter in parameters]
+    try:
+        yield own
+    finally:
+        with torch.no_grad():
+            torch._foreach_copy_(parameters, own)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -120,7 +122,26 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class LatentSpec:
-    """Shape of the latent state: ``tokens`` latent tokens (L) of width ``dim`` (D)."""
+    """Shape of the latent state: ``tokens`` latent tokens (L) of width ``dim`` (D).
+
+    Args:
+        tokens: L.
+        dim: D.
+        lattice: tokens along each axis, where tokens keep their place: L is their product, tokens are row-major, and
+            token j of n along an axis stands at (j + 1/2) / n of the unit box. None: tokens have no place.
+    """
 
     tokens: int
     dim: int
+    lattice: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.lattice is not None and math.prod(self.lattice) != self.tokens:
+            raise ValueError(
+                f"a lattice of {list(self.lattice)} has {math.prod(self.lattice)} tokens, not {self.tokens}"
+            )
+
+    @classmethod
+    def on_lattice(cls, lattice: Sequence[int], dim: int) -> LatentSpec:
+        """Tokens that keep their place, so many along each axis."""
+        return cls(math.prod(lattice), dim, tuple(lattice))

@@ -8,7 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, Encoder, LossTerm, Sampler, Step
-from upt_losses.distance import Norm, check_norm, distance
+from upt_losses.distance import NormOrRelative, check_norm_or_relative, distance
+from upt_losses.relative import relative_error, relative_latent_error
 from upt_losses.targets import check_encodable
 
 
@@ -25,7 +26,9 @@ class Forward(LossTerm):
 
     Args:
         space: "physical" compares fields at query points; "latent" compares latents.
-        norm: "mse" (usual), "l1", or "huber" for data with rare large errors.
+        norm: "mse" (usual), "l1", "huber" for data with rare large errors, or "relative": the mean over samples of
+            ‖prediction − truth‖ / ‖truth‖, so that each sample counts alike. Of a sampled estimate the bias falls as
+            1/Q. Good with latents that are not normalised.
         delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
         detach: in latent space, hold the encoded next state fixed. Keep it true unless other terms prevent collapse.
 
@@ -35,15 +38,15 @@ class Forward(LossTerm):
     def __init__(
         self,
         space: Literal["physical", "latent"] = "physical",
-        norm: Norm = "mse",
+        norm: NormOrRelative = "mse",
         delta: Annotated[float, Field(gt=0)] = 1.0,
         detach: bool = True,
     ) -> None:
         if space not in ("physical", "latent"):
             raise ValueError(f"space is {space!r}; expected physical or latent")
-        check_norm(norm, delta)
+        check_norm_or_relative(norm, delta)
         self.space = space
-        self.norm: Norm = norm
+        self.norm: NormOrRelative = norm
         self.delta = delta
         self.detach = detach
 
@@ -62,7 +65,14 @@ class Forward(LossTerm):
 
     def __call__(self, step: Step) -> Tensor:
         """The mean distance."""
+        if self.norm == "relative":
+            return self._relative(step)
         if self.space == "physical":
             value_BQC = distance(step.predicted(1), step.target(1), self.norm, self.delta)
             return step.mean(value_BQC.mean(dim=-1))
         return distance(step.latent(1), step.encoded_target(1, self.detach), self.norm, self.delta).mean()
+
+    def _relative(self, step: Step) -> Tensor:
+        if self.space == "physical":
+            return relative_error(step, step.predicted(1), step.target(1))
+        return relative_latent_error(step.latent(1), step.encoded_target(1, self.detach))

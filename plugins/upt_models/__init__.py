@@ -13,6 +13,7 @@ Register = Callable[[str, str], None]
 def register_encoders(register: Register) -> None:
     """Encoders: fields at points → latent tokens."""
     register("grid", "upt_models.grid_encoder:GridEncoder")
+    register("patches", "upt_models.patches_encoder:PatchesEncoder")
     register("supernode", "upt_models.supernode_encoder:SupernodeEncoder")
 
 
@@ -20,9 +21,12 @@ def register_encoders(register: Register) -> None:
 def register_approximators(register: Register) -> None:
     """Approximators: latent tokens → latent tokens one time step later."""
     register("transformer", "upt_models.transformer:Transformer")
+    register("spectral", "upt_models.spectral:Spectral")
+    register("convolution", "upt_models.convolution:Convolution")
 
 
 @hookimpl
 def register_decoders(register: Register) -> None:
     """Decoders: latent tokens and query points → fields."""
     register("perceiver", "upt_models.perceiver_decoder:PerceiverDecoder")
+    register("basis", "upt_models.basis_decoder:BasisDecoder")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 
 def check_positive(**values: float) -> None:
     """Refuses numbers that are not above zero, by their parameter's name.
@@ -69,3 +71,18 @@ def check_channels(what: str, expected: int, found: int) -> None:
     """
     if expected != found:
         raise ValueError(f"the {what} was built for {expected} input channels, but was given {found}")
+
+
+def check_condition(what: str, names: Sequence[str], condition_BP: Tensor | None) -> Tensor:
+    """The conditioning values, which must be those that the part was built for.
+
+    Raises:
+        ValueError: there are none, or more or fewer.
+    """
+    found = 0 if condition_BP is None else condition_BP.shape[-1]
+    if condition_BP is None or found != len(names):
+        raise ValueError(
+            f"the {what} was built for the conditioning values {', '.join(names)}, but was given {found}; give all, or "
+            f"build it with condition=False"
+        )
+    return condition_BP

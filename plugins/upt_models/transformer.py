@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from upt_core import Approximator, DataSpec, LatentSpec
 from upt_models.blocks import SelfBlock
-from upt_models.checks import check_positive
+from upt_models.checks import check_condition, check_positive
 from upt_models.initialise import initialise, scale_
 from upt_models.modulation import ConditionEmbedding
 
+WHAT = "approximator 'transformer'"
 NEAR_IDENTITY = 0.1
 """Size of the first step of a residual approximator, relative to Xavier's; not 0, so that gradients flow at once."""
 
@@ -78,11 +79,5 @@ class Transformer(Approximator):
     def _embedded(self, condition_BP: Tensor | None) -> Tensor | None:
         if self.embed_condition is None:
             return None
-        found = 0 if condition_BP is None else condition_BP.shape[-1]
-        if condition_BP is None or found != len(self.names):
-            raise ValueError(
-                f"the approximator 'transformer' was built for the conditioning values {', '.join(self.names)}, but "
-                f"was given {found}; give all, or build it with condition=False"
-            )
-        embedded_BD: Tensor = self.embed_condition(condition_BP)
+        embedded_BD: Tensor = self.embed_condition(check_condition(WHAT, self.names, condition_BP))
         return embedded_BD

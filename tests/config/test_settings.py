@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from upt_core import ConfigError, Progress, Schedule
+from upt_core import ConfigError, LatentSpec, Progress, Schedule
 from upt_core.config.document import parse, read
 from upt_core.config.schema import plugin_model
 from upt_core.config.settings import as_plain, plugins_of, validate
@@ -18,6 +18,16 @@ from upt_core.registry import Registry
 
 Check = Callable[..., Any]
 Change = tuple[str, str]
+
+
+def test_tokens_are_a_number_or_a_lattice(check: Check) -> None:
+    assert check().model.latent.spec() == LatentSpec(4, 16)
+    lattice = check(("tokens: 4, dim", "tokens: [4, 2], dim")).model.latent.spec()
+    assert lattice == LatentSpec(8, 16, (4, 2))
+    with pytest.raises(ConfigError, match=r"model.latent.tokens"):
+        check(("tokens: 4, dim", "tokens: [4, 0], dim"))
+    with pytest.raises(ConfigError, match=r"model.latent.tokens"):
+        check(("tokens: 4, dim", "tokens: [], dim"))
 
 
 def test_all_problems_come_at_once_with_place_and_cure(check: Check, registry: Registry) -> None:

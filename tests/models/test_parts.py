@@ -108,8 +108,12 @@ def test_every_part_is_registered() -> None:
         hook(found.__setitem__)
     assert found == {
         "grid": "upt_models.grid_encoder:GridEncoder",
+        "patches": "upt_models.patches_encoder:PatchesEncoder",
         "supernode": "upt_models.supernode_encoder:SupernodeEncoder",
         "transformer": "upt_models.transformer:Transformer",
+        "spectral": "upt_models.spectral:Spectral",
+        "convolution": "upt_models.convolution:Convolution",
+        "basis": "upt_models.basis_decoder:BasisDecoder",
         "perceiver": "upt_models.perceiver_decoder:PerceiverDecoder",
     }
     assert issubclass(PerceiverDecoder, Decoder)

@@ -72,7 +72,8 @@ def _data(data: dict[str, Any]) -> str:
 
 def _model(model: dict[str, Any]) -> str:
     rows = [[part, values["name"], count(values["parameters"])] for part, values in model["parts"].items()]
-    latent = f"{model['latent']['tokens']} tokens of width {model['latent']['dim']}"
+    tokens = " × ".join(map(str, model["latent"]["lattice"] or [model["latent"]["tokens"]]))
+    latent = f"{tokens} tokens of width {model['latent']['dim']}"
     return table(rows, right=[2]) + f"\nlatent state: {latent}"
 
 

@@ -101,7 +101,8 @@ def _model(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
         part: {"name": getattr(settings.model, part).name, "parameters": _size(getattr(built.bundle.model, part))}
         for part in ("encoder", "approximator", "decoder")
     }
-    latent = {"tokens": settings.model.latent.tokens, "dim": settings.model.latent.dim}
+    spec = settings.model.latent.spec()
+    latent = {"tokens": spec.tokens, "dim": spec.dim, "lattice": None if spec.lattice is None else list(spec.lattice)}
     return {"parameters": _size(built.bundle.model), "parts": parts, "latent": latent}
 
 

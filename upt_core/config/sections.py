@@ -19,12 +19,18 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class LatentSettings(Section):
     """Shape of the latent state."""
 
-    tokens: StrictPositiveInt = Field(64, description="number of latent tokens; 16 to 512")
-    dim: StrictPositiveInt = Field(128, description="width of a latent token; 64 to 512")
+    tokens: StrictPositiveInt | Annotated[list[StrictPositiveInt], Field(min_length=1)] = Field(
+        64,
+        description="number of latent tokens, 16 to 512; or a list, tokens along each axis, for parts whose tokens "
+        "keep their place, for example [64] or [16, 16]",
+    )
+    dim: StrictPositiveInt = Field(128, description="width of a latent token; 64 to 512, on a lattice 4 to 32")
 
     def spec(self) -> LatentSpec:
         """As model parts take it."""
-        return LatentSpec(self.tokens, self.dim)
+        if isinstance(self.tokens, int):
+            return LatentSpec(self.tokens, self.dim)
+        return LatentSpec.on_lattice(self.tokens, self.dim)
 
 
 class ModelSettings(Section):

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from upt_core.parts import Approximator
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.failure import require
-from upt_core.testing.made_up_data import BATCH, CONDITION, grid
+from upt_core.testing.made_up_data import BATCH, CONDITION, grid, latent_spec
 from upt_core.testing.parts import Inputs, Trial, check_part, near
 
 MakeApproximator = Callable[[DataSpec, LatentSpec], Approximator]
-LATENT = LatentSpec(tokens=5, dim=16)
 
 
 def check_approximator(
@@ -23,6 +22,7 @@ def check_approximator(
     axes: Sequence[int] = (1, 2, 3),
     conditions: Sequence[tuple[str, ...]] = ((), CONDITION),
     order_matters: bool = True,
+    on_lattice: bool = False,
 ) -> None:
     """Raises unless an approximator keeps the contract, with and without conditioning values.
 
@@ -36,22 +36,23 @@ def check_approximator(
         axes: the numbers of coordinate axes that it is for.
         conditions: names of the conditioning values of the data it is tried on; () = none, it is then given None.
         order_matters: False declares that latent tokens which change places change places in the answer.
+        on_lattice: True declares that it needs tokens that keep their place, so that ``LatentSpec.lattice`` is given.
 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
     for num_axes in axes:
         for condition in conditions:
-            trial = _trial(make, num_axes, condition)
+            trial = _trial(make, num_axes, condition, latent_spec(num_axes, on_lattice))
             check_part(trial)
             if not order_matters:
                 _check_order(trial)
 
 
-def _trial(make: MakeApproximator, num_axes: int, condition: tuple[str, ...]) -> Trial:
+def _trial(make: MakeApproximator, num_axes: int, condition: tuple[str, ...], latent: LatentSpec) -> Trial:
     data = grid(num_axes, condition).data
     rng = torch.Generator().manual_seed(1)
-    latent_BLD = torch.randn(BATCH, LATENT.tokens, LATENT.dim, generator=rng)
+    latent_BLD = torch.randn(BATCH, latent.tokens, latent.dim, generator=rng)
     values = (torch.rand(BATCH, len(condition), generator=rng),) if condition else ()
 
     def call(part: nn.Module, inputs: Inputs) -> Tensor:
@@ -59,12 +60,12 @@ def _trial(make: MakeApproximator, num_axes: int, condition: tuple[str, ...]) ->
         return result
 
     what = f"latents of data with {num_axes} axes, conditions: {', '.join(condition) or 'none'}"
-    return Trial(what, lambda: make(data, LATENT), call, (latent_BLD, *values), tuple(latent_BLD.shape))
+    return Trial(what, lambda: make(data, latent), call, (latent_BLD, *values), tuple(latent_BLD.shape))
 
 
 def _check_order(trial: Trial) -> None:
     part = trial.part().eval()
-    order = torch.randperm(LATENT.tokens, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(trial.inputs[0].shape[1], generator=torch.Generator().manual_seed(0))
     moved = (trial.inputs[0][:, order], *trial.inputs[1:])
     first, second = trial.answer(part)[:, order], trial.answer(part, moved)
     require(

@@ -10,15 +10,14 @@ from torch import Tensor, nn
 from upt_core.parts import Decoder
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.failure import require
-from upt_core.testing.made_up_data import BATCH, Case, grid, scattered
+from upt_core.testing.made_up_data import BATCH, Case, grid, latent_spec, scattered
 from upt_core.testing.parts import Inputs, Trial, check_part, near
 
 MakeDecoder = Callable[[DataSpec, LatentSpec], Decoder]
-LATENT = LatentSpec(tokens=5, dim=16)
 _QUERIES = 12
 
 
-def check_decoder(make: MakeDecoder, *, axes: Sequence[int] = (1, 2, 3)) -> None:
+def check_decoder(make: MakeDecoder, *, axes: Sequence[int] = (1, 2, 3), on_lattice: bool = False) -> None:
     """Raises unless a decoder keeps the contract, with 1 to 3 coordinate axes.
 
     Checked are: (B, Q, C) with all channels of ``DataSpec.fields``, for any Q from 1 on, float32 and finite; a
@@ -28,21 +27,22 @@ def check_decoder(make: MakeDecoder, *, axes: Sequence[int] = (1, 2, 3)) -> None
     Args:
         make: makes the decoder of a DataSpec and a LatentSpec: the class itself, or a function that adds parameters.
         axes: the numbers of coordinate axes that it is for.
+        on_lattice: True declares that it needs tokens that keep their place, so that ``LatentSpec.lattice`` is given.
 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
     for num_axes in axes:
         for case in (grid(num_axes), scattered(num_axes)):
-            trial = _trial(make, case)
+            trial = _trial(make, case, latent_spec(num_axes, on_lattice))
             check_part(trial)
             _check_points(trial)
             _check_coordinates(trial)
 
 
-def _trial(make: MakeDecoder, case: Case) -> Trial:
+def _trial(make: MakeDecoder, case: Case, latent: LatentSpec) -> Trial:
     rng = torch.Generator().manual_seed(1)
-    latent_BLD = torch.randn(BATCH, LATENT.tokens, LATENT.dim, generator=rng)
+    latent_BLD = torch.randn(BATCH, latent.tokens, latent.dim, generator=rng)
     coords_BQX = torch.rand(BATCH, _QUERIES, case.data.num_axes, generator=rng)
 
     def call(part: nn.Module, inputs: Inputs) -> Tensor:
@@ -51,7 +51,7 @@ def _trial(make: MakeDecoder, case: Case) -> Trial:
 
     what = f"{_QUERIES} query points, data: {case}"
     return Trial(
-        what, lambda: make(case.data, LATENT), call, (latent_BLD, coords_BQX), (BATCH, _QUERIES, case.data.channels)
+        what, lambda: make(case.data, latent), call, (latent_BLD, coords_BQX), (BATCH, _QUERIES, case.data.channels)
     )
 
 

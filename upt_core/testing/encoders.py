@@ -12,11 +12,10 @@ from upt_core.parts import Encoder
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.declared import Kind
 from upt_core.testing.failure import require
-from upt_core.testing.made_up_data import Case, grid, scattered
+from upt_core.testing.made_up_data import Case, grid, latent_spec, scattered
 from upt_core.testing.parts import Inputs, Trial, check_part, near
 
 MakeEncoder = Callable[[DataSpec, LatentSpec], Encoder]
-LATENT = LatentSpec(tokens=5, dim=16)
 
 
 def check_encoder(
@@ -25,24 +24,26 @@ def check_encoder(
     axes: Sequence[int] = (1, 2, 3),
     takes: Sequence[Kind] = ("grid", "scattered", "padded"),
     order_matters: bool = True,
+    on_lattice: bool = False,
 ) -> None:
     """Raises unless an encoder keeps the contract, on grids of 1 to 3 axes, scattered points and padded rows.
 
-    Checked are: (B, L, D) as the LatentSpec says (5 tokens of width 16), float32 and finite; a gradient for every
-    parameter; that rows of a batch do not influence each other; that an answer repeats in evaluation mode, survives
-    ``state_dict`` and stands bfloat16 autocast; that padding changes nothing; that ``needs_grid`` is true.
+    Checked are: (B, L, D) as the LatentSpec says (5 tokens of width 16, or a lattice), float32 and finite; a gradient
+    for every parameter; that rows of a batch do not influence each other; that an answer repeats in evaluation mode,
+    survives ``state_dict`` and stands bfloat16 autocast; that padding changes nothing; that ``needs_grid`` is true.
 
     Args:
         make: makes the encoder of a DataSpec and a LatentSpec: the class itself, or a function that adds parameters.
         axes: the numbers of coordinate axes that it is for.
         takes: the kinds of points; of an encoder with ``needs_grid`` only "grid" is tried.
         order_matters: False declares that the latent does not depend on the order of scattered points.
+        on_lattice: True declares that its tokens keep their place, so that ``LatentSpec.lattice`` is given.
 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
-    for case in _cases(make, axes, takes):
-        trial = _trial(make, case)
+    for case in _cases(make, axes, takes, on_lattice):
+        trial = _trial(make, case, on_lattice)
         check_part(trial)
         if case.lengths is not None:
             _check_padding(trial, case)
@@ -50,11 +51,11 @@ def check_encoder(
             _check_order(trial)
 
 
-def _cases(make: MakeEncoder, axes: Sequence[int], takes: Sequence[Kind]) -> list[Case]:
+def _cases(make: MakeEncoder, axes: Sequence[int], takes: Sequence[Kind], on_lattice: bool) -> list[Case]:
     cases = []
     for num_axes in axes:
-        grids = grid(num_axes)
-        encoder = make(grids.data, LATENT) if "grid" in takes else make(scattered(num_axes).data, LATENT)
+        grids, latent = grid(num_axes), latent_spec(num_axes, on_lattice)
+        encoder = make(grids.data, latent) if "grid" in takes else make(scattered(num_axes).data, latent)
         if "grid" in takes:
             cases.append(grids)
         if not encoder.needs_grid:
@@ -70,8 +71,8 @@ def _cases(make: MakeEncoder, axes: Sequence[int], takes: Sequence[Kind]) -> lis
     return cases
 
 
-def _trial(make: MakeEncoder, case: Case) -> Trial:
-    batch = case.batch()
+def _trial(make: MakeEncoder, case: Case, on_lattice: bool) -> Trial:
+    batch, latent_shape = case.batch(), latent_spec(case.data.num_axes, on_lattice)
     points = batch.points
 
     def call(part: nn.Module, inputs: Inputs) -> Tensor:
@@ -80,8 +81,8 @@ def _trial(make: MakeEncoder, case: Case) -> Trial:
         return latent
 
     inputs = (batch.input_BNC,) if case.data.grid_shape else (batch.input_BNC, points.coords_BNX.contiguous())
-    shape = (len(batch.input_BNC), LATENT.tokens, LATENT.dim)
-    return Trial(str(case), lambda: make(case.data, LATENT), call, inputs, shape)
+    shape = (len(batch.input_BNC), latent_shape.tokens, latent_shape.dim)
+    return Trial(str(case), lambda: make(case.data, latent_shape), call, inputs, shape)
 
 
 def _check_padding(trial: Trial, case: Case) -> None:

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.points import Points
-from upt_core.specs import DataSpec, FieldSpec
+from upt_core.specs import DataSpec, FieldSpec, LatentSpec
 
 BATCH = 3
 GRIDS: dict[int, tuple[int, ...]] = {1: (16,), 2: (8, 8), 3: (4, 4, 4)}
+LATTICES: dict[int, tuple[int, ...]] = {1: (8,), 2: (4, 2), 3: (2, 2, 4)}
+"""Latent tokens along each axis, for parts whose tokens keep their place; patches of 1 to 4 points of ``GRIDS``."""
 CONDITION = ("time_step", "viscosity")
 
 
@@ -87,6 +89,11 @@ class Case:
         return torch.stack(
             [torch.cat([row[:n].roll(1, dims=0), row[n:]]) for row, n in zip(value, lengths, strict=True)]
         )
+
+
+def latent_spec(num_axes: int, on_lattice: bool) -> LatentSpec:
+    """The latent state that model parts are tried with: width 16, and 5 tokens or a lattice."""
+    return LatentSpec.on_lattice(LATTICES[num_axes], 16) if on_lattice else LatentSpec(tokens=5, dim=16)
 
 
 def grid(num_axes: int, condition: tuple[str, ...] = (), steady: bool = False) -> Case:

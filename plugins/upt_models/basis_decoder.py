@@ -1,0 +1,80 @@
+"""Decoder that is linear in the latent: local basis functions around tokens on a lattice, smoothly joined."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from upt_core import DataSpec, Decoder, LatentSpec
+from upt_models.checks import check_axes
+from upt_models.initialise import initialise, scale_
+from upt_models.lattice import lattice_of
+from upt_models.lattice_approximator import per_axis
+from upt_models.near_tokens import near_tokens, take_tokens
+
+WHAT = "decoder 'basis'"
+
+
+class BasisDecoder(Decoder):
+    """Each token spans a few smooth functions around its place: (B, L, D) and (B, Q, X) → (B, Q, C).
+
+    Token j has coefficients c_j = W z_j + b. With s_j, a point's distance from the token in token spacings along an
+    axis, the answer is
+
+        Σ_j g(s_j) Σ_k c_jk φ_k(s_j),    g(s) = (1 + cos πs) / 2,    φ = 1, sin πs/2, cos πs/2, sin πs, cos πs, …
+
+    over the two nearest tokens along each axis, with products over axes. The weights g of the two add up to 1, also at
+    open ends, where the outermost token alone remains: a smooth partition of unity. So the answer and its first
+    derivative are continuous, periodic where an axis is, and linear in the latent, which makes reconstruction easy to
+    learn and leaves all that is not linear to the approximator. A query costs one dot product for each near token,
+    whatever the number of tokens.
+
+    Trap: trained at grid points alone, it is wrong between them; the sampler ``jittered`` moves points off the grid.
+    Needs ``latent.tokens`` as a list.
+
+    Args:
+        functions: basis functions of a token along each axis, one number for all axes or one for each. Good: one more
+            than a patch has points, 5 for 4 points; more leave more freedom between the points of the data.
+    """
+
+    def __init__(self, data: DataSpec, latent: LatentSpec, *, functions: PositiveInt | list[PositiveInt] = 5) -> None:
+        super().__init__()
+        self.lattice, self.periodic, self.channels = lattice_of(WHAT, data, latent), data.periodic, data.channels
+        self.functions = per_axis("functions", functions, data.num_axes)
+        self.coefficients = nn.Linear(latent.dim, data.channels * math.prod(self.functions))
+        initialise(self)
+        scale_([self.coefficients], math.prod(self.functions) ** -0.5)
+
+    def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
+        """decoded_BQC, all channels of ``DataSpec.fields``, normalised.
+
+        Raises:
+            ValueError: the query points have another number of axes than the data set.
+        """
+        check_axes(WHAT, len(self.lattice), coords_BQX.shape[-1])
+        coefficient_BLF = self.coefficients(latent_BLD)
+        near = [near_tokens(coords_BQX[..., axis], n, self.periodic[axis]) for axis, n in enumerate(self.lattice)]
+        parts = []
+        for side in product((0, 1), repeat=len(near)):
+            index_BQ = torch.zeros_like(near[0].index_BQS[..., 0])
+            basis_BQF = torch.ones_like(coords_BQX[..., :1])
+            for tokens, at, axis_near, functions in zip(self.lattice, side, near, self.functions, strict=True):
+                index_BQ = index_BQ * tokens + axis_near.index_BQS[..., at]
+                own_BQK = basis(axis_near.offset_BQS[..., at], functions) * axis_near.weight_BQS[..., at, None]
+                basis_BQF = (basis_BQF.unsqueeze(-1) * own_BQK.unsqueeze(-2)).flatten(-2)
+            taken_BQCF = take_tokens(coefficient_BLF, index_BQ).view(*basis_BQF.shape[:-1], self.channels, -1)
+            parts.append((taken_BQCF @ basis_BQF.to(taken_BQCF.dtype).unsqueeze(-1)).squeeze(-1))
+        return torch.stack(parts).sum(dim=0)
+
+
+def basis(offset_BQ: Tensor, functions: int) -> Tensor:
+    """1, sin πs/2, cos πs/2, sin πs, cos πs, … of offsets s: (B, Q, K)."""
+    values = [torch.ones_like(offset_BQ)]
+    for number in range(1, functions):
+        angle_BQ = offset_BQ * (math.pi / 2 * ((number + 1) // 2))
+        values.append(angle_BQ.sin() if number % 2 else angle_BQ.cos())
+    return torch.stack(values, dim=-1)

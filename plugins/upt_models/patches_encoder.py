@@ -1,0 +1,117 @@
+"""Encoder for regular grids whose tokens keep their place: a linear map of overlapping patches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d, conv2d, conv3d
+
+from upt_core import DataSpec, Encoder, LatentSpec, Points
+from upt_models.checks import check_channels
+from upt_models.lattice import lattice_of, padded
+from upt_models.resample import axis_coords, resampled, same_margins
+
+WHAT = "encoder 'patches'"
+CONVOLVE = {1: conv1d, 2: conv2d, 3: conv3d}
+
+
+class PatchesEncoder(Encoder):
+    """Each token of the lattice is a linear map of its patch and the patches around it: (B, N, C) → (B, L, D).
+
+    A patch has as many points along an axis as the grid has points for a token; a token sees three patches along each
+    axis, so neighbours overlap by two thirds. Periodic axes wrap around; on open axes the last value is continued.
+    There are no blocks and no norm: tokens hold amplitudes, and all that is not linear is left to the approximator. On
+    an open axis, whose points need not lie alike around all tokens (points from end to end), the map also depends,
+    quadratically, on how far the patch's centre is from the token's place.
+
+    A grid of another resolution than in training is first brought to the training grid: exactly where the grids share
+    their points, else by cubic interpolation. So a trained operator can be evaluated at other resolutions. Structures
+    finer than the training grid are lost.
+
+    Good with a linear decoder (``basis``), for 2 to 8 points of a patch along each axis. Needs ``latent.tokens`` as a
+    list, whose numbers divide the grid's.
+    """
+
+    needs_grid: ClassVar[bool] = True
+
+    def __init__(self, data: DataSpec, latent: LatentSpec) -> None:
+        super().__init__()
+        self.lattice = lattice_of(WHAT, data, latent)
+        if data.grid_shape is None:
+            raise ValueError(
+                f"the {WHAT} needs fields on a regular grid, but this data set has scattered points; use the encoder "
+                f"'lattice'"
+            )
+        self.grid_shape, self.periodic, self.input_channels = data.grid_shape, data.periodic, data.input_channels
+        self.patch = _patch(data.grid_shape, self.lattice)
+        self.powers = 1 + 2 * sum(not wraps for wraps in data.periodic)
+        seen = data.input_channels * math.prod(3 * size for size in self.patch)
+        self.weight = nn.Parameter(torch.zeros(self.powers * latent.dim, seen))
+        self.bias = nn.Parameter(torch.zeros(latent.dim))
+        nn.init.uniform_(self.weight[: latent.dim], -(seen**-0.5), seen**-0.5)
+
+    def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
+        """latent_BLD of the input fields.
+
+        Raises:
+            ValueError: the points are no grid, or have another number of axes, or the channels are others.
+        """
+        if points.grid_shape is None:
+            raise ValueError(
+                f"the {WHAT} was given scattered points; it needs the whole grid, so do not sample its input"
+            )
+        check_channels(WHAT, self.input_channels, input_BNC.shape[-1])
+        coords = axis_coords(points)
+        field_BVC = input_BNC.reshape(len(input_BNC), *points.grid_shape, -1)
+        if points.grid_shape != self.grid_shape:
+            coords, found = same_margins(coords, self.grid_shape), coords
+            field_BVC = resampled(field_BVC, found, coords, self.periodic)
+        parts_BVD = self._convolved(field_BVC)
+        parts_BVPD = parts_BVD.reshape(*parts_BVD.shape[:-1], self.powers, -1)
+        token_BVD = parts_BVPD[..., 0, :] + self.bias
+        offsets = self._offsets(coords)
+        if offsets:
+            power_BVP = torch.stack([power for offset in offsets for power in (offset, offset.square())], dim=-1)
+            token_BVD = token_BVD + (parts_BVPD[..., 1:, :] * power_BVP.unsqueeze(-1)).sum(dim=-2)
+        latent_BLD: Tensor = token_BVD.flatten(1, -2)
+        return latent_BLD
+
+    def _convolved(self, field_BVC: Tensor) -> Tensor:
+        """The map of each token's three patches along every axis, without bias."""
+        for axis, (size, wraps) in enumerate(zip(self.patch, self.periodic, strict=True), start=1):
+            field_BVC = padded(field_BVC, axis, size, wraps)
+        kernel = self.weight.view(len(self.weight), self.input_channels, *(3 * size for size in self.patch))
+        return CONVOLVE[len(self.patch)](field_BVC.movedim(-1, 1), kernel, stride=self.patch).movedim(1, -1)
+
+    def _offsets(self, coords: Sequence[Tensor]) -> list[Tensor]:
+        """For each open axis, how far each token's patch lies off its place, in grid steps: tensors (V…)."""
+        offsets = []
+        for axis, wraps in enumerate(self.periodic):
+            if not wraps:
+                tokens, size = self.lattice[axis], self.patch[axis]
+                place = torch.arange(tokens, device=coords[axis].device) + 0.5
+                offset = (coords[axis].view(tokens, size).mean(dim=1) * tokens - place) * size
+                shape = [1] * len(self.lattice)
+                shape[axis] = tokens
+                offsets.append(offset.view(shape).expand(self.lattice))
+        return offsets
+
+
+def _patch(grid_shape: Sequence[int], lattice: Sequence[int]) -> tuple[int, ...]:
+    """Points of a patch along each axis.
+
+    Raises:
+        ValueError: tokens do not divide the points of an axis.
+    """
+    for axis, (points, tokens) in enumerate(zip(grid_shape, lattice, strict=True)):
+        if points % tokens:
+            choices = ", ".join(str(number) for number in range(1, points + 1) if points % number == 0)
+            raise ValueError(
+                f"the {WHAT} cuts the grid into a patch for each token, but axis {axis} of the grid {list(grid_shape)} "
+                f"has {points} points and the lattice {list(lattice)} has {tokens} tokens there; write one of {choices}"
+            )
+    return tuple(points // tokens for points, tokens in zip(grid_shape, lattice, strict=True))

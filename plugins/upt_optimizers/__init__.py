@@ -11,3 +11,4 @@ def register_optimizers(register: Register) -> None:
     register("adamw", "upt_optimizers.adamw:AdamW")
     register("muon", "upt_optimizers.muon:Muon")
     register("sgd", "upt_optimizers.sgd:Sgd")
+    register("soap", "upt_optimizers.soap:Soap")

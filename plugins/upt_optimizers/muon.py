@@ -9,19 +9,23 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from upt_core import Optimizer
+from upt_core import Approximator, Decoder, Encoder, Optimizer
+from upt_optimizers.matrices import CONVOLUTIONS, matrix_shapes
+from upt_optimizers.newton_schulz import OrthogonalMomentum
 from upt_optimizers.parameters import by_decay, check_rates, on_cuda, trainable
 
 FIRST_AND_LAST = ("*embed*", "*head*", "*queries*", "*tokens*", "*latents*")
 """Names of what maps into or out of the hidden layers, where Muon is not meant to be used."""
+PARTS = (Encoder, Approximator, Decoder)
 
 
 class Muon(Optimizer):
     """Muon, which makes each update of a hidden weight matrix orthogonal, beside AdamW for all other parameters.
 
-    Muon gets the 2-D weights of ``torch.nn.Linear`` layers whose name matches none of ``adamw_names``. AdamW gets the
-    rest: biases, norms, learned queries, convolutions, first embeddings and output heads. Updates are scaled to
-    AdamW's size ("match_rms_adamw"), so both use one learning rate and one weight decay, tuned as for AdamW.
+    Muon gets the weights of ``torch.nn.Linear`` layers, and the batches of matrices of spectral layers, whose name
+    matches none of ``adamw_names``. AdamW gets the rest: biases, norms, learned queries, convolutions, first embeddings
+    and output heads. Updates are scaled to AdamW's size (root mean square 0.2 · lr), so both use one learning rate and
+    one weight decay, tuned as for AdamW. Same-shaped matrices are worked on as one batch, on the CPU in float32.
 
     Args:
         lr: learning rate of both. Good values: 3e-4 to 3e-3, with warm-up.
@@ -32,8 +36,9 @@ class Muon(Optimizer):
         beta1: AdamW's memory of the gradient's mean.
         beta2: AdamW's memory of the gradient's square.
         decay_all: shrink biases, norms and other 1-D parameters too.
-        adamw_names: patterns (``*`` for anything) of parameter names that AdamW gets although they are weights of
-            linear layers: those that map into or out of the hidden layers.
+        adamw_names: patterns (``*`` for anything) of parameter names, within their model part, that AdamW gets
+            although they are hidden weights by their shape: those that map into or out of the hidden layers. Names of
+            tasks are no part of them.
 
     Source: Jordan et al., Muon (2024); scaling of updates: Liu et al., arXiv 2502.16982.
     """
@@ -76,37 +81,50 @@ class Muon(Optimizer):
                 f"muon finds no hidden weight: every weight of a linear layer is frozen or matches adamw_names "
                 f"({', '.join(self.adamw_names)}); shorten that list, or use adamw"
             )
-        optimizers: list[torch.optim.Optimizer] = [self._muon(list(hidden.values()))]
-        if rest:
-            optimizers.append(self._adamw(list(rest.values())))
-        return optimizers
+        shapes = matrix_shapes(model)
+        muon = OrthogonalMomentum(
+            {parameter: shapes[parameter] for parameter in hidden.values()},
+            self.lr,
+            self.weight_decay,
+            self.momentum,
+            self.nesterov,
+            self.ns_steps,
+        )
+        return [muon, self._adamw(list(rest.values()))] if rest else [muon]
 
     def split(self, model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
         """Trainable parameters by name: those for Muon, and those for AdamW."""
-        linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
+        suited = hidden_weights(model)
         every_name = model.named_parameters(remove_duplicate=False)  # a shared weight may have a name that matches
-        kept = {id(parameter) for name, parameter in every_name if self._for_adamw(name)}
+        parts = part_names(model)
+        kept = {id(parameter) for name, parameter in every_name if self._for_adamw(in_part(name, parts))}
         hidden: dict[str, nn.Parameter] = {}
         rest: dict[str, nn.Parameter] = {}
         for name, parameter in trainable(model).items():
-            suits = id(parameter) in linear and id(parameter) not in kept
+            suits = id(parameter) in suited and id(parameter) not in kept
             (hidden if suits else rest)[name] = parameter
         return hidden, rest
 
     def _for_adamw(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.adamw_names)
 
-    def _muon(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Muon(
-            parameters,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            ns_steps=self.ns_steps,
-            adjust_lr_fn="match_rms_adamw",
-        )
-
     def _adamw(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         groups = by_decay(parameters, self.weight_decay, self.decay_all)
         return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, fused=True if on_cuda(parameters) else None)
+
+
+def hidden_weights(model: nn.Module) -> set[int]:
+    """Identities of the weights of linear layers, and of parameters that are batches of matrices."""
+    linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
+    taps = {id(module.weight) for module in model.modules() if isinstance(module, CONVOLUTIONS)}
+    return linear | {id(p) for p in model.parameters() if p.dim() > 2 and not p.is_complex() and id(p) not in taps}
+
+
+def part_names(model: nn.Module) -> list[str]:
+    """Names of the model parts: "encoder", or with several tasks "models.NAME.encoder"."""
+    return [name for name, module in model.named_modules() if isinstance(module, PARTS)]
+
+
+def in_part(name: str, parts: list[str]) -> str:
+    """A parameter's name within its model part: what users of other task names see unchanged."""
+    return next((name.removeprefix(f"{part}.") for part in parts if name.startswith(f"{part}.")), name)

@@ -10,7 +10,8 @@ Letters of tensor shapes, used everywhere; a tensor's name ends in its shape (``
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,22 +24,43 @@ class Batch:
     """B samples, normalised: the input fields, the T following target fields, their points.
 
     Args:
-        input_BNC: input fields at the first time step.
+        input_BNC: input fields at the first time step; with ``DataSpec.history`` those of the last frames, oldest
+            first, along the channels.
         target_BTNC: target fields at the T time steps that follow (steady problems: the solution, T = 1).
         points: the points, the same for all time steps.
-        condition_BP: time step and parameters, normalised; None where the data set declares none.
+        condition_BTP: time step and parameters of each step t → t + 1, normalised; None where the data set declares
+            none.
         reference_BNC: target fields at t = 0 of each sample's trajectory; None for steady problems.
         latent_BTLD: latents of the input and of the T targets where they are cached (the encoder is frozen then).
+        given_BTNC: the fields that are inputs but not targets, at the T target steps; None where there are none, or
+            where they do not change in time.
         task: name of the task that the samples belong to; empty where there is one.
     """
 
     input_BNC: Tensor
     target_BTNC: Tensor
     points: Points
-    condition_BP: Tensor | None = None
+    condition_BTP: Tensor | None = None
     reference_BNC: Tensor | None = None
     latent_BTLD: Tensor | None = None
+    given_BTNC: Tensor | None = None
     task: str = ""
+
+    def condition_at(self, time: int) -> Tensor | None:
+        """condition_BP of the step from ``time`` (0: the input) to the next; None where there are no conditions.
+
+        Raises:
+            ValueError: the batch does not reach so far.
+        """
+        return None if self.condition_BTP is None else _row(self.condition_BTP, time, "conditions")
+
+    def given_at(self, time: int) -> Tensor | None:
+        """The given fields (B, N, C) at a time step ≥ 1; None where they do not change in time.
+
+        Raises:
+            ValueError: the batch does not reach so far.
+        """
+        return None if self.given_BTNC is None else _row(self.given_BTNC, time - 1, "given fields")
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device; from pinned memory the copies do not wait for the device."""
@@ -49,12 +71,15 @@ class Batch:
         return self._mapped(lambda value: value.pin_memory())
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(
-            change(self.input_BNC),
-            change(self.target_BTNC),
-            self.points.mapped(change),
-            None if self.condition_BP is None else change(self.condition_BP),
-            None if self.reference_BNC is None else change(self.reference_BNC),
-            None if self.latent_BTLD is None else change(self.latent_BTLD),
-            self.task,
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        changed: dict[str, Any] = {name: change(value) for name, value in tensors.items()}
+        return replace(self, points=self.points.mapped(change), **changed)
+
+
+def _row(value_BT: Tensor, time: int, what: str) -> Tensor:
+    if time >= value_BT.shape[1]:
+        raise ValueError(
+            f"step {time + 1} of a rollout is asked for, but the batch has {what} for {value_BT.shape[1]} only; give "
+            f"as many as there are steps, or ask for fewer"
         )
+    return value_BT[:, time]

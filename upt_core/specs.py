@@ -38,6 +38,7 @@ class DataSpec:
         condition: names of the conditioning values (time step, viscosity, …), P of them.
         steady: True where there is no time: one input, one solution.
         origin: physical coordinates of the domain's low corner; None: the points' bounding box is centred in it.
+        history: how many time steps the encoder sees, the present and those before, as channels, oldest first.
     """
 
     inputs: tuple[FieldSpec, ...]
@@ -48,6 +49,7 @@ class DataSpec:
     condition: tuple[str, ...] = ()
     steady: bool = False
     origin: tuple[float, ...] | None = None
+    history: int = 1
 
     @property
     def num_axes(self) -> int:
@@ -66,8 +68,18 @@ class DataSpec:
 
     @Lazy
     def input_channels(self) -> int:
-        """Number of channels that the encoder sees."""
+        """Number of channels that the encoder sees: those of the input fields, once for each frame of history."""
+        return self.history * self.frame_channels
+
+    @Lazy
+    def frame_channels(self) -> int:
+        """Number of channels of the input fields at one time step."""
         return sum(field.channels for field in self.inputs)
+
+    @Lazy
+    def given(self) -> tuple[FieldSpec, ...]:
+        """The input fields that are not predicted: a rollout is told them."""
+        return tuple(field for field in self.inputs if field not in self.targets)
 
     @Lazy
     def target_channels(self) -> int:
@@ -90,16 +102,28 @@ class DataSpec:
 
     def inputs_of(self, value: Tensor) -> Tensor:
         """The input channels of a tensor whose last axis holds all ``channels``."""
-        return value[..., : self.input_channels]
+        return value[..., : self.frame_channels]
 
-    def next_input(self, input_BNC: Tensor, target_BNC: Tensor) -> Tensor:
-        """The encoder's input one time step on: targets where they are inputs, and what does not change in time."""
-        if self.inputs == self.targets:
+    def last_frame(self, input_BNC: Tensor) -> Tensor:
+        """The present of an encoder's input, without the frames of history before it."""
+        return input_BNC[..., self.input_channels - self.frame_channels :]
+
+    def next_input(self, input_BNC: Tensor, target_BNC: Tensor, given_BNC: Tensor | None = None) -> Tensor:
+        """The encoder's input one time step on: the oldest frame leaves, the new one comes.
+
+        Args:
+            input_BNC: the encoder's input now.
+            target_BNC: target fields one time step on.
+            given_BNC: the ``given`` fields one time step on; None: as they are now.
+        """
+        if self.inputs == self.targets and self.history == 1:
             return target_BNC
-        parts = []
+        frame_BNC = self.last_frame(input_BNC)
+        parts = [input_BNC[..., self.frame_channels :]]
         for field in self.inputs:
-            moves = field in self.targets
-            value, among = (target_BNC, self.targets) if moves else (input_BNC, self.inputs)
+            value, among = (target_BNC, self.targets) if field in self.targets else (frame_BNC, self.inputs)
+            if field in self.given and given_BNC is not None:
+                value, among = given_BNC, self.given
             parts.append(value[..., self.channels_of(field.name, among)])
         import torch
 

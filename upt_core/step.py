@@ -89,7 +89,7 @@ class Step:
             if self.batch.latent_BTLD is not None:
                 return self.batch.latent_BTLD[:, 0]
             return self._memo.tensor(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.points))
-        return self._memo.tensor(("latent", time), lambda: self.advance(self.latent(time - 1)))
+        return self._memo.tensor(("latent", time), lambda: self.advance(self.latent(time - 1), time))
 
     def encoded_target(self, time: int = 1, detach: bool = True) -> Tensor:
         """latent_BLD of the true fields at a time step: what a latent prediction is compared with.
@@ -126,8 +126,8 @@ class Step:
         return self.data.inputs_of(self.decoded(0, queries))
 
     def input(self, queries: Queries | None = None) -> Tensor:
-        """The true input fields (B, Q, C) at query points."""
-        return self._taken(("input",), self.batch.input_BNC, queries)
+        """The true input fields (B, Q, C) at query points; of several frames of history the last."""
+        return self._taken(("input",), self.data.last_frame(self.batch.input_BNC), queries)
 
     def target(self, time: int = 1, queries: Queries | None = None) -> Tensor:
         """The true target fields (B, Q, C) at a time step ≥ 1, at query points."""
@@ -140,8 +140,18 @@ class Step:
         return self._taken(("reference",), self.batch.reference_BNC, queries)
 
     def to_physical(self, target_BQC: Tensor) -> Tensor:
-        """Target channels in physical units."""
-        return target_BQC if self.normalization is None else self.normalization.to_physical(target_BQC)
+        """Target channels in physical units, as precise as the values themselves.
+
+        Differences keep more digits where they are taken of normalised values and multiplied by ``unit_C``.
+        """
+        return target_BQC if self.normalization is None else self.normalization.to_physical(target_BQC).to(target_BQC)
+
+    @property
+    def unit_C(self) -> Tensor:
+        """The size in physical units of one normalised unit of each target channel, float32."""
+        if self.normalization is None:
+            return torch.ones(self.data.target_channels, device=self.points.device)
+        return self.data.targets_of(self.normalization.std_C).float()
 
     def mean(self, value_BQ: Tensor, queries: Queries | None = None) -> Tensor:
         """Unbiased mean of a pointwise loss over all points and the batch; adaptive samplers learn from it."""
@@ -155,9 +165,9 @@ class Step:
         latent: Tensor = self.model.encoder(input_BNC, points)
         return latent
 
-    def advance(self, latent_BLD: Tensor) -> Tensor:
-        """One call of the approximator: one time step on."""
-        latent: Tensor = self.model.approximator(latent_BLD, self.batch.condition_BP)
+    def advance(self, latent_BLD: Tensor, time: int = 1) -> Tensor:
+        """One call of the approximator: on to the time step ``time``, with the conditions of that step."""
+        latent: Tensor = self.model.approximator(latent_BLD, self.batch.condition_at(time - 1))
         return latent
 
     def decode(self, latent_BLD: Tensor, queries: Queries) -> Tensor:
@@ -174,7 +184,10 @@ class Step:
         return self._sampler.sample(self.points, rng, progress)
 
     def _true_input(self, time: int) -> Tensor:
-        return self.data.next_input(self.batch.input_BNC, self.batch.target_BTNC[:, time - 1])
+        input_BNC, batch = self.batch.input_BNC, self.batch
+        for step in range(1, time + 1) if self.data.history > 1 else (time,):  # earlier frames count only as history
+            input_BNC = self.data.next_input(input_BNC, batch.target_BTNC[:, step - 1], batch.given_at(step))
+        return input_BNC
 
     def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
         queries = self.queries() if queries is None else queries

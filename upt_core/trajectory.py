@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,14 +18,15 @@ class Trajectory:
         fields: name → (T, N, C) floats. A field that does not change in time has T = 1.
         coords_NX: physical coordinates of the points, row-major for a grid.
         time_T: physical times of the steps.
-        condition: conditioning values by name, as in ``DataSpec.condition``; the time step is added by upt.
+        condition: conditioning values by name, as in ``DataSpec.condition``: a number, or numbers (T,) that change in
+            time (what holds from step t to t + 1 is the value at t). The time step is added by upt.
         point_set: which point set this is; trajectories with equal numbers share their coordinates.
     """
 
     fields: dict[str, Tensor]
     coords_NX: Tensor
     time_T: Tensor
-    condition: dict[str, float]
+    condition: Mapping[str, float | Tensor]
     point_set: int = 0
 
 

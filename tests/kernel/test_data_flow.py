@@ -146,7 +146,9 @@ class TestNormalization:
         scale = Survey(InMemory([trajectory()]), data).normalization()
         batch = Batches(Windows(InMemory([trajectory()]), data, 1), scale, 4)[0]
         assert torch.cat([batch.input_BNC, batch.target_BTNC[-1:, 0]]).mean().item() == pytest.approx(0, abs=1e-6)
-        assert torch.allclose(scale.to_physical(batch.target_BTNC)[0, 0, :, 0], torch.tensor([10.0, 11, 12, 13]))
+        assert torch.allclose(
+            scale.to_physical(batch.target_BTNC)[0, 0, :, 0].float(), torch.tensor([10.0, 11, 12, 13])
+        )
 
     def test_values_that_are_not_finite_are_refused(self) -> None:
         bad = trajectory()
@@ -163,7 +165,7 @@ class TestPreparedData:
     def test_a_time_step_that_varies_is_a_condition(self) -> None:
         prepared = PreparedData(Given(moving(), [trajectory(dt=0.1), trajectory(dt=0.3)]))
         assert prepared.data.condition == ("time_step",)
-        conditions = prepared.batches("train", 1, 8)[0].condition_BP
+        conditions = prepared.batches("train", 1, 8)[0].condition_BTP
         assert conditions is not None
         assert conditions.flatten().sort().values.tolist() == pytest.approx([-1] * 4 + [1] * 4, rel=1e-4)
 

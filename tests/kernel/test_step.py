@@ -158,7 +158,7 @@ class TestStep:
         assert bundle.normalization is not None
         step = bundle.step(batch, Progress())
         expected = batch.target_BTNC[:, 0] * bundle.normalization.std_C + bundle.normalization.mean_C
-        assert torch.allclose(step.to_physical(step.target(1, step.all_queries())), expected)
+        assert torch.allclose(step.to_physical(step.target(1, step.all_queries())), expected.float())
 
     def test_an_observer_sees_points_queries_and_detached_values(self, tiny: Tiny) -> None:
         bundle, batch = batch_of(tiny)

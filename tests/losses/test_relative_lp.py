@@ -14,7 +14,7 @@ def test_the_value_is_the_mean_of_the_samples_ratios(world, name, p, units):
     small = world(name)
     prediction, target = small.step().predicted(1), small.batch.target_BTNC[:, 0]
     if units == "physical":
-        prediction, target = (small.normalization.to_physical(value) for value in (prediction, target))
+        prediction, target = (small.normalization.to_physical(value).float() for value in (prediction, target))
     lengths = small.batch.points.lengths or (prediction.shape[1],) * 3
     ratios = [
         (prediction[row, :length] - target[row, :length]).abs().pow(p).sum() ** (1 / p)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from upt_core.batch import Batch
 from upt_core.data.normalize import Normalization
 from upt_core.data.read_ahead import read_ahead
-from upt_core.data.windows import Sample, Windows
+from upt_core.data.windows import Sample, Windows, still_given
 from upt_core.locality import hilbert_order
 from upt_core.points import Points
 from upt_core.processes import Share
@@ -122,18 +122,25 @@ class Batches(Dataset[Batch]):
         width = max(len(sample.coords_NX) for sample in samples)
         inputs = torch.stack([_padded(sample.input_NC, width, 0) for sample in samples])
         targets = torch.stack([_padded(sample.target_TNC, width, 1) for sample in samples])
-        scale, data = self.normalization, self.data
+        scale = self.normalization
         firsts = [_padded(s.first_NC, width, 0) for s in samples if s.first_NC is not None]
-        conditions = [s.condition_P for s in samples if s.condition_P is not None]
-        mean, std = data.targets_of(scale.mean_C), data.targets_of(scale.std_C)
+        conditions = [s.condition_TP for s in samples if s.condition_TP is not None]
         return Batch(
-            (inputs - data.inputs_of(scale.mean_C)) / data.inputs_of(scale.std_C),
-            (targets - mean) / std,
+            scale.inputs(inputs),
+            scale.targets(targets),
             self._points(samples, width),
             scale.condition(torch.stack(conditions)) if conditions else None,
-            (torch.stack(firsts) - mean) / std if firsts else None,
+            scale.targets(torch.stack(firsts)) if firsts else None,
             self._latents(samples) if self.latents is not None else None,
+            self._given(samples, width),
         )
+
+    def _given(self, samples: Sequence[Sample], width: int) -> Tensor | None:
+        """Given fields at the target steps; None where those of no sample move."""
+        if all(sample.given_TNC is None for sample in samples):
+            return None
+        rows = [still_given(s, self.data) if s.given_TNC is None else s.given_TNC for s in samples]
+        return self.normalization.given(torch.stack([_padded(row, width, 1) for row in rows]))
 
     def _latents(self, samples: Sequence[Sample]) -> Tensor:
         assert self.latents is not None

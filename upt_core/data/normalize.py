@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ SMALL = 1e-12
 
 class Normalization(nn.Module):
     """Means and deviations of the channels of ``DataSpec.fields`` and of the conditions, as buffers.
+
+    Kept in float64, and applied in float64 before values become float32: a small wave on a large mean keeps its digits.
 
     Args:
         data: what is known of the data set.
@@ -34,10 +37,10 @@ class Normalization(nn.Module):
     ) -> None:
         super().__init__()
         self.data = data
-        self.register_buffer("mean_C", mean_C.float())
-        self.register_buffer("std_C", std_C.float())
-        self.register_buffer("condition_mean_P", condition_mean_P.float())
-        self.register_buffer("condition_std_P", condition_std_P.float())
+        self.register_buffer("mean_C", mean_C.double())
+        self.register_buffer("std_C", std_C.double())
+        self.register_buffer("condition_mean_P", condition_mean_P.double())
+        self.register_buffer("condition_std_P", condition_std_P.double())
 
     @classmethod
     def identity(cls, data: DataSpec) -> Normalization:
@@ -47,24 +50,38 @@ class Normalization(nn.Module):
 
     def on(self, device: torch.device | str) -> Normalization:
         """A copy on a device; ``to`` would move this one, which others use where it is."""
-        return copy.deepcopy(self).to(device)
+        copied = copy.deepcopy(self)
+        return (copied.float() if torch.device(device).type == "mps" else copied).to(device)  # MPS has no float64
 
-    def field(self, name: str, value: Tensor) -> Tensor:
-        """A field (..., C) in physical units, scaled."""
-        channels = self.data.channels_of(name)
-        return (value - self.mean_C[channels]) / self.std_C[channels]
+    def inputs(self, value: Tensor) -> Tensor:
+        """The encoder's input (..., C) in physical units, scaled: float32."""
+        return _scaled(value, self._of_inputs(self.mean_C), self._of_inputs(self.std_C))
+
+    def targets(self, value: Tensor) -> Tensor:
+        """Target channels (..., C) in physical units, scaled: float32."""
+        return _scaled(value, self.data.targets_of(self.mean_C), self.data.targets_of(self.std_C))
+
+    def given(self, value: Tensor) -> Tensor:
+        """Channels (..., C) of the given fields in physical units, scaled: float32."""
+        channels = [self.data.channels_of(field.name) for field in self.data.given]
+        mean_C, std_C = (torch.cat([value_C[part] for part in channels]) for value_C in (self.mean_C, self.std_C))
+        return _scaled(value, mean_C, std_C)
 
     def condition(self, value_P: Tensor) -> Tensor:
-        """Conditioning values, scaled."""
-        return (value_P - self.condition_mean_P) / self.condition_std_P
+        """Conditioning values (..., P), scaled: float32."""
+        return _scaled(value_P, self.condition_mean_P, self.condition_std_P)
 
     def to_physical(self, target: Tensor) -> Tensor:
-        """Target channels (..., C) back in physical units."""
+        """Target channels (..., C) back in physical units: float64, so that a large mean swallows no digits."""
         return target * self.data.targets_of(self.std_C) + self.data.targets_of(self.mean_C)
 
     def inputs_to_physical(self, value: Tensor) -> Tensor:
-        """Input channels (..., C) back in physical units."""
-        return value * self.data.inputs_of(self.std_C) + self.data.inputs_of(self.mean_C)
+        """The encoder's input (..., C) back in physical units: float64."""
+        return value * self._of_inputs(self.std_C) + self._of_inputs(self.mean_C)
+
+    def _of_inputs(self, value_C: Tensor) -> Tensor:
+        """Values of the input channels, once for each frame of history."""
+        return self.data.inputs_of(value_C).repeat(self.data.history)
 
     def plain(self) -> dict[str, Any]:
         """As plain data, for a JSON file beside the run."""
@@ -81,6 +98,10 @@ class Normalization(nn.Module):
                 )
             },
         }
+
+
+def _scaled(value: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    return ((value - mean) / std).float()
 
 
 class RunningMoments:
@@ -114,8 +135,15 @@ TIME_STEP = "time_step"
 """The condition that upt adds: the physical time between two steps."""
 
 
-def condition_rows(condition: dict[str, float], time_T: Tensor, names: tuple[str, ...]) -> Tensor:
-    """Conditioning values of each step of a trajectory, (T - 1 or 1, P)."""
-    steps = time_T.diff() if len(time_T) > 1 else torch.zeros(1)
-    columns = [steps if name == TIME_STEP else torch.full_like(steps, condition[name]) for name in names]
+def condition_rows(
+    condition: Mapping[str, float | Tensor], time_T: Tensor, names: tuple[str, ...], steady: bool = False
+) -> Tensor:
+    """Conditioning values of each step t → t + 1 of a trajectory, float64: (T - 1, P), or (1, P) without time."""
+    rows = 1 if steady else len(time_T) - 1
+    columns = [time_T.double().diff() if name == TIME_STEP else _of_each_step(condition[name], rows) for name in names]
     return torch.stack(columns, dim=-1)
+
+
+def _of_each_step(value: float | Tensor, rows: int) -> Tensor:
+    value_T = torch.as_tensor(value, dtype=torch.float64)
+    return value_T.expand(rows) if value_T.dim() == 0 else value_T[:rows]

@@ -29,7 +29,8 @@ class InMemory:
         """Time steps start ≤ t < stop; fields that are constant in time come as they are."""
         whole = self._trajectories[index]
         fields = {name: value if value.shape[0] == 1 else value[start:stop] for name, value in whole.fields.items()}
-        return Trajectory(fields, whole.coords_NX, whole.time_T[start:stop], whole.condition, whole.point_set)
+        condition = {n: v if isinstance(v, int | float) else v[start:stop] for n, v in whole.condition.items()}
+        return Trajectory(fields, whole.coords_NX, whole.time_T[start:stop], condition, whole.point_set)
 
 
 def split_indices(num: int, split: Split, valid_fraction: float, test_fraction: float, seed: int = 0) -> list[int]:

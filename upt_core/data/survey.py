@@ -51,7 +51,7 @@ class Survey:
         if not self.spec.steady:
             self._add_times(number, trajectory.time_T.double())
         if self.names:
-            self.conditions.add(condition_rows(trajectory.condition, trajectory.time_T, self.names))
+            self.conditions.add(condition_rows(trajectory.condition, trajectory.time_T, self.names, self.spec.steady))
         if trajectory.point_set not in self._point_sets:
             self._point_sets.add(trajectory.point_set)
             coords_NX = trajectory.coords_NX.double()

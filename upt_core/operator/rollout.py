@@ -19,6 +19,8 @@ Space = Literal["latent", "physical"]
 def rollout(model: Upt, data: DataSpec, batch: Batch, steps: int, space: Space = "latent") -> Tensor:
     """Predicted targets (B, T, N, C) of ``steps`` time steps, normalised, float32.
 
+    Conditions and given fields are those of the step at hand.
+
     Args:
         space: "latent" moves the latent state on and decodes each step, as the UPT paper does; "physical" encodes
             each prediction again, which is slower and keeps to fields that the encoder knows.
@@ -30,15 +32,16 @@ def _predictions(model: Upt, data: DataSpec, batch: Batch, steps: int, space: Sp
     input_BNC = batch.input_BNC
     latent_BLD = model.encoder(input_BNC, batch.points)
     for step in range(steps):
-        latent_BLD = model.approximator(latent_BLD, batch.condition_BP)
+        latent_BLD = model.approximator(latent_BLD, batch.condition_at(step))
         target_BNC = data.targets_of(model.decode_in_chunks(latent_BLD, batch.points.coords_BNX)).float()
         yield target_BNC
         if space == "physical" and step + 1 < steps:
-            input_BNC = data.next_input(input_BNC, target_BNC)
+            input_BNC = data.next_input(input_BNC, target_BNC, batch.given_at(step + 1))
             latent_BLD = model.encoder(input_BNC, batch.points)
 
 
 def persistence(data: DataSpec, batch: Batch, steps: int) -> Tensor:
     """The baseline that nothing changes: the input's target fields (B, T, N, C), repeated. Not for steady problems."""
-    parts = [batch.input_BNC[..., data.channels_of(field.name, data.inputs)] for field in data.targets]
+    present_BNC = data.last_frame(batch.input_BNC)
+    parts = [present_BNC[..., data.channels_of(field.name, data.inputs)] for field in data.targets]
     return torch.cat(parts, dim=-1).unsqueeze(1).expand(-1, steps, -1, -1)

@@ -33,7 +33,7 @@ def write_examples(
     path = folder / (f"examples-{task}.npz" if task else EXAMPLES)
     np.savez_compressed(
         path,
-        input=_numpy(scale.inputs_to_physical(batch.input_BNC)),
+        input=_numpy(batches.data.last_frame(scale.inputs_to_physical(batch.input_BNC))),
         target=_numpy(scale.to_physical(batch.target_BTNC)),
         prediction=_numpy(scale.to_physical(predict(batch))),
         coords=_numpy(batch.points.coords_BNX),

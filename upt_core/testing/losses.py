@@ -168,7 +168,7 @@ def _check_zeros(term: LossTerm, case: Case, batch: Batch) -> None:
         torch.zeros_like(batch.input_BNC),
         torch.zeros_like(batch.target_BTNC),
         batch.points,
-        batch.condition_BP,
+        batch.condition_BTP,
         None if batch.reference_BNC is None else torch.zeros_like(batch.reference_BNC),
     )
     model = small_model(case.data)

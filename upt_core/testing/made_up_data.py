@@ -65,9 +65,13 @@ class Case:
             input_BNC=self.data.inputs_of(first).contiguous(),
             target_BTNC=targets[:, :1] if steady else targets[:, 1:],
             points=points,
-            condition_BP=torch.rand(BATCH, len(self.data.condition), generator=rng) if self.data.condition else None,
+            condition_BTP=self._conditions(1 if steady else horizon, rng),
             reference_BNC=None if steady else targets[:, 0],
         )
+
+    def _conditions(self, steps: int, rng: torch.Generator) -> Tensor | None:
+        names = self.data.condition
+        return torch.rand(BATCH, steps, len(names), generator=rng) if names else None
 
     def _grid(self) -> Tensor:
         assert self.data.grid_shape is not None

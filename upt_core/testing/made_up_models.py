@@ -79,7 +79,7 @@ class Known(nn.Module):
         """All channels at a time step; those that nobody knows are 0."""
         state = batch.input_BNC.new_zeros(*batch.input_BNC.shape[:2], data.channels)
         if time == 0 or data.steady:
-            state[..., : data.input_channels] = batch.input_BNC
+            state[..., : data.frame_channels] = data.last_frame(batch.input_BNC)
         if time > 0:
             start = 0
             for field in data.targets:
@@ -87,7 +87,8 @@ class Known(nn.Module):
                 state[..., data.channels_of(field.name)] = batch.target_BTNC[:, time - 1, :, start:stop]
                 start = stop
             if not data.steady:
-                state[..., : data.input_channels] = data.next_input(batch.input_BNC, batch.target_BTNC[:, time - 1])
+                following = data.next_input(batch.input_BNC, batch.target_BTNC[:, time - 1])
+                state[..., : data.frame_channels] = data.last_frame(following)
         return state
 
 

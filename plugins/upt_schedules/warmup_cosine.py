@@ -18,25 +18,34 @@ class WarmupCosine(Schedule):
 
     Args:
         warmup_epochs: length of the warm-up; parts of an epoch are allowed. Good values: 5 % of the run.
+        warmup_share: length of the warm-up as a share of the run, in place of ``warmup_epochs``; what a run with a
+            budget of seconds needs, whose epochs are not known. Good values: 0.05.
         final: factor at the end. Good values: 0 to 0.1.
 
     Source: Loshchilov and Hutter, SGDR, arXiv 1608.03983; warm-up: Goyal et al., arXiv 1706.02677.
     """
 
     def __init__(
-        self, warmup_epochs: Annotated[float, Field(ge=0)] = 1.0, final: Annotated[float, Field(ge=0, le=1)] = 0.0
+        self,
+        warmup_epochs: Annotated[float, Field(ge=0)] = 1.0,
+        final: Annotated[float, Field(ge=0, le=1)] = 0.0,
+        warmup_share: Annotated[float, Field(ge=0, lt=1)] | None = None,
     ) -> None:
         if warmup_epochs < 0:
             raise ValueError(f"warmup_epochs is {warmup_epochs}; it must be 0 or more")
         if not 0 <= final <= 1:
             raise ValueError(f"final is {final}; the factor at the end must be between 0 and 1")
+        if warmup_share is not None and not 0 <= warmup_share < 1:
+            raise ValueError(f"warmup_share is {warmup_share}; it is a share of the run, from 0 to below 1")
         self.warmup_epochs = warmup_epochs
+        self.warmup_share = warmup_share
         self.final = final
 
     def __call__(self, progress: Progress) -> float:
         """The factor now."""
-        if progress.position < self.warmup_epochs:
-            return progress.position / self.warmup_epochs
-        remaining = progress.num_epochs - self.warmup_epochs
-        fraction = min(1.0, (progress.position - self.warmup_epochs) / remaining) if remaining > 0 else 1.0
+        warmup = self.warmup_epochs if self.warmup_share is None else self.warmup_share * progress.num_epochs
+        if progress.position < warmup:
+            return progress.position / warmup
+        remaining = progress.num_epochs - warmup
+        fraction = min(1.0, (progress.position - warmup) / remaining) if remaining > 0 else 1.0
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * fraction)) / 2

@@ -90,6 +90,12 @@ def test_warmup_cosine():
     assert over_positions(WarmupCosine(0.0), 4, 0.0, 2.0, 4.0) == pytest.approx([1.0, 0.5, 0.0])
 
 
+def test_the_warm_up_may_be_a_share_of_the_run():
+    assert over_positions(WarmupCosine(warmup_share=0.5), 4, 1.0, 2.0, 3.0) == pytest.approx([0.5, 1.0, 0.5])
+    with pytest.raises(ValueError, match=r"warmup_share is 1; it is a share of the run, from 0 to below 1"):
+        WarmupCosine(warmup_share=1)
+
+
 def test_a_run_shorter_than_the_warm_up_only_rises():
     assert over_positions(WarmupCosine(4.0), 2, 0.0, 1.0, 2.0) == [0.0, 0.25, 0.5]
 

@@ -140,6 +140,8 @@ class Bars:
         inside = step % per_epoch if position < total else per_epoch
         speed = self._steps_per_second(step)
         left = f"{duration((total - position) * per_epoch / speed)} left" if speed and position < total else ""
+        if plan.budget is not None:
+            left = f"{duration(trainer.state.spent)} of {duration(plan.budget.seconds)}"
         rate = f"{count(round(speed * trainer.batches.num_samples / per_epoch))} samples/s" if speed else ""
         bars = Table.grid(padding=(0, 2))
         bars.add_row("run", ProgressBar(total, position, width=32), f"epoch {epoch}/{total}", left)

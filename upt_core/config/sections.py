@@ -42,10 +42,27 @@ class ModelSettings(Section):
     decoder: Annotated[AnyPlugin, Plugin("decoder")]
 
 
+class BudgetSettings(Section):
+    """How long to train, in seconds; whatever ends first, this or the epochs, ends the run."""
+
+    seconds: Annotated[float, AllowInfNan(False), Field(gt=0)] = Field(
+        description="of training; validation and checkpoints do not count"
+    )
+    clock: Literal["wall", "process"] = Field(
+        "wall",
+        description="wall: time that passes; process: the processor's time for this process, which a busy machine "
+        "changes less",
+    )
+
+
 class TrainerSettings(Section):
     """How long, in which precision, with which optimizer."""
 
     epochs: StrictPositiveInt = Field(description="passes over the training split")
+    budget: BudgetSettings | None = Field(
+        None,
+        description="seconds of training, at whose end the learning rate's schedule ends; null: epochs alone count",
+    )
     batch_size: StrictPositiveInt = Field(16, description="samples of a batch, of all processes together")
     accumulate: StrictPositiveInt = Field(1, description="batches whose gradients are averaged for one optimizer step")
     optimizer: Annotated[AnyPlugin, Plugin("optimizer")]

@@ -22,6 +22,7 @@ from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import current
 from upt_core.run.built import Built
 from upt_core.specs import DataSpec, LatentSpec
+from upt_core.training.budget import Budget
 from upt_core.training.plan import Plan
 
 
@@ -112,6 +113,7 @@ class Assembler:
         trainer, validation = self.settings.trainer, self.settings.validation
         return Plan(
             epochs=trainer.epochs,
+            budget=None if trainer.budget is None else Budget(trainer.budget.seconds, trainer.budget.clock),
             accumulate=trainer.accumulate,
             clip_norm=trainer.clip_norm,
             precision=trainer.precision,

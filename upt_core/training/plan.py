@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from upt_core.precision import Precision
+from upt_core.training.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Plan:
     """
 
     epochs: int
+    budget: Budget | None = None
     accumulate: int = 1
     clip_norm: float | None = 1.0
     precision: Precision = "fp32"
@@ -47,6 +49,7 @@ class State:
         best_epoch: the epoch of it, counted over the whole run.
         waited: validations since then.
         metrics: of the last validation.
+        spent: seconds of training, where the run has a budget of them.
     """
 
     step: int = 0
@@ -55,3 +58,4 @@ class State:
     best_epoch: int | None = None
     waited: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
+    spent: float = 0.0

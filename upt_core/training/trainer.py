@@ -117,9 +117,14 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done, or patience spent."""
+        """Whether the last epoch is done, or the budget or patience spent."""
         out_of_patience = self.plan.patience is not None and self.state.waited >= self.plan.patience
-        return out_of_patience or self.state.step >= self.plan.epochs * self.batches.per_epoch
+        return out_of_patience or self._spent or self.state.step >= self.plan.epochs * self.batches.per_epoch
+
+    @property
+    def _spent(self) -> bool:
+        """Whether the budget of seconds is spent."""
+        return self.plan.budget is not None and self.state.spent >= self.plan.budget.seconds
 
     def _in_run(self, progress: Progress) -> Progress:
         """Progress counted over all stages of the run, for listeners."""
@@ -140,7 +145,7 @@ class Trainer:
         self.bundle.train()
         means = Means()
         stop = (progress.epoch + 1) * self.batches.per_epoch
-        for window in self._windows(self.state.step, stop):
+        for window in self._timed(self._windows(self.state.step, stop)):
             self.update(window, means)
             if self.state.step < stop and self._interrupted(interrupt):
                 self._save("last.pt")
@@ -150,7 +155,7 @@ class Trainer:
         scalars = means.compute(self.processes)
         scalars["seconds"] = time.perf_counter() - started
         scalars["samples_per_second"] = (
-            self.batches.num_samples * (stop - first) / self.batches.per_epoch / scalars["seconds"]
+            self.batches.num_samples * (self.state.step - first) / self.batches.per_epoch / scalars["seconds"]
         )
         every = self.plan.sampling_share_every
         scalars.update(self.processes.of_first(lambda: measures_of_epoch(self._setting(), progress, every)))
@@ -159,6 +164,21 @@ class Trainer:
         self.hook.epoch_ended(trainer=self, progress=self._in_run(done), scalars=scalars)
         if self.processes.any(interrupt.requested):
             raise KeyboardInterrupt
+
+    def _timed(self, windows: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
+        """The windows until the budget is spent; what is done with each, and reading it, counts."""
+        budget = self.plan.budget
+        if budget is None:
+            yield from windows
+            return
+        started = budget.now()
+        for window in windows:
+            yield window
+            now = budget.now()
+            self.state.spent = self.processes.of_first(lambda: self.state.spent + now - started)  # noqa: B023
+            started = now
+            if self._spent:
+                return
 
     def _interrupted(self, interrupt: Interrupt) -> bool:
         """Whether to stop after this update. Several processes ask each other only when they log."""
@@ -211,6 +231,8 @@ class Trainer:
         return None
 
     def _step(self, progress: Progress) -> Tensor | None:
+        if self.plan.budget is not None:
+            progress = self.plan.budget.scheduled(progress, self.state.spent)
         norm = self.optimization.step(progress)
         if self.ema is not None:
             self.ema.update()
@@ -228,7 +250,7 @@ class Trainer:
         self.hook.step_ended(trainer=self, progress=self._in_run(progress), scalars=scalars)
 
     def _validate(self, progress: Progress) -> None:
-        last = progress.epoch + 1 == self.plan.epochs
+        last = progress.epoch + 1 == self.plan.epochs or self._spent
         if (progress.epoch + 1) % self.plan.validate_every and not last:
             return
         self.bundle.eval()

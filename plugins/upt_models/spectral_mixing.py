@@ -32,73 +32,79 @@ class SpectralMixing(nn.Module):
         self, lattice: Sequence[int], periodic: Sequence[bool], width: int, out: int, modes: Sequence[int]
     ) -> None:
         super().__init__()
-        self.num_axes, num_modes = len(lattice), 1
+        self.last, num_modes = len(lattice) - 1, 1
         for axis, (tokens, wraps, kept) in enumerate(zip(lattice, periodic, modes, strict=True)):
-            analysis, synthesis = _transforms(tokens, wraps, kept, real=axis == self.num_axes - 1)
+            analysis, synthesis = _transforms(tokens, wraps, kept, real=axis == self.last)
             self.register_buffer(f"analysis_{axis}", analysis, persistent=False)
             self.register_buffer(f"synthesis_{axis}", synthesis, persistent=False)
-            num_modes *= synthesis.shape[1]
+            num_modes *= synthesis.shape[1] // 2
         self.weight = nn.Parameter(torch.randn(2, num_modes, width, out) * (0.5 / width))
 
     def forward(self, x_BVD: Tensor) -> Tensor:
         """The convolved tokens."""
         with torch.autocast(x_BVD.device.type, enabled=False):
-            modes_RBVD = self._modes(x_BVD.to(self.weight.dtype))
-            return self._tokens(self._mixed(modes_RBVD))
+            return self._tokens(self._mixed(self._modes(x_BVD.to(self.weight.dtype))))
 
     def _modes(self, x_BVD: Tensor) -> Tensor:
-        """Real and imaginary parts (R = 2) of the modes, axis by axis from the last to the first."""
-        last = self.num_axes - 1
-        cosine, sine = _along(self.get_buffer(f"analysis_{last}"), x_BVD, last + 1)
-        modes_RBVD = torch.stack([cosine, -sine])
-        for axis in reversed(range(last)):
-            cosine, sine = _along(self.get_buffer(f"analysis_{axis}"), modes_RBVD, axis + 2)
-            modes_RBVD = torch.stack([cosine[0] + sine[1], cosine[1] - sine[0]])
-        return modes_RBVD
+        """Real and imaginary parts (R = 2) of the modes (B, R, V…, D), axis by axis from the last to the first."""
+        modes = _along(self.get_buffer(f"analysis_{self.last}"), x_BVD, self.last + 1)
+        for axis in reversed(range(self.last)):  # R stands before the axis that was last transformed
+            modes = _along(self.get_buffer(f"analysis_{axis}"), modes.movedim(axis + 2, axis + 1), axis + 1, 2)
+        return modes
 
-    def _mixed(self, modes_RBVD: Tensor) -> Tensor:
-        """Each mode times its complex matrix."""
-        parts, batch, *lattice, width = modes_RBVD.shape
-        mode_KMD = modes_RBVD.view(parts * batch, -1, width).transpose(0, 1)
-        by_real, by_imag = (torch.bmm(mode_KMD, weight_KDH) for weight_KDH in self.weight)
-        real_KBH = by_real[:, :batch] - by_imag[:, batch:]
-        imag_KBH = by_real[:, batch:] + by_imag[:, :batch]
-        return torch.stack([real_KBH, imag_KBH]).transpose(1, 2).reshape(parts, batch, *lattice, -1)
+    def _mixed(self, modes_BRVD: Tensor) -> Tensor:
+        """Each mode times its complex matrix, as a product of real ones."""
+        batch, parts, *lattice, _ = modes_BRVD.shape
+        real_KDH, imag_KDH = self.weight
+        matrix_KDH = torch.cat([torch.cat([real_KDH, imag_KDH], -1), torch.cat([-imag_KDH, real_KDH], -1)], 1)
+        mode_KBD = modes_BRVD.flatten(2, -2).permute(2, 0, 1, 3).flatten(2)
+        mixed_KBRH = torch.bmm(mode_KBD, matrix_KDH).view(len(mode_KBD), batch, parts, -1)
+        return mixed_KBRH.permute(1, 2, 0, 3).reshape(batch, parts, *lattice, -1)
 
-    def _tokens(self, modes_RBVH: Tensor) -> Tensor:
+    def _tokens(self, modes_BRVH: Tensor) -> Tensor:
         """The tokens that have these modes, axis by axis from the first to the last."""
-        last = self.num_axes - 1
-        for axis in range(last):
-            cosine, sine = _along(self.get_buffer(f"synthesis_{axis}"), modes_RBVH, axis + 2)
-            modes_RBVH = torch.stack([cosine[0] - sine[1], cosine[1] + sine[0]])
-        cosine, sine = _along(self.get_buffer(f"synthesis_{last}"), modes_RBVH, last + 2)
-        return cosine[0] - sine[1]
+        tokens = modes_BRVH
+        for axis in range(self.last):
+            tokens = _along(self.get_buffer(f"synthesis_{axis}"), tokens, axis + 1, 2).movedim(axis + 1, axis + 2)
+        return _along(self.get_buffer(f"synthesis_{self.last}"), tokens, self.last + 1, 2, real=True)
 
 
-def _along(matrix: Tensor, value: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """The cosine and the sine half of the product of a matrix with an axis of a tensor."""
-    before, after = value.shape[:axis], value.shape[axis + 1 :]
-    product = matrix @ value.reshape(math.prod(before), value.shape[axis], math.prod(after))
-    cosine, sine = product.chunk(2, dim=1)
-    return cosine.reshape(*before, -1, *after), sine.reshape(*before, -1, *after)
+def _along(matrix: Tensor, value: Tensor, axis: int, joined: int = 1, real: bool = False) -> Tensor:
+    """The product of a matrix with an axis of a tensor; its rows are two parts, which become an axis before it.
+
+    Args:
+        joined: 2 where the parts stand before the axis already, and are joined with it.
+        real: whether the rows are one part.
+    """
+    before, after = value.shape[:axis], value.shape[axis + joined :]
+    product = matrix @ value.reshape(math.prod(before), matrix.shape[1], math.prod(after))
+    return product.view(*before, *(() if real else (2,)), -1, *after)
 
 
 def _transforms(tokens: int, wraps: bool, kept: int, real: bool) -> tuple[Tensor, Tensor]:
-    """Tokens of an axis → modes, and back: cosines above sines, of shapes (2 · modes, tokens) and (2 · tokens, modes).
+    """Matrices from the tokens of an axis to real and imaginary parts of its modes, and back.
 
     Args:
-        real: whether the tokens are real, so that negative modes follow from the positive ones.
+        real: whether the tokens are real numbers, so that negative modes follow from the positive ones; else they have
+            two parts themselves.
     """
     place_N = torch.arange(tokens, dtype=torch.float64) + (0.0 if wraps else 0.5)
-    highest = tokens // 2 if wraps else tokens - 1
-    top = min(kept - 1, highest)
+    top = min(kept - 1, tokens // 2 if wraps else tokens - 1)
     both = wraps and 2 * top == tokens  # the two modes of highest frequency are one
     wave_K = torch.arange(0 if real else -top + both, top + 1, dtype=torch.float64)
     angle_KN = torch.outer(wave_K, place_N) * ((2 if wraps else 1) * math.pi / tokens)
-    follow_K = torch.full_like(wave_K, 2.0 if real else 1.0)
-    follow_K[(wave_K == 0) | (wave_K == (tokens / 2 if wraps else tokens))] = 1.0
-    scale = tokens**-0.5
-    sine_KN = angle_KN.sin() if wraps else torch.zeros_like(angle_KN)  # a mirrored axis has cosines only
-    analysis = torch.cat([angle_KN.cos(), sine_KN]) * scale
-    synthesis = torch.cat([(angle_KN.cos() * follow_K[:, None]).mT, (angle_KN.sin() * follow_K[:, None]).mT]) * scale
-    return analysis.float(), synthesis.float()
+    cosine_KN, sine_KN = angle_KN.cos() * tokens**-0.5, angle_KN.sin() * tokens**-0.5
+    analysed_KN = sine_KN if wraps else torch.zeros_like(sine_KN)  # a mirrored axis has cosines only
+    if real:
+        twice_K1 = torch.where((wave_K == 0) | (2 * wave_K == tokens if wraps else False), 1.0, 2.0).unsqueeze(1)
+        analysis = torch.cat([cosine_KN, -analysed_KN])
+        synthesis = torch.cat([cosine_KN * twice_K1, -sine_KN * twice_K1]).mT
+    else:
+        analysis = _complex(cosine_KN, -analysed_KN)
+        synthesis = _complex(cosine_KN.mT, sine_KN.mT)
+    return analysis.float().contiguous(), synthesis.float().contiguous()
+
+
+def _complex(real: Tensor, imag: Tensor) -> Tensor:
+    """A complex matrix as a real one, which acts on real and imaginary parts under one another."""
+    return torch.cat([torch.cat([real, -imag], dim=1), torch.cat([imag, real], dim=1)])

@@ -49,9 +49,9 @@ def test_on_open_axes_modes_are_those_of_the_cosine_transform():
     mixing = SpectralMixing((9,), (False,), 1, 1, [4])
     x_BVD = torch.randn(1, 9, 1)
     expected = torch.from_numpy(dct(x_BVD[0, :, 0].numpy(), type=2)[:4]) / 2 / 3  # scipy's is twice the sum; 3 is √9
-    modes_RBVD = mixing._modes(x_BVD)
-    torch.testing.assert_close(modes_RBVD[0, 0, :, 0], expected)
-    assert not modes_RBVD[1].any()
+    modes_BRVD = mixing._modes(x_BVD)
+    torch.testing.assert_close(modes_BRVD[0, 0, :, 0], expected)
+    assert not modes_BRVD[0, 1].any()
 
 
 def test_open_axes_can_shift_what_they_transport():

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from upt_core.batch import Batch
     from upt_core.data.store import InMemory, cache_dir, split_indices
     from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
+    from upt_core.interpolation import lagrange_weights
     from upt_core.kinds import Callback, Dataset, LossTerm, Metric, Optimizer, Probe, Sampler, Schedule, Split
     from upt_core.locality import hilbert_key, hilbert_order
     from upt_core.model import Upt
@@ -26,6 +27,7 @@ _MODULE_OF = {
     "errors": ("CheckpointError", "ConfigError", "DataError", "PluginError", "UserError"),
     "run.experiment": ("Experiment",),
     "registry.hookspecs": ("Register", "hookimpl"),
+    "interpolation": ("lagrange_weights",),
     "kinds": ("Callback", "Dataset", "LossTerm", "Metric", "Optimizer", "Probe", "Sampler", "Schedule", "Split"),
     "locality": ("hilbert_key", "hilbert_order"),
     "model": ("Upt",),
@@ -76,6 +78,7 @@ __all__ = [
     "hilbert_key",
     "hilbert_order",
     "hookimpl",
+    "lagrange_weights",
     "split_indices",
 ]
 

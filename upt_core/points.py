@@ -97,7 +97,7 @@ class Points:
             return self
         return replace(
             self,
-            coords_BNX=queries.take(self.coords_BNX),
+            coords_BNX=queries.coords(self),
             grid_shape=None,
             lengths=None,
             order_BN=None,
@@ -146,6 +146,15 @@ class Queries:
         One flat ``index_select`` of rows, which on CPU is several times faster than ``value[:, index]``.
         """
         return value_BNC if self.index_BQ is None else gather_points(value_BNC, self.index_BQ)
+
+    @property
+    def on_points(self) -> bool:
+        """Whether each query is one of the points, so that ``take`` gives what is there; False: between points."""
+        return True
+
+    def coords(self, points: Points) -> Tensor:
+        """Coordinates (B, Q, X) of the query points, where a decoder is asked."""
+        return self.take(points.coords_BNX)
 
     def mean(self, value_BQ: Tensor) -> Tensor:
         """Weighted mean over query points and batch, in float32 at least: an unbiased estimate over all points."""

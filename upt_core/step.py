@@ -113,7 +113,9 @@ class Step:
 
         def decode() -> Tensor:
             decoded_BNC = self._memo.found(everywhere)
-            return self.decode(self.latent(time), queries) if decoded_BNC is None else queries.take(decoded_BNC)
+            if decoded_BNC is None or not queries.on_points:
+                return self.decode(self.latent(time), queries)
+            return queries.take(decoded_BNC)
 
         return self._memo.tensor(("decoded", time, queries), decode)
 
@@ -172,7 +174,7 @@ class Step:
 
     def decode(self, latent_BLD: Tensor, queries: Queries) -> Tensor:
         """One call of the decoder, in float32: decoded_BQC at query points."""
-        coords_BQX = self._taken(("coords",), self.points.coords_BNX, queries)
+        coords_BQX = self._memo.tensor(("coords", queries), lambda: queries.coords(self.points))
         decoded: Tensor = self.model.decoder(latent_BLD, coords_BQX)
         return decoded.float() if decoded.dtype in (torch.float16, torch.bfloat16) else decoded
 

@@ -51,6 +51,10 @@ class Boundary(LossTerm):
     def __call__(self, step: Step) -> Tensor:
         """The mean distance over boundary points."""
         queries, points = step.queries(), step.points
+        if not queries.on_points:
+            raise ValueError(
+                "boundary looks at points of the boundary, which a sampler has moved; give it sampler: null"
+            )
         if queries.index_BQ is None and points.grid_shape is not None:
             return step.mean(self._on_grid(step), queries)
         on_boundary_BN = boundary_mask(points, step.data.periodic, self.tolerance)

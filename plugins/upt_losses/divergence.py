@@ -68,7 +68,7 @@ class Divergence(LossTerm):
     def _by_autograd(self, step: Step) -> Tensor:
         """Divergence (B, Q) at this view's query points. Points do not influence each other, so sums can be derived."""
         latent_BLD = wide(step.latent(1))
-        coords_BQX = step.queries().take(step.points.coords_BNX).contiguous()  # no rows that share memory
+        coords_BQX = step.queries().coords(step.points).contiguous()  # no rows that share memory
         with torch.enable_grad(), torch.autocast(coords_BQX.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
             coords_BQX = coords_BQX.detach().requires_grad_()
             velocity_BQX = self._velocity(step, step.data.targets_of(step.model.decoder(latent_BLD, coords_BQX)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from upt_core import Points
+from upt_core import Points, lagrange_weights
 
 SAME = 1e-3
 """Points that are nearer to each other than this part of a grid step are one point."""
@@ -79,18 +79,6 @@ def interpolation_matrix(old_N: Tensor, new_M: Tensor, wraps: bool) -> Tensor:
     position_M = torch.where((position_M - nearest_M).abs() < SAME, nearest_M, position_M)
     start_M = position_M.floor() - (size - 1) // 2
     start_M = start_M if wraps else start_M.clamp(0, number - size)
-    weight_MS = lagrange(position_M - start_M, size)
+    weight_MS = lagrange_weights(position_M - start_M, size)
     index_MS = (start_M.long().unsqueeze(1) + torch.arange(size, device=old_N.device)) % number
     return torch.zeros(len(new_M), number, device=old_N.device).scatter_add_(1, index_MS, weight_MS)
-
-
-def lagrange(place: Tensor, size: int) -> Tensor:
-    """Weights (…, S) of values at 0, 1, …, S − 1, which interpolate at ``place`` by the polynomial through them."""
-    weights = []
-    for own in range(size):
-        weight = torch.ones_like(place)
-        for other in range(size):
-            if other != own:
-                weight = weight * (place - other) / (own - other)
-        weights.append(weight)
-    return torch.stack(weights, dim=-1)

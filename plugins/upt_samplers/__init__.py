@@ -16,4 +16,5 @@ def register_samplers(register: Register) -> None:
     register("linear", "upt_samplers.linear:Linear")
     register("importance", "upt_samplers.importance:Importance")
     register("mixture", "upt_samplers.mixture:Mixture")
+    register("jittered", "upt_samplers.jittered:Jittered")
     register("boundary", "upt_samplers.boundary:Boundary")

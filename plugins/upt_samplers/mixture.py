@@ -78,6 +78,8 @@ class Mixture(Sampler):
             for sampler, number in zip(self.samplers, apportion(count, self.shares), strict=True)
         )
         drawn = [part for part in parts if part is not None]
+        if not all(part.on_points for part in drawn):
+            raise ValueError("a mixture cannot hold a sampler that moves its points; put jittered around the mixture")
         weight_BQ = None
         if any(part.weight_BQ is not None for part in drawn):
             weight_BQ = torch.cat([_weight(part) for part in drawn], dim=1)

@@ -110,6 +110,7 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("sampler", "ratio"): Case({"ratio": 0.3}),
     ("sampler", "cosine"): Case(),
     ("sampler", "linear"): Case(),
+    ("sampler", "jittered"): Case({}, {"takes": ("grid",)}),
     ("encoder", "grid"): Case({"patch": 2, "depth": 1}),
     ("encoder", "patches"): Case({}, {"on_lattice": True}),
     ("encoder", "supernode"): Case({"supernodes": 6, "depth": 1}),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
 import torch
-from torch import Tensor
 
-from upt_core import Points, Probe, Progress, Queries, Sampler
+from upt_core import Points, Progress, Queries, Sampler
 from upt_samplers.mathematics.bounds import at_least
-from upt_samplers.uniform import Uniform
+from upt_samplers.mathematics.wrapper import Wrapper
 
 EXACT_BELOW = 8
 """Counts below this many multiples stay exact: rounding them would change the ratio by more than 1/16."""
@@ -32,7 +30,7 @@ def queries_of_ratio(ratio: float, num_points: int, multiple: int) -> int:
     return min(count, num_points)
 
 
-class Budget(Sampler):
+class Budget(Wrapper):
     """Asks a base sampler for a share of the points that may change over the run. Feedback and state are the base's.
 
     Args:
@@ -42,7 +40,7 @@ class Budget(Sampler):
 
     def __init__(self, base: Sampler | None, multiple: int) -> None:
         at_least("multiple", multiple, 1)
-        self.base: Sampler = Uniform() if base is None else base
+        super().__init__(base)
         self.multiple = multiple
 
     @abstractmethod
@@ -54,36 +52,6 @@ class Budget(Sampler):
         """Q = ``queries_of_ratio`` of the present ratio; padded points count as points."""
         return queries_of_ratio(self.ratio_at(progress), num_points, self.multiple)
 
-    @property
-    def needs_order(self) -> bool:
-        """As the base."""
-        return self.base.needs_order
-
-    @property
-    def adaptive(self) -> bool:
-        """As the base."""
-        return self.base.adaptive
-
     def draw(self, points: Points, count: int, rng: torch.Generator, progress: Progress) -> Queries:
         """The base's draw."""
         return self.base.draw(points, count, rng, progress)
-
-    def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:
-        """Hands the feedback to the base."""
-        self.base.observe(points, queries, error_BQ)
-
-    def refresh_due(self, progress: Progress) -> bool:
-        """As the base."""
-        return self.base.refresh_due(progress)
-
-    def refresh(self, probe: Probe, progress: Progress) -> None:
-        """Refreshes the base."""
-        self.base.refresh(probe, progress)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The base's state."""
-        return self.base.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restores the base's state."""
-        self.base.load_state_dict(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ class Closes(Protocol):
 
 
 S = TypeVar("S", bound=Closes)
-_open: OrderedDict[int, Handle[Any]] = OrderedDict()
+_open: OrderedDict[int, weakref.ref[Handle[Any]]] = OrderedDict()
 
 
 class Handle(Generic[S]):
@@ -55,11 +56,14 @@ class Handle(Generic[S]):
         self._stamp = stamp
         if self._source is None or self._process != os.getpid():
             self._source, self._process = self._opener(self.path), os.getpid()
-        _open[id(self)] = self
+        source = self._source
+        _open[id(self)] = weakref.ref(self)
         _open.move_to_end(id(self))
         while len(_open) > MOST_OPEN:
-            _open.popitem(last=False)[1].close()
-        return self._source
+            oldest = _open.popitem(last=False)[1]()
+            if oldest is not None:
+                oldest.close()
+        return source
 
     def close(self) -> None:
         """Closes the file; it is opened again when it is needed."""
@@ -74,9 +78,6 @@ class Handle(Generic[S]):
         except OSError as error:
             raise DataError(f"{self.path}: cannot be read any more ({error}); restore it and resume the run") from error
         return status.st_size, status.st_mtime_ns
-
-    def __del__(self) -> None:
-        _open.pop(id(self), None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_source": None, "_process": -1}

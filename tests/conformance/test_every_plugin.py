@@ -58,9 +58,7 @@ def netcdf_file(folder: Path) -> dict[str, Any]:
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("h5netcdf")
     rng = np.random.default_rng(0)
-    data = xarray.Dataset(
-        {"u": (("run", "t", "x"), rng.random((8, 4, 6)))}, {"x": np.arange(6.0), "t": np.arange(4.0)}
-    )
+    data = xarray.Dataset({"u": (("run", "t", "x"), rng.random((8, 4, 6)))}, {"x": np.arange(6.0), "t": np.arange(4.0)})
     data.to_netcdf(folder / "own.nc", engine="h5netcdf")
     return {"path": str(folder / "own.nc"), "trajectory": "run"}
 

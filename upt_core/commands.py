@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from upt_core.config.problems import problems_of
     from upt_core.config.schema import Section
     from upt_core.config.settings import validate
-    from upt_core.config.shown import shown
     from upt_core.config.stages import stages_of
     from upt_core.config.yaml_text import Keys, dump_yaml
     from upt_core.errors import Problem
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from upt_core.training.means import Means
     from upt_core.training.sampling_share import sampling_share
     from upt_core.training.trainer import Trainer
+    from upt_core.wording import shown
 
 _MODULE_OF = {
     "cli.group": ("INTERRUPTED",),
@@ -46,7 +46,7 @@ _MODULE_OF = {
     "config.problems": ("problems_of",),
     "config.schema": ("Section",),
     "config.settings": ("validate",),
-    "config.shown": ("shown",),
+    "wording": ("shown",),
     "config.stages": ("stages_of",),
     "config.yaml_text": ("Keys", "dump_yaml"),
     "errors": ("Problem",),

@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, final
 
+from upt_core.bounds import Bounded
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "valid", "test"]
 
 
-class Dataset(ABC):
+class Dataset(Bounded, ABC):
     """A data set: trajectories (or input and solution pairs) in physical units, by split."""
 
     @abstractmethod
@@ -42,7 +44,7 @@ class Dataset(ABC):
         """The trajectories of a split. Splits share no trajectory."""
 
 
-class Sampler(ABC):
+class Sampler(Bounded, ABC):
     """Decides at how many points a loss looks (``count``) and at which (``draw``).
 
     A draw is a pure function of its arguments and of the sampler's state: the given generator is the only source of
@@ -79,14 +81,14 @@ class Sampler(ABC):
             return Queries.all(points)
         return self.draw(points, count, rng, progress)
 
-    def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:  # noqa: B027 (optional)
+    def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:
         """Feedback of an adaptive sampler: the loss's value at the visited points, detached, unweighted."""
 
     def refresh_due(self, progress: Progress) -> bool:
         """Whether ``refresh`` is wanted at the start of this epoch."""
         return False
 
-    def refresh(self, probe: Probe, progress: Progress) -> None:  # noqa: B027 (optional)
+    def refresh(self, probe: Probe, progress: Progress) -> None:
         """Recomputes an adaptive sampler's scores with the model as it is now."""
 
     def diagnostics(self) -> dict[str, float]:
@@ -124,7 +126,7 @@ class Probe(Protocol):
         ...
 
 
-class LossTerm(ABC):
+class LossTerm(Bounded, ABC):
     """One thing the loss asks for: a callable on the lazy step that returns an unweighted scalar."""
 
     horizon: int = 1
@@ -133,10 +135,10 @@ class LossTerm(ABC):
     pointwise: bool = True
     """True where the term looks at query points, so that a sampler may choose them; False: it takes no sampler."""
 
-    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:  # noqa: B027 (optional)
+    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:
         """Refuses, with a ValueError, an encoder or sampler that the term cannot work with. Called before any data."""
 
-    def check_data(self, data: DataSpec) -> None:  # noqa: B027 (optional)
+    def check_data(self, data: DataSpec) -> None:
         """Refuses, with a ValueError, data that the term cannot work with. Called before training."""
 
     @abstractmethod
@@ -144,7 +146,7 @@ class LossTerm(ABC):
         """The term's value on this step, a float32 scalar with gradient, without its weight."""
 
 
-class Schedule(ABC):
+class Schedule(Bounded, ABC):
     """A number that changes over the run: a loss term's weight, a sampling ratio, a learning-rate factor."""
 
     @abstractmethod
@@ -163,7 +165,7 @@ class FixedValue(Schedule):
         return self.value
 
 
-class Metric(ABC):
+class Metric(Bounded, ABC):
     """A figure over a split, from predictions and targets in physical units."""
 
     lower_is_better: ClassVar[bool] = True
@@ -181,7 +183,7 @@ class Metric(ABC):
         """The figure over everything since ``reset``."""
 
 
-class Optimizer(ABC):
+class Optimizer(Bounded, ABC):
     """Builds torch optimizers for a model's parameters."""
 
     @abstractmethod
@@ -189,5 +191,5 @@ class Optimizer(ABC):
         """One or more optimizers that together hold every trainable parameter once."""
 
 
-class Callback:
+class Callback(Bounded):
     """Listens to a run: methods marked with ``@hookimpl``, named as the hooks of ``RunHooks``."""

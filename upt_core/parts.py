@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from upt_core.bounds import Bounded
 from upt_core.points import Points
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(Bounded, nn.Module, ABC):
     """Turns input fields at points into latent tokens: (B, N, C) → (B, L, D)."""
 
     needs_grid: ClassVar[bool] = False
@@ -21,7 +22,7 @@ class Encoder(nn.Module, ABC):
         """latent_BLD of the input fields at these points."""
 
 
-class Approximator(nn.Module, ABC):
+class Approximator(Bounded, nn.Module, ABC):
     """Moves latent tokens one time step on: (B, L, D) → (B, L, D)."""
 
     @abstractmethod
@@ -29,7 +30,7 @@ class Approximator(nn.Module, ABC):
         """The latent tokens one time step later."""
 
 
-class Decoder(nn.Module, ABC):
+class Decoder(Bounded, nn.Module, ABC):
     """Answers at any query point: latent tokens and coordinates → (B, Q, C)."""
 
     @abstractmethod

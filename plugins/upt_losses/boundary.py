@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, LossTerm, Points, Queries, Step
-from upt_losses.distance import Norm, check_norm, distance
+from upt_losses.distance import Norm, distance
 
 
 class Boundary(LossTerm):
@@ -34,9 +34,6 @@ class Boundary(LossTerm):
         norm: Norm = "mse",
         delta: Annotated[float, Field(gt=0)] = 1.0,
     ) -> None:
-        if not 0 <= tolerance < 0.5:
-            raise ValueError(f"tolerance is {tolerance}; it must be 0 or more and below 0.5, for example 0.001")
-        check_norm(norm, delta)
         self.tolerance = tolerance
         self.norm: Norm = norm
         self.delta = delta

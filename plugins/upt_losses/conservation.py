@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, LossTerm, Step
@@ -27,9 +30,7 @@ class Conservation(LossTerm):
 
     pointwise = False
 
-    def __init__(self, fields: list[str] | None = None) -> None:
-        if fields is not None and not fields:
-            raise ValueError("fields is empty; name at least one field, or leave it out for all")
+    def __init__(self, fields: Annotated[list[str], Field(min_length=1)] | None = None) -> None:
         self.fields = fields
 
     def check_data(self, data: DataSpec) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch.nn.functional as F  # noqa: N812 (the usual name)
 from torch import Tensor
@@ -25,19 +25,6 @@ def distance(value: Tensor, target: Tensor, norm: Norm, delta: float = 1.0) -> T
     if norm == "l1":
         return (value - target).abs()
     return F.huber_loss(value, target, reduction="none", delta=delta)
-
-
-def check_norm(norm: str, delta: float, known: tuple[str, ...] = get_args(Norm)) -> None:
-    """Refuses an unknown norm or a huber threshold that is not positive."""
-    if norm not in known:
-        raise ValueError(f"norm is {norm!r}; expected one of {', '.join(known)}")
-    if delta <= 0:
-        raise ValueError(f"delta is {delta}; the threshold of the huber norm must be positive, for example 1.0")
-
-
-def check_norm_or_relative(norm: str, delta: float) -> None:
-    """Refuses an unknown norm, "relative" being known, or a huber threshold that is not positive."""
-    check_norm(norm, delta, get_args(NormOrRelative))
 
 
 def wide(value: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, Encoder, LossTerm, Sampler, Step
-from upt_losses.distance import NormOrRelative, check_norm_or_relative, distance
+from upt_losses.distance import NormOrRelative, distance
 from upt_losses.relative import relative_error, relative_latent_error
 from upt_losses.targets import check_encodable
 
@@ -42,9 +42,6 @@ class Forward(LossTerm):
         delta: Annotated[float, Field(gt=0)] = 1.0,
         detach: bool = True,
     ) -> None:
-        if space not in ("physical", "latent"):
-            raise ValueError(f"space is {space!r}; expected physical or latent")
-        check_norm_or_relative(norm, delta)
         self.space = space
         self.norm: NormOrRelative = norm
         self.delta = delta

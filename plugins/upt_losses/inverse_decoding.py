@@ -32,8 +32,6 @@ class InverseDecoding(LossTerm):
     """
 
     def __init__(self, of: Literal["current", "predicted"] = "current", detach: bool = True) -> None:
-        if of not in ("current", "predicted"):
-            raise ValueError(f"of is {of!r}; expected current or predicted")
         self.of = of
         self.detach = detach
 

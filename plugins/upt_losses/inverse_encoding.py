@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import LossTerm, Step
-from upt_losses.distance import NormOrRelative, check_norm_or_relative, distance
+from upt_losses.distance import NormOrRelative, distance
 from upt_losses.relative import relative_error
 
 
@@ -30,7 +30,6 @@ class InverseEncoding(LossTerm):
     """
 
     def __init__(self, norm: NormOrRelative = "mse", delta: Annotated[float, Field(gt=0)] = 1.0) -> None:
-        check_norm_or_relative(norm, delta)
         self.norm: NormOrRelative = norm
         self.delta = delta
 

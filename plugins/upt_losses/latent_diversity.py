@@ -28,8 +28,6 @@ class LatentDiversity(LossTerm):
     pointwise = False
 
     def __init__(self, of: Literal["current", "predicted"] = "current") -> None:
-        if of not in ("current", "predicted"):
-            raise ValueError(f"of is {of!r}; expected current or predicted")
         self.of = of
 
     def __call__(self, step: Step) -> Tensor:

@@ -28,10 +28,6 @@ class LatentNorm(LossTerm):
     def __init__(
         self, limit: Annotated[float, Field(ge=0)] = 0.0, of: Literal["current", "predicted"] = "current"
     ) -> None:
-        if limit < 0:
-            raise ValueError(f"limit is {limit}; it must be 0 or more")
-        if of not in ("current", "predicted"):
-            raise ValueError(f"of is {of!r}; expected current or predicted")
         self.limit = limit
         self.of = of
 

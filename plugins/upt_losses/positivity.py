@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, LossTerm, Step
@@ -19,9 +22,7 @@ class Positivity(LossTerm):
         fields: names of the fields that must not be negative.
     """
 
-    def __init__(self, fields: list[str]) -> None:
-        if not fields:
-            raise ValueError("fields is empty; name at least one field that must not be negative")
+    def __init__(self, fields: Annotated[list[str], Field(min_length=1)]) -> None:
         self.fields = fields
 
     def check_data(self, data: DataSpec) -> None:

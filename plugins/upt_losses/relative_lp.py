@@ -33,10 +33,6 @@ class RelativeLp(LossTerm):
     def __init__(
         self, p: Annotated[float, Field(ge=1)] = 2.0, units: Literal["physical", "normalised"] = "physical"
     ) -> None:
-        if p < 1:
-            raise ValueError(f"p is {p}; below 1 there is no norm")
-        if units not in ("physical", "normalised"):
-            raise ValueError(f"units is {units!r}; expected physical or normalised")
         self.p = p
         self.units = units
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, LossTerm, Step
-from upt_losses.distance import Norm, check_norm, distance
+from upt_losses.distance import Norm, distance
 
 
 class Rollout(LossTerm):
@@ -35,11 +35,6 @@ class Rollout(LossTerm):
         norm: Norm = "mse",
         delta: Annotated[float, Field(gt=0)] = 1.0,
     ) -> None:
-        if steps < 1:
-            raise ValueError(f"steps is {steps}; a rollout has at least 1 time step")
-        if not 0 < discount <= 1:
-            raise ValueError(f"discount is {discount}; it must be above 0 and at most 1")
-        check_norm(norm, delta)
         self.horizon = steps
         self.discount = discount
         self.norm: Norm = norm

@@ -41,8 +41,6 @@ class Spectral(LossTerm):
         high: Annotated[float, Field(gt=0)] | None = None,
         sobolev: float = 0.0,
     ) -> None:
-        if low < 0:
-            raise ValueError(f"low is {low}; wavenumbers are 0 or more")
         if high is not None and high < low:
             raise ValueError(f"high is {high}, below low {low}: no wavenumber is left")
         self.low = low

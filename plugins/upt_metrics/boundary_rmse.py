@@ -31,10 +31,6 @@ class BoundaryRmse(MeanOfFigures):
         tolerance: Annotated[float, Field(ge=0, lt=0.5)] = 1e-3,
     ) -> None:
         super().__init__()
-        if axes not in ("all", "non_periodic"):
-            raise ValueError(f"axes is {axes!r}; expected all or non_periodic")
-        if not 0 <= tolerance < 0.5:
-            raise ValueError(f"tolerance is {tolerance}; it must be 0 or more and below 0.5, for example 0.001")
         self.axes = axes
         self.tolerance = tolerance
 

@@ -28,8 +28,6 @@ class RelativeH1(MeanOfFigures):
 
     def __init__(self, sides: Literal["data", "periodic"] = "data") -> None:
         super().__init__()
-        if sides not in ("data", "periodic"):
-            raise ValueError(f"sides is {sides!r}; expected data or periodic")
         self.sides = sides
 
     def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:

@@ -40,8 +40,6 @@ class SpectralRmse(MeanOfFigures):
         high: Annotated[int, Field(ge=0)] | None = None,
     ) -> None:
         super().__init__()
-        if band not in BANDS:
-            raise ValueError(f"band is {band!r}; expected one of {', '.join(BANDS)}")
         self.low = BANDS[band][0] if low is None else low
         self.high = BANDS[band][1] if high is None else high
         if self.low < 0 or (self.high is not None and self.high < self.low):

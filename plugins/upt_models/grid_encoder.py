@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from upt_core import DataSpec, Encoder, LatentSpec, Points
 from upt_models.anchors import anchor_positions
 from upt_models.blocks import SelfBlock
-from upt_models.checks import check_channels, check_not_negative, check_positive
+from upt_models.checks import check_channels
 from upt_models.fourier import FourierFeatures
 from upt_models.initialise import initialise
 from upt_models.patches import check_patch, to_patches
@@ -59,8 +59,6 @@ class GridEncoder(Encoder):
         self.patch = tuple(patch) if isinstance(patch, list | tuple) else (patch,) * data.num_axes
         self.input_channels = data.input_channels
         width = latent.dim if width is None else width
-        check_positive(patch=min(self.patch), mlp_ratio=mlp_ratio)
-        check_not_negative(depth=depth)
         check_patch(data.grid_shape, self.patch)
         self.features = FourierFeatures(data.periodic, frequencies)
         self.embed_patch = nn.Linear(data.input_channels * math.prod(self.patch), width)

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from upt_core import DataSpec, Decoder, LatentSpec
 from upt_models.anchors import anchor_positions
 from upt_models.blocks import CrossBlock
-from upt_models.checks import check_positive
 from upt_models.fourier import FourierFeatures
 from upt_models.initialise import initialise, scale_
 from upt_models.mlp import MLP
@@ -47,7 +46,6 @@ class PerceiverDecoder(Decoder):
         frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
         super().__init__()
-        check_positive(depth=depth, mlp_ratio=mlp_ratio)
         width = latent.dim if width is None else width
         self.features = FourierFeatures(data.periodic, frequencies)
         self.embed = MLP(self.features.num_features, width, width)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from upt_core import Approximator, DataSpec, LatentSpec
 from upt_models.blocks import SelfBlock
-from upt_models.checks import check_condition, check_positive
+from upt_models.checks import check_condition
 from upt_models.initialise import initialise, scale_
 from upt_models.modulation import ConditionEmbedding
 
@@ -46,7 +46,6 @@ class Transformer(Approximator):
         residual: bool = True,
     ) -> None:
         super().__init__()
-        check_positive(depth=depth, mlp_ratio=mlp_ratio)
         width = latent.dim if width is None else width
         self.names = data.condition if condition else ()
         self.residual = residual

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from upt_core import Optimizer
-from upt_optimizers.parameters import by_decay, check_rates, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, on_cuda, trainable
 
 
 class AdamW(Optimizer):
@@ -35,7 +35,6 @@ class AdamW(Optimizer):
         eps: Annotated[float, Field(gt=0)] = 1e-8,
         decay_all: bool = False,
     ) -> None:
-        check_rates(lr, weight_decay)
         self.lr = lr
         self.weight_decay = weight_decay
         self.betas = (beta1, beta2)

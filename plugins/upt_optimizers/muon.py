@@ -12,7 +12,7 @@ from torch import nn
 from upt_core import Approximator, Decoder, Encoder, Optimizer
 from upt_optimizers.matrices import CONVOLUTIONS, matrix_shapes
 from upt_optimizers.newton_schulz import OrthogonalMomentum
-from upt_optimizers.parameters import by_decay, check_rates, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, on_cuda, trainable
 
 FIRST_AND_LAST = ("*embed*", "*head*", "*queries*", "*tokens*", "*latents*")
 """Names of what maps into or out of the hidden layers, where Muon is not meant to be used."""
@@ -55,11 +55,6 @@ class Muon(Optimizer):
         decay_all: bool = False,
         adamw_names: list[str] = list(FIRST_AND_LAST),  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
-        check_rates(lr, weight_decay)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum is {momentum}; it must be 0 or more and below 1")
-        if ns_steps < 1:
-            raise ValueError(f"ns_steps is {ns_steps}; at least 1 iteration is needed, 5 are usual")
         self.lr = lr
         self.weight_decay = weight_decay
         self.momentum = momentum

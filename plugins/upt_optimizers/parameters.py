@@ -31,11 +31,3 @@ def by_decay(parameters: Sequence[nn.Parameter], weight_decay: float, decay_all:
 def on_cuda(parameters: Sequence[nn.Parameter]) -> bool:
     """Whether all parameters are on a CUDA device, where one fused kernel updates them."""
     return all(parameter.is_cuda for parameter in parameters)
-
-
-def check_rates(lr: float, weight_decay: float) -> None:
-    """Refuses a learning rate that is not positive, and a negative weight decay."""
-    if lr <= 0:
-        raise ValueError(f"lr is {lr}; the learning rate must be positive, for example 1e-3")
-    if weight_decay < 0:
-        raise ValueError(f"weight_decay is {weight_decay}; it must be 0 or more")

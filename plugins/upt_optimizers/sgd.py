@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from upt_core import Optimizer
-from upt_optimizers.parameters import by_decay, check_rates, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, on_cuda, trainable
 
 
 class Sgd(Optimizer):
@@ -31,9 +31,6 @@ class Sgd(Optimizer):
         weight_decay: Annotated[float, Field(ge=0)] = 0.0,
         decay_all: bool = False,
     ) -> None:
-        check_rates(lr, weight_decay)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum is {momentum}; it must be 0 or more and below 1")
         if nesterov and momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, for example 0.9")
         self.lr = lr

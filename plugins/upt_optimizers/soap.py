@@ -11,7 +11,7 @@ from torch import nn
 from upt_core import Optimizer
 from upt_optimizers.eigenbasis import EigenbasisAdam
 from upt_optimizers.matrices import matrix_shapes
-from upt_optimizers.parameters import by_decay, check_rates, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, on_cuda, trainable
 
 
 class Soap(Optimizer):
@@ -52,11 +52,6 @@ class Soap(Optimizer):
         max_size: Annotated[int, Field(ge=1)] = 1024,
         decay_all: bool = False,
     ) -> None:
-        check_rates(lr, weight_decay)
-        if every < 1:
-            raise ValueError(f"every is {every}; the basis is renewed every 1 step or more, 10 are usual")
-        if max_size < 1:
-            raise ValueError(f"max_size is {max_size}; it must be 1 or more, 1024 is usual")
         self.lr = lr
         self.weight_decay = weight_decay
         self.betas = (beta1, beta2)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from upt_core import Points, Progress, Queries, Sampler
 from upt_samplers.mathematics.blocks import CurveBlocks
-from upt_samplers.mathematics.bounds import at_least
 from upt_samplers.mathematics.boxes import Box, interior_and_layers, points_in
 from upt_samplers.mathematics.inclusion import inclusion_probabilities
 from upt_samplers.mathematics.integers import Coupling, coupled_uniforms
@@ -45,11 +44,6 @@ class Boundary(Sampler):
         width: Annotated[float, Field(gt=0, lt=0.5)] = 0.05,
         coupling: Coupling = "latin",
     ) -> None:
-        at_least("num_queries", num_queries, 1)
-        if not 0 <= share < 1:
-            raise ValueError(f"share must be a fraction below 1, or inner points are never drawn; got {share!r}")
-        if not 0 < width < 0.5:
-            raise ValueError(f"width must be a fraction between 0 and 0.5; got {width!r}")
         self._plain = Stratified(num_queries, coupling)
         self.num_queries, self.share, self.width = num_queries, share, width
         self.coupling: Coupling = coupling

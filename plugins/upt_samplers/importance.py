@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, final, get_args
+from typing import Annotated, Any, final
 
 import torch
 from pydantic import Field
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from upt_core import Points, Probe, Progress, Queries, Sampler
 from upt_samplers.mathematics.blocks import Blocks, blocks_of, default_size
-from upt_samplers.mathematics.bounds import at_least, fraction
 from upt_samplers.mathematics.inclusion import inclusion_probabilities
 from upt_samplers.mathematics.integers import Coupling, coupled_uniforms
 from upt_samplers.mathematics.padding import complete
@@ -86,15 +85,6 @@ class Importance(Sampler):
         directions: Annotated[int, Field(ge=1)] = 8,
         coupling: Coupling = "latin",
     ) -> None:
-        if metric not in get_args(Metric):
-            raise ValueError(f"metric must be one of {', '.join(get_args(Metric))}; got {metric!r}")
-        for name, value, low in (("window", window, 0), ("start_epoch", start_epoch, 0), ("directions", directions, 1)):
-            at_least(name, value, low)
-        if block is not None:
-            at_least("block", block, 1)
-        fraction("floor", floor)
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay must be a fraction below 1; got {decay!r}")
         if window == 0 and (dense or metric not in ("error", *_STATIC)):
             raise ValueError("window 0 learns from visited points alone: it needs metric 'error' and dense false")
         self._before = Stratified(num_queries, coupling)

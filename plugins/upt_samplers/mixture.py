@@ -12,7 +12,6 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import Points, Probe, Progress, Queries, Sampler
-from upt_samplers.mathematics.bounds import at_least
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +44,6 @@ class Mixture(Sampler):
         shares: list[Annotated[float, Field(ge=0)]] | None = None,
         num_queries: Annotated[int, Field(ge=1)] = 2048,
     ) -> None:
-        at_least("num_queries", num_queries, 1)
-        if not samplers:
-            raise ValueError("a mixture needs at least one sampler")
         shares = [1.0] * len(samplers) if shares is None else shares
         if len(shares) != len(samplers):
             raise ValueError(f"a mixture of {len(samplers)} samplers needs as many shares; got {len(shares)}")

@@ -7,7 +7,6 @@ from typing import Annotated, final
 from pydantic import Field
 
 from upt_core import Progress, Sampler
-from upt_samplers.mathematics.bounds import fraction
 from upt_samplers.mathematics.budget import Budget
 
 
@@ -30,7 +29,6 @@ class Ratio(Budget):
         base: Sampler | None = None,
         multiple: Annotated[int, Field(ge=1)] = 64,
     ) -> None:
-        fraction("ratio", ratio)
         super().__init__(base, multiple)
         self.ratio = ratio
 

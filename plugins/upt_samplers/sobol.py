@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.mathematics.bounds import at_least
 from upt_samplers.mathematics.digital_net import BITS, MAX_AXES, scrambled_net
 from upt_samplers.mathematics.integers import Coupling
 from upt_samplers.mathematics.snake import ravel
@@ -34,7 +33,6 @@ class Sobol(Sampler):
     """
 
     def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 2048, coupling: Coupling = "latin") -> None:
-        at_least("num_queries", num_queries, 1)
         self.elsewhere = Stratified(num_queries, coupling)
         self.num_queries = num_queries
         self.coupling: Coupling = coupling

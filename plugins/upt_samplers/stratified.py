@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.mathematics.bounds import at_least
 from upt_samplers.mathematics.curve import points_at
 from upt_samplers.mathematics.integers import Coupling
 from upt_samplers.mathematics.padding import complete
@@ -29,9 +28,6 @@ class Stratified(Sampler):
     """
 
     def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 2048, coupling: Coupling = "latin") -> None:
-        at_least("num_queries", num_queries, 1)
-        if coupling not in ("latin", "independent"):
-            raise ValueError(f"coupling must be 'latin' or 'independent'; got {coupling!r}")
         self.num_queries = num_queries
         self.coupling: Coupling = coupling
 

@@ -8,7 +8,6 @@ import torch
 from pydantic import Field
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.mathematics.bounds import at_least
 from upt_samplers.mathematics.distinct import distinct_points, distinct_points_padded
 from upt_samplers.mathematics.padding import complete
 
@@ -24,7 +23,6 @@ class Uniform(Sampler):
     """
 
     def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 2048) -> None:
-        at_least("num_queries", num_queries, 1)
         self.num_queries = num_queries
 
     def count(self, num_points: int, progress: Progress) -> int:

@@ -27,9 +27,6 @@ class Curriculum(Schedule):
         warmup_epochs: Annotated[int, Field(ge=0)] = 15,
         max_weight: Annotated[float, Field(ge=0)] = 0.05,
     ) -> None:
-        for name, value in (("base", base), ("warmup_epochs", warmup_epochs), ("max_weight", max_weight)):
-            if value < 0:
-                raise ValueError(f"{name} is {value}; it must be 0 or more")
         self.base = base
         self.warmup_epochs = warmup_epochs
         self.max_weight = max_weight

@@ -14,8 +14,6 @@ class Span:
     """
 
     def __init__(self, start_epoch: int, end_epoch: int | None) -> None:
-        if start_epoch < 0:
-            raise ValueError(f"start_epoch is {start_epoch}; epochs are counted from 0")
         if end_epoch is not None and end_epoch < start_epoch:
             raise ValueError(f"end_epoch is {end_epoch}, before start_epoch {start_epoch}; it must not be earlier")
         self.start_epoch = start_epoch

@@ -31,12 +31,6 @@ class WarmupCosine(Schedule):
         final: Annotated[float, Field(ge=0, le=1)] = 0.0,
         warmup_share: Annotated[float, Field(ge=0, lt=1)] | None = None,
     ) -> None:
-        if warmup_epochs < 0:
-            raise ValueError(f"warmup_epochs is {warmup_epochs}; it must be 0 or more")
-        if not 0 <= final <= 1:
-            raise ValueError(f"final is {final}; the factor at the end must be between 0 and 1")
-        if warmup_share is not None and not 0 <= warmup_share < 1:
-            raise ValueError(f"warmup_share is {warmup_share}; it is a share of the run, from 0 to below 1")
         self.warmup_epochs = warmup_epochs
         self.warmup_share = warmup_share
         self.final = final

@@ -29,12 +29,6 @@ class WarmupStableDecay(Schedule):
         decay_epochs: Annotated[float, Field(gt=0)] = 1.0,
         final: Annotated[float, Field(ge=0, le=1)] = 0.0,
     ) -> None:
-        if warmup_epochs < 0:
-            raise ValueError(f"warmup_epochs is {warmup_epochs}; it must be 0 or more")
-        if decay_epochs <= 0:
-            raise ValueError(f"decay_epochs is {decay_epochs}; it must be positive")
-        if not 0 <= final <= 1:
-            raise ValueError(f"final is {final}; the factor at the end must be between 0 and 1")
         self.warmup_epochs = warmup_epochs
         self.decay_epochs = decay_epochs
         self.final = final

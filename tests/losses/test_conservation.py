@@ -47,5 +47,5 @@ def test_data_without_time_are_refused(world):
 def test_unknown_fields_are_refused(world):
     with pytest.raises(ValueError, match=r"no field is called 'mass'; the data set has: velocity, rho"):
         Conservation(["mass"]).check_data(world("plane").data)
-    with pytest.raises(ValueError, match=r"fields is empty; name at least one field, or leave it out for all"):
+    with pytest.raises(ValueError, match=r"fields needs at least 1 items; it has 0"):
         Conservation([])

@@ -122,5 +122,5 @@ def test_data_it_cannot_work_with_are_refused(world):
 
 
 def test_wrong_values_are_refused():
-    with pytest.raises(ValueError, match=r"method is 'spectral'; expected autograd or grid"):
+    with pytest.raises(ValueError, match=r"method expected 'autograd' or 'grid'; got 'spectral'"):
         Divergence("velocity", method="spectral")

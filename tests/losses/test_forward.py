@@ -93,9 +93,9 @@ def test_latent_space_refuses_a_sampler(world, uniform):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"space": "fourier"}, r"space is 'fourier'; expected physical or latent"),
-        ({"norm": "l3"}, r"norm is 'l3'; expected one of mse, l1, huber"),
-        ({"delta": 0.0}, r"delta is 0.0; the threshold of the huber norm must be positive"),
+        ({"space": "fourier"}, r"space expected 'physical' or 'latent'; got 'fourier'"),
+        ({"norm": "l3"}, r"norm expected 'mse', 'l1', 'huber' or 'relative'; got 'l3'"),
+        ({"delta": 0.0}, r"delta must be greater than 0.0; got 0.0"),
     ],
 )
 def test_wrong_values_are_refused(wrong, message):

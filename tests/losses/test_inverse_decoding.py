@@ -108,7 +108,7 @@ def test_predicted_is_refused_where_solutions_cannot_be_encoded(world):
 
 
 def test_wrong_values_are_refused():
-    with pytest.raises(ValueError, match=r"of is 'next'; expected current or predicted"):
+    with pytest.raises(ValueError, match=r"of expected 'current' or 'predicted'; got 'next'"):
         InverseDecoding(of="next")
 
 

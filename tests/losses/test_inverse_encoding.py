@@ -49,5 +49,5 @@ def test_it_decodes_once_at_the_query_points_and_moves_nothing(world, uniform):
 
 
 def test_wrong_values_are_refused():
-    with pytest.raises(ValueError, match=r"norm is 'l3'; expected one of mse, l1, huber"):
+    with pytest.raises(ValueError, match=r"norm expected 'mse', 'l1', 'huber' or 'relative'; got 'l3'"):
         InverseEncoding(norm="l3")

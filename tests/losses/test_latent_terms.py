@@ -77,8 +77,8 @@ def test_a_single_token_is_refused():
 
 
 def test_wrong_values_are_refused():
-    with pytest.raises(ValueError, match=r"limit is -1; it must be 0 or more"):
+    with pytest.raises(ValueError, match=r"limit must be at least 0.0; got -1"):
         LatentNorm(limit=-1)
     for term in (LatentNorm, LatentDiversity):
-        with pytest.raises(ValueError, match=r"of is 'next'; expected current or predicted"):
+        with pytest.raises(ValueError, match=r"of expected 'current' or 'predicted'; got 'next'"):
             term(of="next")

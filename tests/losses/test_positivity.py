@@ -31,7 +31,7 @@ def test_unknown_fields_are_refused(world):
         Positivity(["mass"]).check_data(world("plane").data)
     with pytest.raises(ValueError, match=r"no field is called 'a'; the data set has: u"):
         Positivity(["a"]).check_data(world("forced").data)  # a is given, not predicted
-    with pytest.raises(ValueError, match=r"fields is empty; name at least one field that must not be negative"):
+    with pytest.raises(ValueError, match=r"fields needs at least 1 items; it has 0"):
         Positivity([])
 
 

@@ -70,7 +70,7 @@ def test_the_bias_of_a_sampled_value_falls_with_the_number_of_points(world, unif
 
 
 def test_a_rollout_has_no_relative_norm():
-    with pytest.raises(ValueError, match="norm is 'relative'; expected one of mse, l1, huber"):
+    with pytest.raises(ValueError, match="norm expected 'mse', 'l1' or 'huber'; got 'relative'"):
         Rollout(norm="relative")
-    with pytest.raises(ValueError, match="norm is 'l3'; expected one of mse, l1, huber, relative"):
+    with pytest.raises(ValueError, match="norm expected 'mse', 'l1', 'huber' or 'relative'; got 'l3'"):
         Forward(norm="l3")

@@ -62,8 +62,8 @@ def test_an_adaptive_sampler_learns_what_each_point_adds(world, uniform):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"p": 0.5}, r"p is 0.5; below 1 there is no norm"),
-        ({"units": "SI"}, r"units is 'SI'; expected physical or norm"),
+        ({"p": 0.5}, r"p must be at least 1.0; got 0.5"),
+        ({"units": "SI"}, r"units expected 'physical' or 'normalised'; got 'SI'"),
     ],
 )
 def test_wrong_values_are_refused(wrong, message):

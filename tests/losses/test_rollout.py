@@ -51,10 +51,10 @@ def test_steady_data_are_refused(world):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"steps": 0}, r"steps is 0; a rollout has at least 1 time step"),
-        ({"discount": 0.0}, r"discount is 0.0; it must be above 0 and at most 1"),
-        ({"discount": 1.1}, r"discount is 1.1; it must be above 0 and at most 1"),
-        ({"norm": "l3"}, r"norm is 'l3'"),
+        ({"steps": 0}, r"steps must be at least 1; got 0"),
+        ({"discount": 0.0}, r"discount must be greater than 0.0; got 0.0"),
+        ({"discount": 1.1}, r"discount must be at most 1.0; got 1.1"),
+        ({"norm": "l3"}, r"norm expected 'mse', 'l1' or 'huber'; got 'l3'"),
     ],
 )
 def test_wrong_values_are_refused(wrong, message):

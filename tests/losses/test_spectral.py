@@ -68,7 +68,7 @@ def test_a_band_beyond_the_grid_is_refused(world):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"low": -1}, r"low is -1; wavenumbers are 0 or more"),
+        ({"low": -1}, r"low must be at least 0.0; got -1"),
         ({"low": 3, "high": 2}, r"high is 2, below low 3: no wavenumber is left"),
     ],
 )

@@ -75,9 +75,9 @@ def test_messages_of_the_constructor(make_spec: Make, latent: LatentSpec) -> Non
         GridEncoder(make_spec((8, 8)), latent, patch=3)
     with pytest.raises(ValueError, match=r"patch \[2, 2, 2\] has 3 axes, but the grid \[8, 8\] has 2"):
         GridEncoder(make_spec((8, 8)), latent, patch=[2, 2, 2])
-    with pytest.raises(ValueError, match="patch is 0; it must be greater than 0"):
+    with pytest.raises(ValueError, match="GridEncoder: patch must be greater than 0; got 0"):
         GridEncoder(make_spec(), latent, patch=0)
-    with pytest.raises(ValueError, match="depth is -1; it must not be negative"):
+    with pytest.raises(ValueError, match="depth must be at least 0; got -1"):
         GridEncoder(make_spec(), latent, depth=-1)
     with pytest.raises(ValueError, match="width 16 cannot be shared by 3 attention heads"):
         GridEncoder(make_spec(), latent, heads=3)

@@ -55,9 +55,9 @@ def test_the_answer_depends_on_the_point(make_spec: Make, latent: LatentSpec) ->
 def test_messages(make_spec: Make, latent: LatentSpec) -> None:
     with pytest.raises(ValueError, match="built for points with 2 axes, but was given points with 3"):
         PerceiverDecoder(make_spec(), latent)(torch.randn(1, 6, 16), torch.rand(1, 5, 3))
-    with pytest.raises(ValueError, match="depth is 0; it must be greater than 0"):
+    with pytest.raises(ValueError, match="depth must be greater than 0; got 0"):
         PerceiverDecoder(make_spec(), latent, depth=0)
     with pytest.raises(ValueError, match="width 16 cannot be shared by 5 attention heads"):
         PerceiverDecoder(make_spec(), latent, heads=5)
-    with pytest.raises(ValueError, match="give whole numbers from 1 on"):
+    with pytest.raises(ValueError, match="frequencies must be greater than 0; got 0"):
         PerceiverDecoder(make_spec(), latent, frequencies=[0])

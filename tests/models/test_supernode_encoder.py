@@ -122,13 +122,13 @@ def test_coincident_points_give_finite_gradients(encoder: SupernodeEncoder) -> N
 
 def test_messages(make_spec: Make, make_scattered: MakePoints, latent: LatentSpec, encoder: SupernodeEncoder) -> None:
     data = make_spec(None)
-    with pytest.raises(ValueError, match="supernodes is 0; it must be greater than 0"):
+    with pytest.raises(ValueError, match="supernodes must be greater than 0; got 0"):
         SupernodeEncoder(data, latent, supernodes=0)
-    with pytest.raises(ValueError, match=r"radius is -0\.1; it must be greater than 0"):
+    with pytest.raises(ValueError, match=r"radius must be greater than 0.0; got -0.1"):
         SupernodeEncoder(data, latent, radius=-0.1)
-    with pytest.raises(ValueError, match="max_neighbours is 0; it must be greater than 0"):
+    with pytest.raises(ValueError, match="max_neighbours must be greater than 0; got 0"):
         SupernodeEncoder(data, latent, max_neighbours=0)
-    with pytest.raises(ValueError, match="depth is -1; it must not be negative"):
+    with pytest.raises(ValueError, match="depth must be at least 0; got -1"):
         SupernodeEncoder(data, latent, depth=-1)
     with pytest.raises(ValueError, match="supernodes need points with 1 to 3 axes, but these have 4"):
         SupernodeEncoder(make_spec(None, axes=4), latent)

@@ -66,9 +66,9 @@ def test_messages(make_spec: Make, latent: LatentSpec) -> None:
         part(torch.randn(2, 6, 16), None)
     with pytest.raises(ValueError, match=expected.format(1)):
         part(torch.randn(2, 6, 16), torch.randn(2, 1))
-    with pytest.raises(ValueError, match="depth is 0; it must be greater than 0"):
+    with pytest.raises(ValueError, match="depth must be greater than 0; got 0"):
         Transformer(make_spec(), latent, depth=0)
-    with pytest.raises(ValueError, match="mlp_ratio is 0; it must be greater than 0"):
+    with pytest.raises(ValueError, match="mlp_ratio must be greater than 0.0; got 0"):
         Transformer(make_spec(), latent, mlp_ratio=0)
     with pytest.raises(ValueError, match="width 16 cannot be shared by 3 attention heads"):
         Transformer(make_spec(), latent, heads=3)

@@ -114,11 +114,11 @@ def test_an_adaptive_base_stays_adaptive() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Ratio(0.0), r"ratio must be a fraction, 0 < ratio ≤ 1; got 0\.0"),
-        (lambda: Ratio(1.5), r"ratio must be a fraction, 0 < ratio ≤ 1; got 1\.5"),
+        (lambda: Ratio(0.0), r"ratio must be greater than 0.0; got 0.0"),
+        (lambda: Ratio(1.5), r"ratio must be at most 1.0; got 1.5"),
         (lambda: Ratio(0.5, multiple=0), "multiple must be at least 1; got 0"),
-        (lambda: Cosine(end_ratio=-1), "end_ratio must be a fraction"),
-        (lambda: Cosine(start_ratio=float("nan")), "start_ratio must be a fraction"),
+        (lambda: Cosine(end_ratio=-1), "end_ratio must be greater than 0.0; got -1"),
+        (lambda: Cosine(start_ratio=float("nan")), "start_ratio must be at most 1.0; got NaN"),
         (lambda: Cosine(levels=1), "levels must be at least 2; got 1"),
         (lambda: Linear(start_epoch=-1), "start_epoch must be at least 0; got -1"),
         (lambda: Cosine(start_epoch=10, end_epoch=5), r"end_epoch \(5\) is before start_epoch \(10\)"),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from upt_core import Points
-from upt_samplers import pivotal
+from upt_samplers.mathematics import pivotal
 from upt_samplers.mathematics.blocks import Blocks, CurveBlocks, blocks_of
 from upt_samplers.mathematics.inclusion import inclusion_probabilities
 from upt_samplers.mathematics.pivotal import PivotalPlan

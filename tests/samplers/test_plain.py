@@ -93,7 +93,7 @@ def test_refuses_no_query_points(kind: Any, num_queries: int) -> None:
 
 
 def test_refuses_an_unknown_coupling() -> None:
-    with pytest.raises(ValueError, match="coupling must be 'latin' or 'independent'; got 'cyclic'"):
+    with pytest.raises(ValueError, match="coupling expected 'latin' or 'independent'; got 'cyclic'"):
         Stratified(coupling="cyclic")  # type: ignore[arg-type]
 
 

@@ -207,10 +207,10 @@ def test_points_a_metric_cannot_use_are_refused():
 @pytest.mark.parametrize(
     ("metric", "wrong", "message"),
     [
-        (BoundaryRmse, {"axes": "x"}, r"axes is 'x'; expected all or non_periodic"),
-        (BoundaryRmse, {"tolerance": 0.7}, r"tolerance is 0.7; it must be 0 or more and below 0.5"),
-        (RelativeH1, {"sides": "x"}, r"sides is 'x'; expected data or periodic"),
-        (SpectralRmse, {"band": "x"}, r"band is 'x'; expected one of low, mid, high, all"),
+        (BoundaryRmse, {"axes": "x"}, r"axes expected 'all' or 'non_periodic'; got 'x'"),
+        (BoundaryRmse, {"tolerance": 0.7}, r"tolerance must be less than 0.5; got 0.7"),
+        (RelativeH1, {"sides": "x"}, r"sides expected 'data' or 'periodic'; got 'x'"),
+        (SpectralRmse, {"band": "x"}, r"band expected 'low', 'mid', 'high' or 'all'; got 'x'"),
         (SpectralRmse, {"low": 5}, r"the band from 5 to 4 is empty; low must be 0 or more, and at most high"),
     ],
 )

@@ -278,28 +278,28 @@ def test_soap_leaves_long_sides_alone():
     steps([optimizer], [[torch.randn(4, 40)] for _ in range(3)])
     assert {"left_factor", "left_basis"} < set(optimizer.state[net.weight])
     assert "right_factor" not in optimizer.state[net.weight]
-    with pytest.raises(ValueError, match=r"every is 0; the basis is renewed every 1 step or more, 10 are usual"):
+    with pytest.raises(ValueError, match=r"every must be at least 1; got 0"):
         Soap(every=0)
-    with pytest.raises(ValueError, match=r"max_size is 0; it must be 1 or more, 1024 is usual"):
+    with pytest.raises(ValueError, match=r"max_size must be at least 1; got 0"):
         Soap(max_size=0)
 
 
 @pytest.mark.parametrize("optimizer", ALL)
 def test_wrong_rates_are_refused(optimizer):
-    with pytest.raises(ValueError, match=r"lr is 0; the learning rate must be positive, for example 1e-3"):
+    with pytest.raises(ValueError, match=r"lr must be greater than 0.0; got 0"):
         optimizer(lr=0)
-    with pytest.raises(ValueError, match=r"weight_decay is -0.1; it must be 0 or more"):
+    with pytest.raises(ValueError, match=r"weight_decay must be at least 0.0; got -0.1"):
         optimizer(weight_decay=-0.1)
 
 
 @pytest.mark.parametrize("optimizer", [Muon, Sgd])
 def test_wrong_momenta_are_refused(optimizer):
-    with pytest.raises(ValueError, match=r"momentum is 1; it must be 0 or more and below 1"):
+    with pytest.raises(ValueError, match=r"momentum must be less than 1.0; got 1"):
         optimizer(momentum=1)
 
 
 def test_settings_that_contradict_each_other_are_refused():
     with pytest.raises(ValueError, match=r"nesterov needs a momentum above 0, for example 0.9"):
         Sgd(momentum=0.0, nesterov=True)
-    with pytest.raises(ValueError, match=r"ns_steps is 0; at least 1 iteration is needed, 5 are usual"):
+    with pytest.raises(ValueError, match=r"ns_steps must be at least 1; got 0"):
         Muon(ns_steps=0)

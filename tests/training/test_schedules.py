@@ -56,7 +56,7 @@ def test_a_jump_and_a_run_too_short(schedule):
 def test_an_end_before_the_start_is_refused(schedule):
     with pytest.raises(ValueError, match=r"end_epoch is 3, before start_epoch 5; it must not be earlier"):
         schedule(1.0, 0.0, 5, 3)
-    with pytest.raises(ValueError, match=r"start_epoch is -1; epochs are counted from 0"):
+    with pytest.raises(ValueError, match=r"start_epoch must be at least 0; got -1"):
         schedule(1.0, 0.0, -1)
 
 
@@ -80,7 +80,7 @@ def test_curriculum_has_the_documents_defaults_and_works_without_warm_up():
 
 @pytest.mark.parametrize("name", ["base", "warmup_epochs", "max_weight"])
 def test_curriculum_refuses_negative_values(name):
-    with pytest.raises(ValueError, match=rf"{name} is -1; it must be 0 or more"):
+    with pytest.raises(ValueError, match=rf"Curriculum: {name} must be at least 0(.0)?; got -1"):
         Curriculum(**{"base": 0.01, name: -1})
 
 
@@ -109,9 +109,9 @@ def test_warmup_stable_decay():
 
 @pytest.mark.parametrize("schedule", [WarmupCosine, WarmupStableDecay])
 def test_wrong_factors_are_refused(schedule):
-    with pytest.raises(ValueError, match=r"warmup_epochs is -1; it must be 0 or more"):
+    with pytest.raises(ValueError, match=r"warmup_epochs must be at least 0.0; got -1"):
         schedule(warmup_epochs=-1)
-    with pytest.raises(ValueError, match=r"final is 1.5; the factor at the end must be between 0 and 1"):
+    with pytest.raises(ValueError, match=r"final must be at most 1.0; got 1.5"):
         schedule(final=1.5)
-    with pytest.raises(ValueError, match=r"decay_epochs is 0; it must be positive"):
+    with pytest.raises(ValueError, match=r"decay_epochs must be greater than 0.0; got 0"):
         WarmupStableDecay(decay_epochs=0)

@@ -111,7 +111,7 @@ def _native(converted: Converted, old: Path) -> str:
 
 def _lines(explained: list[Explained]) -> str:
     """``key.path: value   origin`` in two columns; defaults are dim."""
-    from upt_core.config.shown import shown
+    from upt_core.wording import shown
 
     rows = [(f"{_dotted(item)}: {shown(item.value, 100)}", item.origin) for item in explained]
     width = min(60, max(len(value) for value, _ in rows))

@@ -17,11 +17,11 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, Strict, Validati
 from pydantic_core import PydanticCustomError, core_schema
 
 from upt_core.config.outline import outline
-from upt_core.config.shown import shown
 from upt_core.config.signature import Signature, parameter_descriptions, read_signature
 from upt_core.errors import PluginError
 from upt_core.kinds import FixedValue
 from upt_core.registry import Entry, Kind, Registry, kind_of_class, with_article
+from upt_core.wording import shown
 
 BUILT_WHEN_CHECKED: tuple[Kind, ...] = ("sampler", "loss", "schedule", "metric", "optimizer")
 """Kinds whose constructors are cheap: they are tried at parse time, so that errors across arguments are located."""

@@ -8,7 +8,6 @@ from typing import final
 import torch
 
 from upt_core import Points, Progress, Queries, Sampler
-from upt_samplers.mathematics.bounds import at_least
 from upt_samplers.mathematics.wrapper import Wrapper
 
 EXACT_BELOW = 8
@@ -39,7 +38,6 @@ class Budget(Wrapper):
     """
 
     def __init__(self, base: Sampler | None, multiple: int) -> None:
-        at_least("multiple", multiple, 1)
         super().__init__(base)
         self.multiple = multiple
 

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import final
 
 from upt_core import Progress, Sampler
-from upt_samplers.mathematics.bounds import at_least, fraction
 from upt_samplers.mathematics.budget import Budget
 
 
@@ -29,10 +28,6 @@ class Ramp(Budget):
         base: Sampler | None,
         multiple: int,
     ) -> None:
-        fraction("start_ratio", start_ratio)
-        fraction("end_ratio", end_ratio)
-        at_least("start_epoch", start_epoch, 0)
-        at_least("levels", levels, 2)
         if end_epoch is not None and end_epoch < start_epoch:
             raise ValueError(
                 f"end_epoch ({end_epoch}) is before start_epoch ({start_epoch}); the ratio is {start_ratio:g} before "

@@ -27,8 +27,6 @@ class Halton(Sampler):
     """
 
     def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 1024) -> None:
-        if num_queries < 1:
-            raise ValueError(f"num_queries is {num_queries}; at least 1 is needed")
         self.num_queries = num_queries
 
     @property

@@ -24,8 +24,6 @@ class Pinball(LossTerm):
     """
 
     def __init__(self, quantile: Annotated[float, Field(gt=0, lt=1)] = 0.8) -> None:
-        if not 0 < quantile < 1:
-            raise ValueError(f"quantile is {quantile}; it must be between 0 and 1, for example 0.8")
         self.quantile = quantile
 
     def __call__(self, step: Step) -> Tensor:

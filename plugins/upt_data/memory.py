@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from upt_core import InMemory, Trajectory
-
-STEADY_TIME_T = torch.zeros(1, dtype=torch.float64)
 
 
 def on_shared_points(

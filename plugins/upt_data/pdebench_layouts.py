@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
-import numpy.typing as npt
 
-from upt_core import DataError, FieldSpec
+from upt_core import DataError
+from upt_data.arrays.grid_content import Part
+from upt_data.arrays.grid_content import Variable as Field
+from upt_data.arrays.placement import Placement
 from upt_data.checks import Array, rising
 from upt_data.grid import even_axis, unit_axis
 
@@ -44,11 +45,6 @@ class Variable:
     channels: int = 1
     channel_axis: bool = False
     time_axis: bool = True
-
-    @property
-    def spec(self) -> FieldSpec:
-        """Name and channels."""
-        return FieldSpec(self.name, self.channels)
 
 
 @dataclass(frozen=True)
@@ -77,18 +73,25 @@ class Layout:
         """Every variable once."""
         return tuple(dict.fromkeys(self.inputs + self.targets))
 
-    def read(self, file: h5py.File, number: int, variable: Variable, times: slice) -> npt.NDArray[np.generic]:
-        """Time steps of a variable of one trajectory: (T, *grid, C)."""
-        parts = []
-        for name in variable.datasets:
-            if self.groups is not None:
-                value = file[self.groups[number]][name][times]
-            elif variable.time_axis:
-                value = file[name][number, times]
-            else:
-                value = file[name][number][None]
-            parts.append(value if variable.channel_axis else value[..., None])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+    @property
+    def fields(self) -> list[Field]:
+        """Every variable once, with the places of its axes."""
+        return [Field(variable.name, self._parts(variable)) for variable in self.variables]
+
+    def _parts(self, variable: Variable) -> tuple[Part, ...]:
+        has_number, num_axes = self.groups is None, len(self.axes)
+        first = has_number + variable.time_axis
+        placement = Placement(
+            0 if has_number else None,
+            int(has_number) if variable.time_axis else None,
+            tuple(range(first, first + num_axes)),
+            (first + num_axes,) if variable.channel_axis else (),
+        )
+        channels = variable.channels if variable.channel_axis else 1
+        return tuple(
+            Part(tuple(f"{group}/{name}" for group in self.groups or ()) or (name,), placement, channels)
+            for name in variable.datasets
+        )
 
 
 def detect(file: h5py.File, path: Path, field: str) -> Layout:
@@ -108,7 +111,8 @@ def detect(file: h5py.File, path: Path, field: str) -> Layout:
             return make(file, path, field)
     raise DataError(
         f"{path}: none of the layouts of PDEBench, which have 'tensor', or 'density' and 'Vx', or 'velocity' and "
-        f"'particles', or groups '0000', '0001', …; found: {_found(file)}"
+        f"'particles', or groups '0000', '0001', …; found: {_found(file)}; the data set 'hdf5' reads files "
+        f"in one's own layout, 'the_well' those of The Well"
     )
 
 

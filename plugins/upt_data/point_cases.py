@@ -2,129 +2,171 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import DataError, Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory
-from upt_data.checks import at_least, finite
-from upt_data.memory import STEADY_TIME_T
+from upt_core import DataError
+from upt_data.arrays.grid_content import STEADY_TIMES
+from upt_data.checks import Array, at_least
+from upt_data.files.content import Content, Values
+from upt_data.files.dataset import Domain, FileDataset, Selection
+from upt_data.files.paths import Place
 from upt_data.point_domain import check_domain, domain
-from upt_data.splits import Fraction, check_fractions, split_of
+from upt_data.splits import Fraction
 from upt_data.torch_files import load_torch
 
 
-class PointCases(Dataset):
-    """Reads a .pt file with a list of dicts: points (N, axes), and values (N,), (N, channels) or (channels, N).
+@dataclass(frozen=True)
+class Case:
+    """One case: its points, its fields (N, C) and its numbers."""
+
+    coords_NX: Tensor
+    fields: dict[str, Tensor]
+    numbers: dict[str, float]
+
+
+class PointCases(FileDataset):
+    """Reads .pt files with a list of dicts: points (N, axes), and values (N,), (N, channels) or (channels, N).
 
     Suits flows around bodies: the surface's normals are the input, its pressure the target, numbers that describe the
-    shape or the inflow are conditions.
+    shape or the inflow are conditions. A file may also hold one dict: it is one case.
 
     Args:
-        path: the .pt file.
+        path: the .pt file; or a list, a pattern or a folder of files.
         inputs: keys of the values that the model sees; the key of the positions is allowed.
         targets: keys of the values that it predicts.
         positions: key of the points.
         conditions: keys of numbers, or of short rows of numbers (named key_0, key_1, …).
         extent: physical length of each axis; by default that of all points' bounding box.
         origin: low corner of the domain; given together with extent.
-        num_cases: use only the first ones.
+        num_cases: use only the first ones of ``path``.
+        valid_path: files that are the whole validation split.
+        test_path: files that are the whole test split.
         valid_fraction: share of the cases kept for validation.
         test_fraction: share of the cases kept for test.
         seed: of the split.
     """
 
+    suffixes = (".pt", ".pth")
+
     def __init__(
         self,
-        path: Path,
+        path: Path | list[Path],
         inputs: Annotated[list[str], Field(min_length=1)] = ["vertex_normals"],  # noqa: B006 (never changed)
         targets: Annotated[list[str], Field(min_length=1)] = ["press"],  # noqa: B006
         positions: str = "vertices",
         conditions: list[str] = [],  # noqa: B006
         extent: list[float] | None = None,
         origin: list[float] | None = None,
-        num_cases: Annotated[int, Field(ge=3)] | None = None,
+        num_cases: Annotated[int, Field(ge=1)] | None = None,
+        valid_path: Path | list[Path] | None = None,
+        test_path: Path | list[Path] | None = None,
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
     ) -> None:
-        check_fractions(valid_fraction, test_fraction)
         check_domain(extent, origin)
-        at_least(3, num_cases=num_cases)
-        at_least(1, inputs=len(inputs), targets=len(targets))
-        self.path = Path(path)
-        self.inputs = list(inputs)
-        self.targets = list(targets)
-        self.positions = positions
-        self.conditions = list(conditions)
-        self.extent = extent
-        self.origin = origin
-        self.num_cases = num_cases
-        self.valid_fraction = valid_fraction
-        self.test_fraction = test_fraction
-        self.seed = seed
+        at_least(1, num_cases=num_cases, inputs=len(inputs), targets=len(targets))
+        selection = Selection(
+            path, valid_path, test_path, num_trajectories=num_cases, valid_fraction=valid_fraction,
+            test_fraction=test_fraction, seed=seed,
+        )  # fmt: skip
+        super().__init__(selection, inputs, targets)
+        self._positions = positions
+        self._conditions = tuple(conditions)
+        self._extent = extent
+        self._origin = origin
 
-    def spec(self) -> DataSpec:
-        """Fields and domain, from the file."""
-        cases = self._cases
-        fields = {name: FieldSpec(name, value.shape[-1]) for name, value in cases[0].fields.items()}
-        extent, origin = domain([case.coords_NX for case in cases], self.extent, self.origin, str(self.path))
-        return DataSpec(
-            inputs=tuple(fields[name] for name in self.inputs),
-            targets=tuple(fields[name] for name in self.targets),
-            extent=extent,
-            periodic=(False,) * len(extent),
-            condition=tuple(cases[0].condition),
-            steady=True,
-            origin=origin,
-        )
-
-    def trajectories(self, split: Split) -> Trajectories:
-        """The cases of a split, in memory."""
-        num, where = len(self._cases), str(self.path)
-        chosen = split_of(num, split, self.valid_fraction, self.test_fraction, self.seed, where)
-        return InMemory([self._cases[index] for index in chosen])
-
-    @cached_property
-    def _cases(self) -> list[Trajectory]:
-        content = load_torch(self.path)
-        if not (isinstance(content, list) and content and all(isinstance(case, dict) for case in content)):
-            raise DataError(f"{self.path}: expected a list of dicts, one for each case, found {type(content).__name__}")
-        cases = [self._case(case, number) for number, case in enumerate(content[: self.num_cases])]
+    def _open(self, place: Place) -> list[Content]:
+        found = load_torch(place.path)
+        listed = [found] if isinstance(found, dict) else found
+        if not (isinstance(listed, list) and listed and all(isinstance(case, dict) for case in listed)):
+            raise DataError(f"{place.path}: expected a list of dicts, one for each case, found {type(found).__name__}")
+        cases = [self._case(case, f"{place.path}, case {number}") for number, case in enumerate(listed)]
         for number, case in enumerate(cases):
             if _shape(case) != _shape(cases[0]):
                 raise DataError(
-                    f"{self.path}, case {number}: has the axes, channels and conditions {_shape(case)}, case 0 has "
+                    f"{place.path}, case {number}: has the axes, channels and conditions {_shape(case)}, case 0 has "
                     f"{_shape(cases[0])}"
                 )
-        return cases
+        return [CasesContent(place, cases)]
 
-    def _case(self, case: dict[str, Any], number: int) -> Trajectory:
-        where = f"{self.path}, case {number}"
-        needed = [self.positions, *self.inputs, *self.targets, *self.conditions]
+    def _domain(self, contents: Sequence[Content]) -> Domain:
+        clouds = (content.points(number) for content in contents for number in range(content.num))
+        extent, origin = domain(clouds, self._extent, self._origin, self._selection.name)
+        return Domain(extent, (False,) * len(extent), None, origin)
+
+    def _case(self, case: dict[str, Any], where: str) -> Case:
+        needed = [self._positions, *self._inputs, *self._targets, *self._conditions]
         if missing := [name for name in needed if name not in case]:
             raise DataError(
                 f"{where}: there is no {' or '.join(map(repr, missing))}; found: {', '.join(map(str, case))}"
             )
-        coords_NX = case[self.positions]
+        coords_NX = case[self._positions]
         if not (isinstance(coords_NX, Tensor) and coords_NX.ndim == 2 and coords_NX.shape[1] <= 3 and len(coords_NX)):
-            raise DataError(f"{where}, {self.positions!r}: expected points (N, 1 to 3 axes), found {_found(coords_NX)}")
-        fields = {
-            name: _field(case[name], len(coords_NX), f"{self.path}, {name!r}", number)
-            for name in dict.fromkeys([*self.inputs, *self.targets])
-        }
-        condition: dict[str, float] = {}
-        for name in self.conditions:
-            condition |= _numbers(name, case[name], where)
-        return Trajectory(fields, coords_NX.float(), STEADY_TIME_T, condition, point_set=number)
+            raise DataError(
+                f"{where}, {self._positions!r}: expected points (N, 1 to 3 axes), found {_found(coords_NX)}"
+            )
+        names = dict.fromkeys([*self._inputs, *self._targets])
+        fields = {name: _field(case[name], len(coords_NX), f"{where}, {name!r}") for name in names}
+        found: dict[str, float] = {}
+        for name in self._conditions:
+            found |= _numbers(name, case[name], where)
+        return Case(coords_NX.float(), fields, found)
 
 
-def _field(value: Any, num_points: int, where: str, number: int) -> Tensor:
-    """Values of one case as (1, N, C) float32."""
+class CasesContent(Content):
+    """The cases of one file, in memory."""
+
+    def __init__(self, place: Place, cases: list[Case]) -> None:
+        channels = {name: value.shape[-1] for name, value in cases[0].fields.items()}
+        super().__init__(place, len(cases), channels, steady=True)
+        self._cases = cases
+
+    def times(self, number: int) -> Array:
+        """There is no time."""
+        return STEADY_TIMES
+
+    def points(self, number: int) -> Tensor:
+        """The points of a case."""
+        return self._cases[number].coords_NX
+
+    def num_points(self, number: int) -> int:
+        """How many points a case has."""
+        return len(self._cases[number].coords_NX)
+
+    def point_set(self, number: int) -> int:
+        """Every case has its own points."""
+        return number
+
+    @property
+    def num_point_sets(self) -> int:
+        """As many as cases."""
+        return self.num
+
+    def parameter(self, number: int, name: str) -> float | None:
+        """A number of a case."""
+        return self._cases[number].numbers.get(name)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """All numbers that were asked for."""
+        return tuple(self._cases[0].numbers)
+
+    def read(self, field: str, number: int, steps: slice) -> Values:
+        """A field of a case, (1, N, C)."""
+        return np.asarray(self._cases[number].fields[field].numpy())[None]
+
+
+def _field(value: Any, num_points: int, where: str) -> Tensor:
+    """Values of one case as (N, C) float32."""
     if isinstance(value, Tensor) and value.ndim == 1 and len(value) == num_points:
         value = value.unsqueeze(1)
     elif (
@@ -133,10 +175,12 @@ def _field(value: Any, num_points: int, where: str, number: int) -> Tensor:
         value = value.T
     if not (isinstance(value, Tensor) and value.ndim == 2 and len(value) == num_points):
         raise DataError(
-            f"{where}, case {number}: expected ({num_points},), ({num_points}, channels) or (channels, {num_points}), "
+            f"{where}: expected ({num_points},), ({num_points}, channels) or (channels, {num_points}), "
             f"found {_found(value)}"
         )
-    return finite(value.float()[None, None], where, number)[0]
+    if value.is_complex():
+        raise DataError(f"{where} is complex; store real and imaginary part as two channels")
+    return value.float()
 
 
 def _numbers(name: str, value: Any, where: str) -> dict[str, float]:
@@ -148,9 +192,9 @@ def _numbers(name: str, value: Any, where: str) -> dict[str, float]:
     return {f"{name}_{index}": float(number) for index, number in enumerate(row)}
 
 
-def _shape(case: Trajectory) -> tuple[int, dict[str, int], tuple[str, ...]]:
+def _shape(case: Case) -> tuple[int, dict[str, int], tuple[str, ...]]:
     channels = {name: value.shape[-1] for name, value in case.fields.items()}
-    return case.coords_NX.shape[1], channels, tuple(case.condition)
+    return case.coords_NX.shape[1], channels, tuple(case.numbers)
 
 
 def _found(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,21 +27,17 @@ def check_domain(
 
 
 def domain(
-    clouds: Sequence[Tensor], extent: Sequence[float] | None, origin: Sequence[float] | None, where: str
+    clouds: Iterable[Tensor], extent: Sequence[float] | None, origin: Sequence[float] | None, where: str
 ) -> tuple[Corner, Corner]:
     """Extent and origin of the domain: as given, or the bounding box of all points.
 
     Args:
-        clouds: point sets, each (N, X).
+        clouds: point sets, each (N, X); looked at one after the other.
 
     Raises:
         DataError: a coordinate is not finite, points lie outside the given domain, or all have one coordinate alike.
     """
-    for number, coords_NX in enumerate(clouds):
-        if not bool(torch.isfinite(coords_NX).all()):
-            raise DataError(f"{where}, trajectory {number}: a coordinate is NaN or infinite; remove the point")
-    low = torch.stack([coords_NX.double().amin(0) for coords_NX in clouds]).amin(0)
-    high = torch.stack([coords_NX.double().amax(0) for coords_NX in clouds]).amax(0)
+    low, high = _box(clouds, where)
     if extent is None or origin is None:
         if bool((high <= low).any()):
             raise DataError(f"{where}: all points agree in axis {int((high - low).argmin())}; leave this axis out")
@@ -56,6 +52,17 @@ def domain(
             f"{list(origin)} and extent {list(extent)}; correct these, or leave both out"
         )
     return tuple(float(length) for length in extent), tuple(float(value) for value in origin)
+
+
+def _box(clouds: Iterable[Tensor], where: str) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest coordinate along each axis."""
+    lows, highs = [], []
+    for number, coords_NX in enumerate(clouds):
+        if not bool(torch.isfinite(coords_NX).all()):
+            raise DataError(f"{where}, trajectory {number}: a coordinate is NaN or infinite; remove the point")
+        lows.append(coords_NX.double().amin(0))
+        highs.append(coords_NX.double().amax(0))
+    return torch.stack(lows).amin(0), torch.stack(highs).amax(0)
 
 
 def periodic_axes(periodic: bool | Sequence[bool], num_axes: int, where: str) -> tuple[bool, ...]:

@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import Points, Progress, Queries, Sampler, lagrange_weights
-from upt_samplers.mathematics.bounds import fraction
 from upt_samplers.mathematics.snake import unravel
 from upt_samplers.mathematics.wrapper import Wrapper
 
@@ -78,9 +77,6 @@ class Jittered(Wrapper):
         share: Annotated[float, Field(gt=0, le=1)] = 0.5,
         reach: Annotated[float, Field(gt=0, le=0.5)] = 0.5,
     ) -> None:
-        fraction("share", share)
-        if not 0 < reach <= 0.5:
-            raise ValueError(f"reach must be above 0 and at most 0.5 grid steps; got {reach!r}")
         super().__init__(base)
         self.share = share
         self.reach = reach

@@ -36,6 +36,61 @@ def grid_file(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "box.npz")}
 
 
+def own_hdf5_file(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    with h5py.File(folder / "own.h5", "w") as file:
+        file["run/u"] = rng.random((8, 4, 6, 5))
+        for name, num in (("x", 6), ("y", 5), ("t", 4)):
+            file[name] = np.arange(num, dtype=float)
+    return {"path": str(folder / "own.h5"), "group": "run"}
+
+
+def zarr_store(folder: Path) -> dict[str, Any]:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(folder / "own.zarr", mode="w")
+    rng = np.random.default_rng(0)
+    for name, value in {"u": rng.random((8, 4, 6)), "x": np.arange(6.0), "t": np.arange(4.0)}.items():
+        group.create_array(name, data=value)
+    return {"path": str(folder / "own.zarr")}
+
+
+def netcdf_file(folder: Path) -> dict[str, Any]:
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    rng = np.random.default_rng(0)
+    data = xarray.Dataset({"u": (("run", "t", "x"), rng.random((8, 4, 6)))}, {"x": np.arange(6.0), "t": np.arange(4.0)})
+    data.to_netcdf(folder / "own.nc", engine="h5netcdf")
+    return {"path": str(folder / "own.nc"), "trajectory": "run"}
+
+
+def mat_file(folder: Path) -> dict[str, Any]:
+    scipy_io = pytest.importorskip("scipy.io")
+    rng = np.random.default_rng(0)
+    scipy_io.savemat(folder / "own.mat", {"u": rng.random((8, 6, 5, 4)), "t": np.arange(4.0)})
+    return {"path": str(folder / "own.mat"), "dims": ["trajectory", "x", "y", "t"], "extent": [1.0, 1.0]}
+
+
+def well_file(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    varying = {"sample_varying": True, "time_varying": True, "dim_varying": [True, True]}
+    with h5py.File(folder / "well.hdf5", "w") as file:
+        file.attrs.update({"n_trajectories": 6, "n_spatial_dims": 2, "grid_type": "cartesian"})
+        for group, name, shape in (("t0_fields", "p", ()), ("t1_fields", "velocity", (2,)), ("t2_fields", "s", (2, 2))):
+            file.create_group(group).attrs["field_names"] = [name]
+            file[f"{group}/{name}"] = rng.random((6, 4, 6, 5, *shape))
+            file[f"{group}/{name}"].attrs.update(varying)
+        for name, num in (("x", 6), ("y", 5), ("time", 4)):
+            file[f"dimensions/{name}"] = np.arange(num, dtype=np.float32)
+        file["dimensions"].attrs["spatial_dims"] = ["x", "y"]
+        file["scalars/viscosity"] = 0.1
+        file["scalars/viscosity"].attrs.update({"sample_varying": False, "time_varying": False})
+        file["scalars"].attrs["field_names"] = ["viscosity"]
+        wall = file.create_group("boundary_conditions/x_periodic")
+        wall["mask"] = np.ones(6, dtype=bool)
+        wall.attrs.update({"bc_type": "PERIODIC", "associated_dims": ["x"]})
+    return {"path": str(folder / "well.hdf5")}
+
+
 def point_file(folder: Path) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     numbers = np.array([9, 7, 8, 9, 6])
@@ -98,12 +153,17 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("dataset", "advection1d"): Case(SMALL_GRID),
     ("dataset", "burgers1d"): Case(SMALL_GRID),
     ("dataset", "burgers2d"): Case({"num_trajectories": 6, "points": 8, "num_times": 4}),
+    ("dataset", "hdf5"): Case(own_hdf5_file),
+    ("dataset", "mat"): Case(mat_file),
+    ("dataset", "netcdf"): Case(netcdf_file),
     ("dataset", "neuraloperator"): Case(darcy_files),
     ("dataset", "npz"): Case(grid_file),
     ("dataset", "pdebench"): Case(hdf5_file),
     ("dataset", "point_cases"): Case(case_file),
     ("dataset", "point_frames"): Case(frame_files),
     ("dataset", "points"): Case(point_file),
+    ("dataset", "the_well"): Case(well_file),
+    ("dataset", "zarr"): Case(zarr_store),
     ("sampler", "uniform"): Case(),
     ("sampler", "stratified"): Case(),
     ("sampler", "sobol"): Case({}, {"distinct": False}),

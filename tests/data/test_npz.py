@@ -24,6 +24,13 @@ def write(path: Path, **arrays: Any) -> Path:
     return path
 
 
+def read_everything(data: Npz) -> None:
+    for split in ("train", "valid", "test"):
+        trajectories = data.trajectories(split)  # type: ignore[arg-type]
+        for index in range(len(trajectories)):
+            trajectories.read(index, 0, trajectories.num_times(index))
+
+
 def flow(**changes: Any) -> Arrays:
     arrays = {"u": noise(10, 5, 6, 4, 2), "x": np.arange(6.0), "y": np.arange(4.0) / 4, "t": np.arange(5.0) / 10}
     arrays |= {"viscosity": np.linspace(1, 2, 10), "kappa": noise(10, 6, 4, seed=1)}
@@ -84,9 +91,9 @@ def test_a_steady_problem_with_other_names(tmp_path: Path) -> None:
         (flow(x=None, y=None), {}, "there is no coordinate array x, y or z; name them in 'axes'"),
         (flow(x=np.arange(7.0)), {}, r"'u': shape \(10, 5, 6, 4, 2\) does not fit the times and axes.*\(10, 5, 7, 4\)"),
         (flow(), {"inputs": ["kappa"]}, r"'kappa': shape \(10, 6, 4\) does not fit"),
-        (flow(x=-np.arange(6.0)), {}, "'x': coordinates must rise, but position 0 has -0 and position 1 has -1"),
-        (flow(x=np.arange(6.0) ** 2), {}, "'x': the points are not evenly spaced"),
-        (flow(x=np.zeros((6, 4))), {}, r"'x': expected a row of numbers, found shape \(6, 4\)"),
+        (flow(x=np.array([0, 2, 1, 3, 4, 5])), {}, "'x': coordinates must rise, but position 1 has 2 and"),
+        (flow(x=np.zeros((6, 4))), {}, r"coordinates of a curvilinear grid need one shape.*found .*'x': \(6, 4\), 'y'"),
+        (flow(x=np.array(list("abcdef"))), {}, r"'x': expected a row of numbers, found shape \(6,\) of <U1"),
         (flow(x=np.zeros(1)), {}, "'x': an axis needs at least 2 points, found 1"),
         (flow(t=np.array([0, 1, 2, 3, np.nan])), {}, "'t': a coordinate is NaN or infinite at position 4"),
         (flow(), {"time_stride": 5}, "time_stride 5 leaves fewer than 2 of 5 time steps"),
@@ -110,7 +117,7 @@ def test_values_that_are_not_finite_name_field_trajectory_and_time(tmp_path: Pat
     arrays["u"][7, 4, 1, 1, 0] = np.nan
     data = Npz(path=write(tmp_path / "bad.npz", **arrays), time_stride=2)
     with pytest.raises(DataError, match=r"bad.npz, 'u', trajectory 7, time step 4: 1 of 48 values are NaN"):
-        data.spec()
+        read_everything(data)
 
 
 def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:

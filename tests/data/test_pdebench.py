@@ -140,7 +140,7 @@ def test_cfd_layout_joins_the_velocity(tmp_path: Path) -> None:
     assert fields["velocity"].shape == (5, 24, 2)
     other = PdeBench(path=write(tmp_path / "2D_CFD_trans_Train.hdf5", arrays))
     assert other.spec().periodic == (False, False)
-    assert PdeBench(path=other.path, periodic=True).spec().periodic == (True, True)
+    assert PdeBench(path=tmp_path / "2D_CFD_trans_Train.hdf5", periodic=True).spec().periodic == (True, True)
 
 
 def test_groups_layout_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_group_of_another_shape_is_named(tmp_path: Path) -> None:
     arrays = groups_file()
     arrays["3/data"] = noise(5, 6, 5, 2)
     data = PdeBench(path=write(tmp_path / "groups.h5", arrays))
-    with pytest.raises(DataError, match=r"'data', trajectory 3: found \(5, 6, 5, 2\).* expected \(5, 6, 4, 2\)"):
+    with pytest.raises(DataError, match=r"'data', trajectory 3: found \(5, 30, 2\).* expected \(5, 24, 2\)"):
         read_everything(data)
 
 
@@ -261,8 +261,8 @@ def test_settings_that_leave_nothing(tmp_path: Path) -> None:
         DataError, match=r"small.hdf5: 2 trajectories cannot be split into 1 for validation, 1 for test"
     ):
         PdeBench(path=small).trajectories("train")
-    with pytest.raises(ValueError, match="num_trajectories is 2; at least 3 is needed"):
-        PdeBench(path=path, num_trajectories=2)
+    with pytest.raises(ValueError, match="num_trajectories is 0; at least 1 is needed"):
+        PdeBench(path=path, num_trajectories=0)
 
 
 GENUINE = {

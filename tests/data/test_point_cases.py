@@ -58,15 +58,16 @@ def without(key: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"vertices": torch.zeros(3)}, "expected a list of dicts, one for each case, found dict"),
+        (torch.zeros(3), "expected a list of dicts, one for each case, found Tensor"),
         ([], "expected a list of dicts"),
         ([without("press")], "case 0: there is no 'press'; found: vertices, vertex_normals, angle"),
         ([case(0) | {"vertices": torch.zeros(3)}], r"case 0, 'vertices': expected points \(N, 1 to 3 axes\), found"),
-        ([case(0) | {"press": torch.zeros(7)}], r"'press', case 0: expected \(6,\), \(6, channels\).* found \(7,\)"),
+        ([case(0) | {"press": torch.zeros(7)}], r"case 0, 'press': expected \(6,\), \(6, channels\).* found \(7,\)"),
         ([case(0), case(1) | {"press": torch.zeros(7, 2)}], "case 1: has the axes, channels and conditions"),
         ([case(0) | {"speed": "fast"}], "case 0, 'speed': a condition needs a finite number .* found str 'fast'"),
         ([case(0) | {"speed": float("nan")}], "case 0, 'speed': a condition needs a finite number"),
-        ([case(0), case(1) | {"press": torch.full((7,), torch.nan)}], "'press', trajectory 1, .*: 7 of 7 values"),
+        ([case(0) | {"press": torch.full((6,), torch.nan)}, *map(case, (1, 2))], "'press', trajectory 0, .*: 6 of 6"),
+        ([case(0) | {"press": torch.ones(6, dtype=torch.complex64)}], "case 0, 'press' is complex; store real"),
         ([case(0) | {"vertices": torch.full((6, 3), torch.inf)}], "trajectory 0: a coordinate is NaN or infinite"),
         ([case(0), case(1)], "2 trajectories cannot be split"),
     ],
@@ -74,7 +75,7 @@ def without(key: str) -> dict[str, Any]:
 def test_bad_files(tmp_path: Path, content: Any, message: str) -> None:
     data = PointCases(path=write(tmp_path / "bad.pt", content), conditions=["speed"])
     with pytest.raises(DataError, match=f"bad.pt.*{message}"):
-        (data.spec(), data.trajectories("train"))
+        (data.spec(), [data.trajectories(split).read(0, 0, 1) for split in ("train", "valid", "test")])
 
 
 def test_genuine_potential_flow_obeys_its_closed_form(real_data: Path) -> None:

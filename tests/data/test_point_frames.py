@@ -59,19 +59,19 @@ def test_split_by_case(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_folders(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="gone: expected a folder, but it does not exist"):
+    with pytest.raises(DataError, match="gone: expected a folder of a case .*, but it does not exist"):
         PointFrames(path=tmp_path / "gone").spec()
-    with pytest.raises(DataError, match=r"neither a case \(x.th, y.th, .*\) nor a folder of cases"):
+    with pytest.raises(DataError, match=r"neither a folder of a case \(x.th, y.th, .*\), or a folder of cases nor"):
         PointFrames(path=tmp_path).spec()
     path = write_case(tmp_path / "case")
-    with pytest.raises(DataError, match=r"x.th: expected a folder, but it is a file"):
+    with pytest.raises(DataError, match=r"x.th: expected a folder of a case .*, but it is no whole one"):
         PointFrames(path=path / "x.th").spec()
-    with pytest.raises(DataError, match="a single case cannot be split by trajectory; set split_by: time"):
+    with pytest.raises(DataError, match=r"1 trajectories cannot be split .*\(split_by: time\)"):
         PointFrames(path=path).trajectories("train")
     with pytest.raises(DataError, match=r"has 3 channels, but 'fields' names 2 \(\{'p': 2\}\)"):
         PointFrames(path=path, fields={"p": 2}).spec()
-    with pytest.raises(DataError, match="time_stride 12 leaves fewer than 2 of 12 frames"):
-        PointFrames(path=path, time_stride=12).spec()
+    with pytest.raises(DataError, match="time_stride 12 leaves fewer than 2 of 12 time steps"):
+        PointFrames(path=path, time_stride=12, split_by="time").trajectories("train")
     with pytest.raises(DataError, match="4 frames cannot be split into 2 for validation, 2 for test"):
         PointFrames(path=path, time_stride=3, split_by="time").trajectories("train")
     torch.save(torch.zeros(7), path / "y.th")
@@ -85,21 +85,24 @@ def test_what_is_wrong_with_frames(tmp_path: Path) -> None:
     bad = frame(0, 2)
     bad[1, :2] = float("nan")
     torch.save(bad, path / "00000002_mesh.th")
-    with pytest.raises(DataError, match=r"00000002_mesh.th, trajectory 0, time step 2: 2 of 24 values are NaN"):
+    with pytest.raises(DataError, match=r"00000002_mesh.th: 2 of 24 values are NaN"):
         train.read(0, 1, 4)
+    torch.save(frame(0, 2), path / "00000002_mesh.th")
     torch.save(torch.zeros(2, 8), path / "00000003_mesh.th")
     with pytest.raises(DataError, match=r"00000003_mesh.th: has 2 channels, the first frame has 3"):
         train.read(0, 3, 4)
+    torch.save(frame(0, 3), path / "00000003_mesh.th")
     torch.save(torch.zeros(3, 9), path / "00000004_mesh.th")
     with pytest.raises(DataError, match=r"00000004_mesh.th: expected a tensor \(channels, 8\), found \(3, 9\)"):
         train.read(0, 4, 5)
+    torch.save(frame(0, 4), path / "00000004_mesh.th")
     (path / "00000005_mesh.th").write_bytes(b"text")
     with pytest.raises(DataError, match=r"00000005_mesh.th: not a whole torch file"):
         train.read(0, 5, 6)
 
 
 def test_settings_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="split_by is 'frame'; choose trajectory or time"):
+    with pytest.raises(ValueError, match="split_by is 'frame'; choose trajectory, file or time"):
         PointFrames(path=tmp_path, split_by="frame")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"time_step is 0.0; it must be positive"):
         PointFrames(path=tmp_path, time_step=0.0)

@@ -42,6 +42,11 @@ def noisy(step: Step) -> Tensor:
     return right(step) + 0 * torch.rand(())
 
 
+def reading(step: Step) -> Tensor:
+    value = right(step)
+    return value if value.item() < 1e9 else value * 0
+
+
 class Growing(Term):
     def __call__(self, step: Step) -> Tensor:
         self.calls += 1
@@ -64,6 +69,14 @@ WRONG: dict[str, tuple[LossTerm, str]] = {
     ),
     "in place": (Term(in_place), r"repeatable: .* after|batch: the term changed the batch's fields"),
     "with memory": (Growing(right), r"repeatable: [\d.]+ after [\d.]+ on the same step"),
+    "reading": (
+        Term(reading),
+        r"no waiting: the term reads values on the device on a grid of 16 points: _local_scalar",
+    ),
+    "root of a mean": (
+        Term(lambda step: right(step).sqrt()),
+        r"finite gradient: the gradient of .* is not finite on a grid of 16 points where every prediction is true",
+    ),
     "global random state": (Term(noisy), r"global random state: the term advanced it on a grid of 16 points"),
     "fails": (Term(lambda step: step.predicted(1)[..., 5].mean()), r"call: IndexError \(.*\) on a grid of 16 points"),
 }

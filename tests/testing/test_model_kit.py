@@ -146,6 +146,12 @@ class Unconditioned(Layers):
         return latent_BLD + torch.tanh(self.layer(latent_BLD))
 
 
+class FirstConditionAlone(Layers):
+    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
+        first = None if condition_BP is None else condition_BP[:, :1].expand_as(condition_BP)
+        return super().forward(latent_BLD, first)
+
+
 class Positions(Layers):
     def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
         return super().forward(latent_BLD, condition_BP) + torch.arange(latent_BLD.shape[1]).view(1, -1, 1)
@@ -158,6 +164,7 @@ class Fewer(Layers):
 
 APPROXIMATORS: dict[type[Approximator], str] = {
     Unconditioned: r"every parameter: embed.weight, embed.bias got no gradient on .* conditions: time_step, viscosity",
+    FirstConditionAlone: r"conditions: the answer does not change with viscosity, whatever the weights, on latents of",
     Positions: r"order: the answer changes by .* when latent tokens change places",
     Fewer: r"shape: \(3, 4, 16\) on latents of data with 1 axes, conditions: none\n    expected: \(3, 5, 16\)",
 }
@@ -171,6 +178,7 @@ def test_wrong_approximators_are_refused(cls: type[Approximator]) -> None:
 
 def test_a_right_approximator_passes() -> None:
     check_approximator(Layers, order_matters=False)
+    check_approximator(FirstConditionAlone, order_matters=False, uses_conditions=False)
 
 
 class Sines(Decoder):
@@ -186,6 +194,13 @@ class Sines(Decoder):
         hidden_BQD = torch.sin(self.embed(coords_BQX) + self.mix(latent_BLD.mean(dim=1, keepdim=True)))
         decoded: Tensor = self.head(hidden_BQD)
         return decoded
+
+
+class Running(Sines):
+    """Depends on the query points before each."""
+
+    def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
+        return super().forward(latent_BLD, coords_BQX.cumsum(dim=1))
 
 
 class Neighbourly(Sines):
@@ -204,6 +219,7 @@ class Targets(Sines):
 
 
 DECODERS: dict[type[Decoder], str] = {
+    Running: r"points: 3 query points get another answer alone than together with others",
     Neighbourly: r"points: 1 query points get another answer alone than together with others",
     Rounded: r"coordinates: no finite slope of the answer with respect to the coordinates",
     Targets: r"shape: \(3, 12, 1\) on 12 query points, data: a grid of 8 × 8 points\n    expected: \(3, 12, 3\)",

@@ -14,6 +14,7 @@ from upt_core.testing.made_up_data import BATCH, CONDITION, grid, latent_spec
 from upt_core.testing.parts import Inputs, Trial, check_part, near
 
 MakeApproximator = Callable[[DataSpec, LatentSpec], Approximator]
+_MOVE = 0.1
 
 
 def check_approximator(
@@ -23,12 +24,13 @@ def check_approximator(
     conditions: Sequence[tuple[str, ...]] = ((), CONDITION),
     order_matters: bool = True,
     on_lattice: bool = False,
+    uses_conditions: bool = True,
 ) -> None:
     """Raises unless an approximator keeps the contract, with and without conditioning values.
 
     Checked are: (B, L, D) → (B, L, D), float32 and finite; a gradient for every parameter; that rows of a batch do not
     influence each other; that an answer repeats in evaluation mode, survives ``state_dict`` and stands bfloat16
-    autocast.
+    autocast; that each conditioning value has an effect, at weights other than the first.
 
     Args:
         make: makes the approximator of a DataSpec and a LatentSpec: the class itself, or a function that adds
@@ -37,6 +39,7 @@ def check_approximator(
         conditions: names of the conditioning values of the data it is tried on; () = none, it is then given None.
         order_matters: False declares that latent tokens which change places change places in the answer.
         on_lattice: True declares that it needs tokens that keep their place, so that ``LatentSpec.lattice`` is given.
+        uses_conditions: False declares that the conditioning values have no effect.
 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
@@ -47,6 +50,8 @@ def check_approximator(
             check_part(trial)
             if not order_matters:
                 _check_order(trial)
+            if uses_conditions:
+                _check_conditions(trial, condition)
 
 
 def _trial(make: MakeApproximator, num_axes: int, condition: tuple[str, ...], latent: LatentSpec) -> Trial:
@@ -76,3 +81,24 @@ def _check_order(trial: Trial) -> None:
         "tokens that change places in the answer too, as order_matters=False declares",
         "use no positions in the sequence; or leave order_matters out",
     )
+
+
+def _check_conditions(trial: Trial, names: tuple[str, ...]) -> None:
+    """At weights moved at random: a condition may well start without effect (adaptive layer norm from zero)."""
+    part = trial.part().eval()
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in part.parameters():
+            parameter.add_(_MOVE * torch.randn(parameter.shape, generator=rng).to(parameter))
+    first = trial.answer(part)
+    for number, name in enumerate(names):
+        moved = trial.inputs[1].clone()
+        moved[:, number] += 1.0
+        require(
+            not torch.equal(first, trial.answer(part, (trial.inputs[0], moved))),
+            "conditions",
+            f"the answer does not change with {name}, whatever the weights, on {trial.what}",
+            "an answer that depends on each conditioning value: the time step is one of them",
+            "use every column of condition_BP; an approximator that means to ignore them is checked with "
+            "uses_conditions=False",
+        )

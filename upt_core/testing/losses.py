@@ -13,6 +13,7 @@ from upt_core.testing.loss_means import check_unbiased
 from upt_core.testing.loss_trial import step_of, value_of
 from upt_core.testing.made_up_data import Case, grid, scattered
 from upt_core.testing.made_up_models import knowing_model, small_model
+from upt_core.testing.spy import watch
 
 CASES = (grid(1), grid(2), scattered(2), scattered(2, padded=True), grid(2, steady=True))
 
@@ -22,8 +23,9 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False)
 
     The fields are the scalar ``u`` and, with 2 axes, the vector ``velocity``. Data that the term refuses in
     ``check_data`` are left out; one must be left. Checked are: a finite float32 scalar, under bfloat16 autocast too;
-    that it is the same twice; that its gradient is finite and reaches a parameter of the model; that the batch is
-    left as it was; that fields of zeros give no NaN; and what is declared.
+    that it is the same twice; that no value is read on the host after the first call; that its gradient is finite,
+    where every prediction is true as well, and reaches a parameter of the model; that the batch is left as it was;
+    that fields of zeros give no NaN; and what is declared.
 
     Args:
         term: the term.
@@ -39,7 +41,9 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False)
     for case in cases:
         batch = case.batch(max(1, term.horizon))
         _check_value(term, case, batch)
+        _check_waits(term, case, batch)
         _check_gradient(term, case, batch)
+        _check_gradient_of_truth(term, case, batch)
         _check_zeros(term, case, batch)
         if optimum:
             _check_optimum(term, case, batch)
@@ -119,6 +123,19 @@ def _check_repeatable(term: LossTerm, case: Case, batch: Batch, model: Upt, valu
     )
 
 
+def _check_waits(term: LossTerm, case: Case, batch: Batch) -> None:
+    """After a first call, which may look at the data once."""
+    step = step_of(small_model(case.data), batch, case)
+    spy = watch(lambda: value_of(term, step, case))
+    require(
+        not spy.waits,
+        "no waiting",
+        f"the term reads values on the device on {case}: {', '.join(dict.fromkeys(spy.waits))}",
+        "tensor operations alone: on CUDA each read waits for the device",
+        "avoid .item(), float(tensor), if tensor, nonzero and picking by a mask; use where() and products with a mask",
+    )
+
+
 def _finite(value: Tensor, where: str) -> None:
     require(
         bool(value.isfinite()),
@@ -149,6 +166,16 @@ def _check_gradient(term: LossTerm, case: Case, batch: Batch) -> None:
         "at least one parameter that the term can train",
         "compute the value from step.predicted, step.reconstructed or step.latent, not from true fields alone",
     )
+
+
+def _check_gradient_of_truth(term: LossTerm, case: Case, batch: Batch) -> None:
+    """Where every prediction is true: roots and norms have a kink there, and training comes near it."""
+    model = knowing_model(batch, case.data)
+    value = value_of(term, step_of(model, batch, case), case)
+    if value.requires_grad:
+        value.backward()  # type: ignore[no-untyped-call]
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    _check_gradients_finite(gradients, f"{case} where every prediction is true")
 
 
 def _check_gradients_finite(gradients: dict[str, Tensor], case: Case | str) -> None:

@@ -98,11 +98,12 @@ class KnowingEncoder(Encoder):
     def __init__(self, known: Known) -> None:
         super().__init__()
         self.known = known
+        self.shift = nn.Parameter(torch.zeros(()))  # 0, so that the truth has a gradient
 
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         """latent_BLD."""
         missing = self.known.data.channels - input_BNC.shape[-1]
-        filled = nn.functional.pad(input_BNC, (0, missing))
+        filled = nn.functional.pad(input_BNC, (0, missing)) + self.shift
         return torch.cat([filled, points.coords_BNX], dim=-1)
 
 
@@ -112,14 +113,15 @@ class KnowingApproximator(Approximator):
     def __init__(self, known: Known) -> None:
         super().__init__()
         self.known = known
+        self.shift = nn.Parameter(torch.zeros(()))
 
     def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
         """The next latent_BLD."""
         channels, inputs = self.known.data.channels, self.known.data.input_channels
-        given, states = latent_BLD[..., :inputs], self.known.states
+        given, states = latent_BLD[..., :inputs].detach(), self.known.states
         distances = [float((given - state[..., :inputs]).square().sum()) for state in states[:-1]]
         time = distances.index(min(distances)) + 1
-        return torch.cat([states[time], latent_BLD[..., channels:]], dim=-1)
+        return torch.cat([states[time] + self.shift, latent_BLD[..., channels:]], dim=-1)
 
 
 class KnowingDecoder(Decoder):
@@ -128,13 +130,15 @@ class KnowingDecoder(Decoder):
     def __init__(self, known: Known) -> None:
         super().__init__()
         self.known = known
+        self.slope = nn.Parameter(torch.zeros(()))  # 0; terms may ask for derivatives along the coordinates
 
     def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
         """decoded_BQC."""
         channels = self.known.data.channels
         nearest_BQ = torch.cdist(coords_BQX.contiguous(), latent_BLD[..., channels:].contiguous()).argmin(dim=-1)
         fields_BLC = latent_BLD[..., :channels]
-        return fields_BLC.gather(1, nearest_BQ.unsqueeze(-1).expand(-1, -1, channels))
+        known_BQC = fields_BLC.gather(1, nearest_BQ.unsqueeze(-1).expand(-1, -1, channels))
+        return known_BQC + self.slope * coords_BQX.sum(dim=-1, keepdim=True)
 
 
 def knowing_model(batch: Batch, data: DataSpec) -> Upt:

@@ -95,6 +95,15 @@ class _Samples:
         input_BNC = torch.ones(stop - start, self.case.num_points, data.input_channels)
         return prediction[start:stop], target, Batch(input_BNC, target, points)
 
+    def alone(self, row: int) -> tuple[Tensor, Tensor, Batch]:
+        """Prediction, target and batch of a padded sample's real points."""
+        assert self.lengths is not None
+        number = self.lengths[row]
+        prediction, target, batch = self.part(row, row + 1)
+        points = replace(batch.points, coords_BNX=batch.points.coords_BNX[:, :number], lengths=None)
+        target = target[:, :, :number]
+        return prediction[:, :, :number], target, Batch(batch.input_BNC[:, :number], target, points)
+
 
 def _figure(metric: Metric, parts: Sequence[tuple[Tensor, Tensor, Batch]]) -> float:
     metric.reset()
@@ -168,6 +177,15 @@ def _check_padding(metric: Metric, samples: _Samples, value: float) -> None:
         f"{changed:.8g} instead of {value:.8g} when predictions at padding change, on {samples.case}",
         "a figure of the real points alone",
         "leave out points where batch.points.mask_BN is False, and divide by batch.points.length_B1",
+    )
+    row = min(range(_SAMPLES), key=samples.lengths.__getitem__)
+    padded, alone = _figure(metric, [samples.part(row, row + 1)]), _figure(metric, [samples.alone(row)])
+    require(
+        math.isclose(padded, alone, rel_tol=1e-5, abs_tol=1e-7),
+        "padding",
+        f"{padded:.8g} for a padded sample, {alone:.8g} for the same without padding, on {samples.case}",
+        "the same figure: padding adds nothing, nor to what sums are divided by",
+        "divide sums over points by batch.points.length_B1, not by the tensor's size",
     )
 
 

@@ -15,6 +15,8 @@ from upt_core.points import Points
 from upt_core.progress import Progress
 from upt_core.testing.declared import Kind
 
+_WITH_COORDINATES = 1 << 16
+
 
 @dataclass(frozen=True)
 class PointSet:
@@ -56,11 +58,13 @@ class PointSet:
         )
 
     def points(self, device: torch.device) -> Points:
-        """The points as a batch. Large grids cost no memory: their coordinates are all zero."""
+        """The points as a batch. Large grids cost no memory: all of their coordinates are zero."""
         batch = self.batch if self.lengths is None else len(self.lengths)
         sample_id_B = torch.arange(batch, device=device)
         if self.kind == "grid":
-            coords = torch.zeros(1, 1, 1, device=device).expand(batch, self.num_points, len(self.shape))
+            small = self.num_points <= _WITH_COORDINATES
+            coords = self.coordinates(0).float() if small else torch.zeros(1, len(self.shape))
+            coords = coords.to(device).expand(batch, self.num_points, -1)
             return Points(coords, grid_shape=self.shape, sample_id_B=sample_id_B)
         rng = torch.Generator().manual_seed(self.num_points)
         rows = 1 if self.lengths is None else batch

@@ -1,12 +1,14 @@
-"""Checks by statistics: how often each point is drawn, and whether weighted means of adversarial fields are unbiased.
+"""Checks by statistics: whether the weighted means of adversarial fields, and of single points, are unbiased.
 
-Each call of ``draw`` is one independent trial; rows of a batch are judged by themselves, so they may depend on each
-other. All limits hold for any number of trials, no normal approximation; together they refuse a correct sampler with
-probability at most ``false_alarm``.
+Each call of ``draw`` is one independent trial. Rows of a batch may depend on each other: they are judged one by one,
+and by their mean, which has a lower variance where they do not. All limits hold for any number of trials and any
+distribution; together they refuse a right sampler with probability at most ``false_alarm``.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,60 +19,71 @@ from upt_core.seeding import stream_seed
 from upt_core.testing.declared import Declared
 from upt_core.testing.failure import require
 from upt_core.testing.fields import adversarial_fields
-from upt_core.testing.limits import frequency_alarm, mean_limit
+from upt_core.testing.limits import log_evidence
 from upt_core.testing.point_sets import PointSet, trained
 from upt_core.testing.sampler_draws import draw, point_sets
 
+ROWS = 16
+"""Rows of a batch. More of them find less, at the price of a slower draw; the number of draws stays."""
+_MOST = 690.0
+
 CASES = {
     "fast": (
-        (PointSet((7,)), 3),
-        (PointSet((9, 7)), 20),
-        (PointSet((3, 4, 5)), 31),
-        (PointSet((23,), scattered=True), 9),
-        (PointSet((11,), lengths=(11, 7, 3)), 5),
+        (PointSet((7,), batch=ROWS), 3),
+        (PointSet((9, 7), batch=ROWS), 20),
+        (PointSet((3, 4, 5), batch=ROWS), 31),
+        (PointSet((23,), batch=ROWS, scattered=True), 9),
+        (PointSet((11,), lengths=(11, 7, 3) * 5), 5),
     ),
     "thorough": (
-        (PointSet((1, 13)), 4),
-        (PointSet((17, 16)), 100),
-        (PointSet((32, 32), batch=1), 500),
-        (PointSet((97,), scattered=True), 48),
+        (PointSet((1, 13), batch=ROWS), 4),
+        (PointSet((17, 16), batch=ROWS), 100),
+        (PointSet((32, 32), batch=ROWS), 256),
+        (PointSet((97,), batch=ROWS, scattered=True), 48),
     ),
 }
-_SAME_WEIGHT = 1e-4
 
 
 @dataclass(frozen=True)
 class Trials:
-    """The draws of one row: ``index_RQ`` and ``weight_RQ``, R trials of Q query points among n real points."""
+    """Draws of rows with n real points each: R trials of K rows, of Q query points with their weights."""
 
-    index_RQ: Tensor
-    weight_RQ: Tensor
+    index_RKQ: Tensor
+    weight_RKQ: Tensor
+    rows: tuple[int, ...]
     length: int
     where: str
 
+    def estimates(self, field_N: Tensor) -> Tensor:
+        """The weighted mean of a field in each row of each trial, (R, K)."""
+        return (field_N[self.index_RKQ.clamp_max(self.length - 1)] * self.weight_RKQ).mean(-1)
+
+    def shares(self) -> Tensor:
+        """The weighted mean of each single point's indicator, (R, K, n)."""
+        trials, rows, count = self.index_RKQ.shape
+        empty = torch.zeros(trials, rows, self.length, dtype=torch.float64)
+        return empty.scatter_add_(2, self.index_RKQ.clamp_max(self.length - 1), self.weight_RKQ / count)
+
 
 def check_means(sampler: Sampler, declared: Declared) -> None:
-    """Inclusion frequencies where a point is drawn at most once, and the means of fields."""
+    """The means of fields and of single points, in each row and over all rows of one length."""
     cases = CASES["fast"] if declared.level == "fast" else CASES["fast"] + CASES["thorough"]
     allowed = point_sets(tuple(point_set for point_set, _ in cases), declared)
     cases = tuple(case for case in cases if case[0] in allowed)
-    num_limits = sum(_num_limits(point_set) for point_set, _ in cases)
-    alarm = declared.false_alarm / num_limits
     for point_set, count in cases:
-        for row, trials in enumerate(_trials(sampler, point_set, count, declared)):
-            if declared.distinct:
-                _check_frequencies(trials, alarm)
-            _check_fields(trials, adversarial_fields(point_set.coordinates(row)), declared, alarm)
+        alarm = declared.false_alarm / len(cases)
+        groups = list(_trials(sampler, point_set, count, declared))
+        for trials in groups:
+            _check_trials(
+                trials,
+                adversarial_fields(point_set.coordinates(trials.rows[0])),
+                declared.distinct,
+                alarm / len(groups),
+            )
 
 
-def _num_limits(point_set: PointSet) -> int:
-    rows = point_set.batch if point_set.lengths is None else len(point_set.lengths)
-    fields = len(adversarial_fields(point_set.coordinates(0)))
-    return rows * (fields + point_set.num_points)
-
-
-def _trials(sampler: Sampler, point_set: PointSet, count: int, declared: Declared) -> list[Trials]:
-    """The draws of each row."""
+def _trials(sampler: Sampler, point_set: PointSet, count: int, declared: Declared) -> Iterator[Trials]:
+    """The draws, those of rows with equally many points together."""
     points = point_set.points(declared.device)
     own = trained(sampler, points, declared.progress)
     indices, weights = [], []
@@ -81,56 +94,64 @@ def _trials(sampler: Sampler, point_set: PointSet, count: int, declared: Declare
         indices.append(queries.index_BQ)
         weights.append(torch.ones_like(queries.index_BQ) if queries.weight_BQ is None else queries.weight_BQ)
     index_RBQ, weight_RBQ = torch.stack(indices).cpu(), torch.stack(weights).cpu().double()
-    return [
-        Trials(index_RBQ[:, row], weight_RBQ[:, row], point_set.length(row), f"{count} of {point_set}, row {row}")
-        for row in range(index_RBQ.shape[1])
-    ]
+    lengths = [point_set.length(row) for row in range(index_RBQ.shape[1])]
+    for length in dict.fromkeys(lengths):
+        rows = tuple(row for row, other in enumerate(lengths) if other == length)
+        where = f"{count} of {point_set}"
+        yield Trials(index_RBQ[:, rows], weight_RBQ[:, rows], rows, length, where)
 
 
-def _check_frequencies(trials: Trials, alarm: float) -> None:
-    """Each point is drawn as often as its weight says: π = Q / (N w), if its weight is the same in every draw."""
-    index, weight = trials.index_RQ.flatten(), trials.weight_RQ.flatten()
-    used = weight > 0
-    index, weight = index[used], weight[used]
-    visits_N = torch.bincount(index, minlength=trials.length)
-    ones_N = torch.ones(trials.length, dtype=torch.float64)
-    high_N = (0 * ones_N).scatter_reduce(0, index, weight, "amax")
-    low_N = (float("inf") * ones_N).scatter_reduce(0, index, weight, "amin")
-    if bool((high_N - low_N > _SAME_WEIGHT * high_N).any()):
-        return  # weights that vary from draw to draw declare no inclusion probability
-    if float(weight.max() - weight.min()) <= _SAME_WEIGHT * float(weight.max()):
-        high_N = weight.max() * ones_N  # then this is the weight of points never drawn, too
-    num_trials, count = trials.index_RQ.shape
-    frequency_N = visits_N / num_trials
-    declared_N = torch.where(high_N > 0, count / (trials.length * high_N), 0.0)
-    alarm_N = torch.where(high_N > 0, frequency_alarm(frequency_N, declared_N, num_trials), 1.0)
-    worst = int(alarm_N.argmin())
+def _check_trials(trials: Trials, fields: dict[str, Tensor], distinct: bool, alarm: float) -> None:
+    """Half of the false alarms are spent on the means over rows, the other half on single rows."""
+    largest, count = float(trials.weight_RKQ.max()), trials.index_RKQ.shape[-1]
+    hypotheses = 2 * (trials.length + len(fields))
+    for check, found in (("unbiased mean", _fields(trials, fields)), ("inclusion", _points(trials))):
+        names, estimate_RKM, mean_M, top_M, total_M = found
+        if distinct:  # then a field that is not 0 at few points cannot be far above 0
+            top_M = torch.minimum(top_M, total_M / count)
+        high_M = torch.maximum(top_M * largest, mean_M)
+        whole = log_evidence(estimate_RKM.mean(1), mean_M, high_M)
+        _require(trials, check, names, estimate_RKM.mean(1), mean_M, whole, alarm / hypotheses, "all rows")
+        for k, row in enumerate(trials.rows):
+            alone = log_evidence(estimate_RKM[:, k], mean_M, high_M)
+            limit = alarm / (hypotheses * len(trials.rows))
+            _require(trials, check, names, estimate_RKM[:, k], mean_M, alone, limit, f"row {row}")
+
+
+_Means = tuple[list[str], Tensor, Tensor, Tensor, Tensor]
+"""Names, estimates (R, K, M), true means, largest values and sums over all points of M fields."""
+
+
+def _points(trials: Trials) -> _Means:
+    ones = torch.ones(trials.length, dtype=torch.float64)
+    return [f"point {n}" for n in range(trials.length)], trials.shares(), ones / trials.length, ones, ones
+
+
+def _fields(trials: Trials, fields: dict[str, Tensor]) -> _Means:
+    value_MN = torch.stack(list(fields.values()))
+    estimate_RKM = torch.stack([trials.estimates(value_N) for value_N in value_MN], dim=-1)
+    names = [f"the field '{name}'" for name in fields]
+    return names, estimate_RKM, value_MN.mean(1), value_MN.amax(1), value_MN.sum(1)
+
+
+def _require(
+    trials: Trials,
+    check: str,
+    names: list[str],
+    value_RM: Tensor,
+    mean_M: Tensor,
+    log_M: Tensor,
+    alarm: float,
+    who: str,
+) -> None:
+    worst = int(log_M.argmax())
+    seen, mean = float(value_RM[:, worst].mean()), float(mean_M[worst])
     require(
-        float(alarm_N[worst]) >= alarm,
-        "inclusion",
-        f"point {worst} came in {float(frequency_N[worst]):.4f} of {num_trials} draws of {trials.where}",
-        f"{float(declared_N[worst]):.4f}, which its weight {float(high_N[worst]):.4g} declares (π = Q / (N · weight)); "
-        f"this far off by chance: probability below {float(alarm_N[worst]):.1g}",
-        "correct the selection, or return the weights Q / (N π) of the probabilities π it really has",
+        float(log_M[worst]) < -math.log(alarm),
+        check,
+        f"{names[worst]} counts {seen / mean:.3f} times what it should: its weighted mean is {seen:.4f} over "
+        f"{len(value_RM)} draws of {trials.where}, {who}",
+        f"{mean:.4f}, its mean over all points; this far off by chance: probability below "
+        f"{math.exp(-min(_MOST, float(log_M[worst]))):.1g}",
+        "correct the selection, or weight each query point by Q / (N π), π its probability to be drawn",
     )
-
-
-def _check_fields(trials: Trials, fields: dict[str, Tensor], declared: Declared, alarm: float) -> None:
-    """The weighted mean of each field over many draws is its mean over all points."""
-    num_trials, count = trials.index_RQ.shape
-    largest = float(trials.weight_RQ.max())
-    for name, value_N in fields.items():
-        value_RQ = value_N[trials.index_RQ.clamp_max(trials.length - 1)]
-        estimate_R = (value_RQ * trials.weight_RQ).mean(1)
-        spread = float(value_N.max())
-        if declared.distinct:  # then a field that is not 0 at few points cannot be far above 0
-            spread = min(spread, float(value_N.sum()) / count)
-        limit = mean_limit(estimate_R.var(), torch.tensor(spread * largest), num_trials, alarm)
-        mean, expected = float(estimate_R.mean()), float(value_N.mean())
-        require(
-            abs(mean - expected) <= float(limit),
-            "unbiased mean",
-            f"the weighted mean of the field '{name}' is {mean:.4f} over {num_trials} draws of {trials.where}",
-            f"{expected:.4f} ± {float(limit):.4f}, its mean over all points",
-            "weight each query point by Q / (N π), π its probability to be drawn",
-        )

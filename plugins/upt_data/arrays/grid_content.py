@@ -1,0 +1,171 @@
+"""The trajectories of a file of named arrays on a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from upt_data.arrays.placement import Placement
+from upt_data.arrays.source import ArraySource
+from upt_data.checks import Array
+from upt_data.files.content import Content, Values, end_of
+from upt_data.files.handle import Handle
+from upt_data.files.paths import Place
+from upt_data.grid import Grid
+
+STEADY_TIMES = np.zeros(1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of a field.
+
+    Args:
+        arrays: the array's name; or one for each trajectory, where each has a group of its own.
+        placement: of its axes.
+        channels: of the field that come from it.
+        is_complex: whether real and imaginary part are channels.
+    """
+
+    arrays: tuple[str, ...]
+    placement: Placement
+    channels: int
+    is_complex: bool = False
+
+    def name(self, number: int) -> str:
+        """The array of a trajectory."""
+        return self.arrays[number] if len(self.arrays) > 1 else self.arrays[0]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A field: one array, or several that are stacked as channels."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels of all parts."""
+        return sum(part.channels for part in self.parts)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes in time."""
+        return any(part.placement.time is not None for part in self.parts)
+
+
+class GridContent(Content):
+    """Trajectories on one grid, in named arrays.
+
+    Args:
+        place: the file.
+        handle: opens it.
+        num: number of trajectories.
+        variables: the fields.
+        grid: their points.
+        times: times of the steps, (T,), or (trajectories, T) where each has its own; None: steady.
+        parameters: name → one number for each trajectory.
+        marked: the parameters that become conditions where the user names none.
+        lengths: how many steps of each trajectory there are; None: as many as times, less the steps at the end that
+            hold nothing but NaN.
+        targets: fields whose NaN at the end mean that the trajectory ended.
+        notes: remarks on this file.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        handle: Handle[ArraySource],
+        num: int,
+        variables: Sequence[Variable],
+        grid: Grid,
+        times: Array | None,
+        parameters: Mapping[str, Array] | None = None,
+        marked: tuple[str, ...] = (),
+        lengths: Values | None = None,
+        targets: Sequence[str] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        super().__init__(place, num, {variable.name: variable.channels for variable in variables}, times is None)
+        self.grid = grid
+        self._handle = handle
+        self._variables = {variable.name: variable for variable in variables}
+        self._times = times
+        self._parameters = dict(parameters or {})
+        self._marked = marked
+        self._lengths: dict[int, int] = {} if lengths is None else {n: int(v) for n, v in enumerate(lengths)}
+        self._targets = tuple(targets)
+        self._notes = list(notes)
+
+    def times(self, number: int) -> Array:
+        """Times of a trajectory's steps, up to its last."""
+        if self._times is None:
+            return STEADY_TIMES
+        times = self._times if self._times.ndim == 1 else self._times[number]
+        return times[: self._length(number, len(times))]
+
+    def points(self, number: int) -> Tensor:
+        """The points of the grid."""
+        return self.grid.points()
+
+    def num_points(self, number: int) -> int:
+        """Points of the grid."""
+        return self.grid.num_points
+
+    @property
+    def num_point_sets(self) -> int:
+        """None of its own where the grid is regular: all files of the data set have the same one."""
+        return 0 if self.grid.regular else 1
+
+    def read(self, field: str, number: int, steps: slice) -> Values:
+        """Steps of a field at the points of the grid."""
+        source = self._handle.get()
+        values = []
+        for part in self._variables[field].parts:
+            value = part.placement.read(source, part.name(number), number, steps, self.grid)
+            values.append(np.concatenate([value.real, value.imag], axis=-1) if part.is_complex else value)
+        if len(values) == 1:
+            return values[0]
+        longest = max(map(len, values))
+        return np.concatenate([np.broadcast_to(value, (longest, *value.shape[1:])) for value in values], axis=-1)
+
+    def parameter(self, number: int, name: str) -> float | None:
+        """A number that the file says of a trajectory."""
+        values = self._parameters.get(name)
+        return None if values is None else float(values[number if len(values) > 1 else 0])
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Those that the format marks as parameters."""
+        return self._marked
+
+    def parts(self, field: str) -> str:
+        """The arrays that a field is read from."""
+        return " and ".join(repr(_last(part.arrays[0])) for part in self._variables[field].parts)
+
+    def remarks(self) -> list[str]:
+        """Notes on this file, and how many trajectories end early."""
+        if self._times is None:
+            return self._notes
+        steps = self._times.shape[-1]
+        ends = {number: length for number, length in self._lengths.items() if length < steps}
+        if not ends:
+            return self._notes
+        text = f"{self.place.name}: {len(ends)} of {self.num} trajectories end before the last of {steps} time steps, "
+        first = min(ends, key=ends.__getitem__)
+        return [*self._notes, f"{text}the earliest, trajectory {first}, after {ends[first]}"]
+
+    def _length(self, number: int, most: int) -> int:
+        """How many steps a trajectory has: those at its end that are NaN at every point are none."""
+        if number not in self._lengths:
+            moving = [name for name in self._targets if self._variables[name].moves]
+            self._lengths[number] = end_of(self, moving, number, most)
+        return self._lengths[number]
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,0 +1,68 @@
+"""HDF5 files as named arrays, read where they are indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from upt_data.arrays.source import ArraySource, Index
+from upt_data.files.content import Values
+from upt_data.hdf5 import open_hdf5
+
+
+def open_hdf5_arrays(path: Path) -> Hdf5Source:
+    """The arrays of a file, open for reading; see ``open_hdf5`` for the errors."""
+    return Hdf5Source(open_hdf5(path))
+
+
+class Hdf5Source(ArraySource):
+    """The datasets of an open HDF5 file, in all its groups."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self._arrays: dict[str, h5py.Dataset] = {}
+        file.visititems(lambda name, item: self._add(name, item))
+
+    def _add(self, name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            self._arrays[name] = item
+
+    def names(self) -> list[str]:
+        """Paths of all datasets."""
+        return list(self._arrays)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a dataset."""
+        return tuple(self._arrays[name].shape)
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Type of a dataset's values; texts of any length are objects."""
+        found: np.dtype[Any] = np.dtype(self._arrays[name].dtype)
+        return found
+
+    def read(self, name: str, index: Index) -> Values:
+        """Values of a dataset."""
+        return np.asarray(self._arrays[name][index])
+
+    def dims(self, name: str) -> tuple[str, ...] | None:
+        """Labels or scales of a dataset's axes, where every axis has one."""
+        labels = [dim.label or (Path(dim[0].name).name if len(dim) else "") for dim in self._arrays[name].dims]
+        return tuple(labels) if labels and all(labels) else None
+
+    def attributes(self, group: str = "") -> Mapping[str, Any]:
+        """Attributes of the file or a group."""
+        item = self._file.get(group) if group else self._file
+        return {} if item is None else dict(item.attrs)
+
+    def array_attributes(self, name: str) -> Mapping[str, Any]:
+        """Attributes of a dataset."""
+        return dict(self._arrays[name].attrs)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._arrays.clear()
+        self._file.close()

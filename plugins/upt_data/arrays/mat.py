@@ -1,0 +1,60 @@
+"""MATLAB's .mat files as named arrays: version 5 through scipy, version 7.3, which is HDF5, through h5py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from upt_core import DataError
+from upt_data.arrays.extra import library
+from upt_data.arrays.hdf5 import Hdf5Source
+from upt_data.arrays.source import ArraySource, Index, MemorySource
+from upt_data.checks import existing
+from upt_data.files.content import Values
+from upt_data.hdf5 import open_hdf5
+
+
+def open_mat(path: Path) -> ArraySource:
+    """The arrays of a file, with their axes in MATLAB's order.
+
+    Version 7.3 is read where it is indexed; version 5 is read at once.
+
+    Raises:
+        DataError: scipy is not installed, or the file is damaged.
+    """
+    path = existing(path)
+    if h5py.is_hdf5(path):
+        return MatlabHdf5Source(open_hdf5(path))
+    io = library("scipy.io", "mat", f"{path}: reading a .mat file of version 5")
+    try:
+        content: dict[str, Any] = io.loadmat(path, squeeze_me=False, mat_dtype=False)
+    except Exception as error:  # a damaged file raises what its bytes lead to
+        raise DataError(
+            f"{path}: not a whole .mat file ({path.stat().st_size} bytes; {error}); it is truncated or of another "
+            f"format; fetch it again"
+        ) from error
+    arrays = {name: value for name, value in content.items() if not name.startswith("__")}
+    return MemorySource({name: np.asarray(value) for name, value in arrays.items() if hasattr(value, "dtype")})
+
+
+class MatlabHdf5Source(Hdf5Source):
+    """MATLAB writes columns first, HDF5 holds rows first: the axes are turned back."""
+
+    def names(self) -> list[str]:
+        """Names of all arrays; MATLAB's own tables ('#refs#') are left out."""
+        return [name for name in super().names() if not name.startswith("#")]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape as MATLAB shows it."""
+        return super().shape(name)[::-1]
+
+    def read(self, name: str, index: Index) -> Values:
+        """Values of an array."""
+        return super().read(name, index[::-1]).T
+
+    def dims(self, name: str) -> tuple[str, ...] | None:
+        """MATLAB names no axes."""
+        return None

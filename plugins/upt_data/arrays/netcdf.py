@@ -1,0 +1,80 @@
+"""NetCDF files through xarray as named arrays: CF times and scales are decoded, axes have names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from upt_core import DataError
+from upt_data.arrays.extra import library
+from upt_data.arrays.source import ArraySource, Index
+from upt_data.checks import existing
+from upt_data.files.content import Values
+
+
+def open_netcdf(path: Path) -> NetCdfSource:
+    """The variables of a file.
+
+    Raises:
+        DataError: xarray or what it needs for this file is not installed, or the file is damaged.
+    """
+    path = existing(path)
+    xarray = library("xarray", "netcdf", f"{path}: reading a NetCDF file")
+    try:
+        if h5py.is_hdf5(path):
+            return NetCdfSource(path, xarray.open_groups(path, engine="h5netcdf", decode_timedelta=True))
+        return NetCdfSource(path, {"": xarray.open_dataset(path, engine="scipy", decode_timedelta=True)})
+    except Exception as error:  # xarray raises what the library below it raises
+        cure = "install its readers with pip install 'upt-core[netcdf]', or fetch the file again"
+        raise DataError(
+            f"{path}: not a NetCDF file that xarray reads ({path.stat().st_size} bytes; "
+            f"{str(error).splitlines()[0]}); {cure}"
+        ) from error
+
+
+class NetCdfSource(ArraySource):
+    """The variables of an open NetCDF file, in all its groups."""
+
+    def __init__(self, path: Path, groups: Mapping[str, Any]) -> None:
+        self._path = path
+        self._groups = {name.strip("/"): group for name, group in groups.items()}
+        self._variables = {
+            f"{group}/{name}".lstrip("/"): data.variables[name]
+            for group, data in self._groups.items()
+            for name in data.variables
+        }
+
+    def names(self) -> list[str]:
+        """Paths of all variables, coordinates among them."""
+        return list(self._variables)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a variable."""
+        return tuple(self._variables[name].shape)
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Type of a variable's values, after scaling and offset."""
+        found: np.dtype[Any] = np.dtype(self._variables[name].dtype)
+        return found
+
+    def read(self, name: str, index: Index) -> Values:
+        """Values of a variable, scaled; missing ones are NaN."""
+        return np.asarray(self._variables[name][index].values)
+
+    def dims(self, name: str) -> tuple[str, ...] | None:
+        """Names of a variable's dimensions."""
+        return tuple(map(str, self._variables[name].dims))
+
+    def attributes(self, group: str = "") -> Mapping[str, Any]:
+        """Global attributes, or those of a group."""
+        data = self._groups.get(group)
+        return {} if data is None else dict(data.attrs)
+
+    def close(self) -> None:
+        """Closes the file."""
+        for data in self._groups.values():
+            data.close()

@@ -1,0 +1,103 @@
+"""What a reader understood of one file: how many trajectories, which fields, where and when; values come when asked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from upt_core import DataError
+from upt_data.checks import Array
+from upt_data.files.paths import Place
+
+Values = npt.NDArray[np.generic]
+
+
+class Content(ABC):
+    """The trajectories of one file (or of one group in it), on a grid or at scattered points.
+
+    Args:
+        place: the file.
+        num: number of trajectories.
+        channels: field → number of channels.
+        steady: whether there is no time.
+    """
+
+    def __init__(self, place: Place, num: int, channels: dict[str, int], steady: bool) -> None:
+        self.place = place
+        self.num = num
+        self.channels = channels
+        self.steady = steady
+
+    @abstractmethod
+    def times(self, number: int) -> Array:
+        """Times of a trajectory's steps in the file, rising; a single 0 where there is no time."""
+
+    @abstractmethod
+    def points(self, number: int) -> Tensor:
+        """coords_NX of a trajectory, float32."""
+
+    @abstractmethod
+    def num_points(self, number: int) -> int:
+        """How many points a trajectory has; read from headers."""
+
+    @abstractmethod
+    def read(self, field: str, number: int, steps: slice) -> Values:
+        """Steps of a field of a trajectory, (T, N, C) of any real type; T = 1 where it is constant in time.
+
+        Args:
+            field: one of ``channels``.
+            number: of the trajectory in the file.
+            steps: rising, with a positive stride, within ``times``.
+        """
+
+    def point_set(self, number: int) -> int:
+        """Which of ``num_point_sets`` point sets a trajectory has."""
+        return 0
+
+    @property
+    def num_point_sets(self) -> int:
+        """How many point sets the file has; 0: the same one as every other file of the data set."""
+        return 0
+
+    def parameter(self, number: int, name: str) -> float | None:
+        """A number that the file says of a trajectory, as its viscosity; None where it says none of this name."""
+        return None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that become conditions where the user names none."""
+        return ()
+
+    def parts(self, field: str) -> str:
+        """The arrays that a field is read from, for messages."""
+        return repr(field)
+
+    def remarks(self) -> list[str]:
+        """What was decided for the user and is worth knowing; one sentence each."""
+        return []
+
+
+def end_of(content: Content, fields: Sequence[str], number: int, most: int) -> int:
+    """How many of ``most`` time steps a trajectory has: those at its end that hold only NaN are none.
+
+    Looks at the last time step of each field, and further back only where that is NaN.
+
+    Raises:
+        DataError: every value is NaN.
+    """
+    longest = max((_end(content, field, number, most) for field in fields), default=most)
+    if longest == 0:
+        raise DataError(f"{content.place.name}, trajectory {number}: every value is NaN; remove this trajectory")
+    return longest
+
+
+def _end(content: Content, field: str, number: int, most: int) -> int:
+    for length in range(most, 0, -1):
+        value = content.read(field, number, slice(length - 1, length))
+        if value.dtype.kind != "f" or not bool(np.isnan(value).all()):
+            return length
+    return 0

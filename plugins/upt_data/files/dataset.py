@@ -1,0 +1,267 @@
+"""The base of data sets in files: which files, which split each trajectory belongs to, which conditions it has."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories
+from upt_data.checks import at_least
+from upt_data.files.content import Content
+from upt_data.files.paths import Place, find_files, is_file
+from upt_data.files.table import ParameterTable
+from upt_data.files.trajectories import FileTrajectories, Piece
+from upt_data.splits import check_fractions, split_of, split_with_own, time_block
+
+SplitBy = Literal["trajectory", "file", "time"]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where the points of a data set lie, as in ``DataSpec``."""
+
+    extent: tuple[float, ...]
+    periodic: tuple[bool, ...]
+    grid_shape: tuple[int, ...] | None = None
+    origin: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is used of the files, and how it is split; the settings that all data sets in files have.
+
+    Args:
+        path: files of training data, and of the splits that have no files of their own.
+        valid_path, test_path: files that are the whole of a split.
+        split_by: what is dealt out to the splits: trajectories, files, or blocks of each trajectory's time steps.
+        num_trajectories: only the first ones of ``path`` are used.
+        time_stride: every n-th time step is kept.
+        conditions: names of parameters; None: those in file names, in the table, and those that the format marks.
+        table: a CSV file of parameters.
+        valid_fraction, test_fraction: shares of what is dealt out.
+        seed: of the dealing.
+    """
+
+    path: Path | Sequence[Path]
+    valid_path: Path | Sequence[Path] | None = None
+    test_path: Path | Sequence[Path] | None = None
+    split_by: SplitBy = "trajectory"
+    num_trajectories: int | None = None
+    time_stride: int = 1
+    conditions: tuple[str, ...] | None = None
+    table: Path | None = None
+    valid_fraction: float = 0.1
+    test_fraction: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_fractions(self.valid_fraction, self.test_fraction)
+        at_least(1, time_stride=self.time_stride, num_trajectories=self.num_trajectories)
+        if self.split_by not in ("trajectory", "file", "time"):
+            raise ValueError(f"split_by is {self.split_by!r}; choose trajectory, file or time")
+
+    @property
+    def name(self) -> str:
+        """The path, for messages."""
+        return str(self.path) if isinstance(self.path, Path | str) else f"{self.path[0]} and {len(self.path) - 1} more"
+
+
+class FileDataset(Dataset):
+    """A data set in files; a subclass says how a file is understood (``_open``) and where its points lie."""
+
+    suffixes: tuple[str, ...] = ()
+    """How names of this format's files end: those files of a folder are taken."""
+    what: str = "file"
+    """What one file of this format is called, in messages."""
+
+    def __init__(self, selection: Selection, inputs: Sequence[str], targets: Sequence[str]) -> None:
+        self._selection = selection
+        self._inputs = tuple(inputs)
+        self._targets = tuple(targets)
+
+    @abstractmethod
+    def _open(self, place: Place) -> list[Content]:
+        """What a file holds; headers are read at most.
+
+        Raises:
+            DataError: it is not of this format, or lacks what the settings name.
+        """
+
+    @abstractmethod
+    def _domain(self, contents: Sequence[Content]) -> Domain:
+        """Where the points of these files lie."""
+
+    def _names(self, content: Content) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of the inputs and of the targets, for formats that say them themselves."""
+        return self._inputs, self._targets
+
+    def _is_one(self, path: Path) -> bool:
+        """Whether a path is one file of this format, rather than a folder of them."""
+        return is_file(path)
+
+    def _places(self, split: Split | None) -> list[Place] | None:
+        """The files that are the whole of a split; None where it has none. Without a split: all others."""
+        chosen = self._selection
+        setting = {None: chosen.path, "train": None, "valid": chosen.valid_path, "test": chosen.test_path}[split]
+        return None if setting is None else find_files(setting, self.suffixes, self._is_one, self.what)
+
+    def spec(self) -> DataSpec:
+        """Fields, domain and conditions, from the files' headers."""
+        contents = [content for group in self._contents.values() for content in group]
+        first = contents[0]
+        for other in contents[1:]:
+            _check_alike(first, other)
+        domain = self._domain(contents)
+        fields = {name: FieldSpec(name, channels) for name, channels in first.channels.items()}
+        inputs, targets = self._names(first)
+        return DataSpec(
+            inputs=tuple(fields[name] for name in inputs),
+            targets=tuple(fields[name] for name in targets),
+            extent=domain.extent,
+            periodic=domain.periodic,
+            grid_shape=domain.grid_shape,
+            condition=self._condition_names,
+            steady=first.steady,
+            origin=domain.origin,
+        )
+
+    def trajectories(self, split: Split) -> Trajectories:
+        """The trajectories of a split; their values are read when they are needed."""
+        if self._own_places[split] is not None:
+            pieces = [self._piece(content, number) for content, number in self._pairs(split)]
+        elif self._selection.split_by == "time":
+            pieces = [self._block(self._piece(content, number), split) for content, number in self._pairs(None)]
+        else:
+            pairs = self._pairs(None)
+            pieces = [self._piece(*pairs[index]) for index in self._dealt(pairs, split)]
+        return FileTrajectories(pieces, self._condition, self._selection.time_stride)
+
+    def remarks(self) -> list[str]:
+        """What the reader decided for the user and is worth knowing, each once; one sentence each."""
+        found = [text for group in self._contents.values() for content in group for text in content.remarks()]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _own_places(self) -> dict[Split, list[Place] | None]:
+        return {split: self._places(split) for split in ("train", "valid", "test")}
+
+    @cached_property
+    def _contents(self) -> dict[Split | None, list[Content]]:
+        """The files of each split that has its own, and under None all others, opened for their headers."""
+        main = self._places(None)
+        places: dict[Split | None, list[Place] | None] = {None: main}
+        places.update(self._own_places.items())
+        return {
+            split: [content for place in found for content in self._open(place)]
+            for split, found in places.items()
+            if found
+        }
+
+    @cached_property
+    def _first_point_set(self) -> dict[int, int]:
+        """The number of each file's first point set, by the content's identity; 0 where all files share one."""
+        numbers, total = {}, 0
+        for group in self._contents.values():
+            for content in group:
+                numbers[id(content)] = total if content.num_point_sets else 0
+                total += content.num_point_sets
+        return numbers
+
+    @cached_property
+    def _table(self) -> ParameterTable | None:
+        return None if self._selection.table is None else ParameterTable(self._selection.table)
+
+    @cached_property
+    def _condition_names(self) -> tuple[str, ...]:
+        if self._selection.conditions is not None:
+            return self._selection.conditions
+        first = next(iter(self._contents.values()))[0]
+        table = self._table.names if self._table is not None else []
+        return tuple(dict.fromkeys([*first.place.parameters, *table, *first.parameters]))
+
+    def _pairs(self, split: Split | None) -> list[tuple[Content, int]]:
+        """Every trajectory of a split's files, or the first ones of the others."""
+        pairs = [(content, number) for content in self._contents.get(split, []) for number in range(content.num)]
+        return pairs if split is not None else pairs[: self._selection.num_trajectories]
+
+    def _dealt(self, pairs: list[tuple[Content, int]], split: Split) -> list[int]:
+        """Which of the trajectories belong to a split that has no files of its own."""
+        if self._selection.split_by == "trajectory":
+            return self._deal(len(pairs), split, "trajectories")
+        files = list(dict.fromkeys(content.place.path for content, _ in pairs))
+        chosen = {files[index] for index in self._deal(len(files), split, "files")}
+        return [index for index, (content, _) in enumerate(pairs) if content.place.path in chosen]
+
+    def _deal(self, num: int, split: Split, what: str) -> list[int]:
+        chosen = self._selection
+        own = [name for name in ("valid", "test") if self._own_places[name] is not None]
+        fractions = (chosen.valid_fraction, chosen.test_fraction)
+        if own:
+            return split_with_own(num, split, own, fractions, chosen.seed, chosen.name, what)
+        return split_of(num, split, *fractions, chosen.seed, chosen.name, what)
+
+    def _piece(self, content: Content, number: int) -> Piece:
+        num_times = -(-len(content.times(number)) // self._selection.time_stride)
+        if num_times < 2 and not content.steady:
+            raise DataError(
+                f"{content.place.name}, trajectory {number}: time_stride {self._selection.time_stride} leaves fewer "
+                f"than 2 of {len(content.times(number))} time steps; choose a smaller one, or a file with more"
+            )
+        point_set = self._first_point_set[id(content)] + content.point_set(number)
+        return Piece(content, number, 0, num_times, point_set)
+
+    def _block(self, piece: Piece, split: Split) -> Piece:
+        where = f"{piece.content.place.name}, trajectory {piece.number}"
+        if piece.content.steady:
+            raise DataError(f"{where}: a steady problem has no time; split it by trajectory or file")
+        own = tuple(name for name in ("valid", "test") if self._own_places[name] is not None)
+        fractions = (self._selection.valid_fraction, self._selection.test_fraction)
+        start, stop = time_block(piece.stop, split, *fractions, where, own)
+        return Piece(piece.content, piece.number, start, stop, piece.point_set)
+
+    def _condition(self, content: Content, number: int) -> dict[str, float]:
+        return {name: self._parameter(content, number, name) for name in self._condition_names}
+
+    def _parameter(self, content: Content, number: int, name: str) -> float:
+        """A conditioning value, from wherever it is said.
+
+        Raises:
+            DataError: it is said nowhere, or differently at two places.
+        """
+        places = {
+            "the file's name": content.place.parameters.get(name),
+            "the table": self._table.value(content.place.path, number, name) if self._table is not None else None,
+            "the file": content.parameter(number, name),
+        }
+        found = {place: value for place, value in places.items() if value is not None}
+        if not found:
+            raise DataError(
+                f"{content.place.name}: there is no parameter called {name!r}, neither as {{{name}}} in 'path', nor in "
+                f"'table', nor as an array or attribute of the file; correct 'conditions'"
+            )
+        values = list(found.values())
+        if max(values) - min(values) > 1e-6 * max(map(abs, values)):
+            said = ", ".join(f"{place} says {value:g}" for place, value in found.items())
+            raise DataError(f"{content.place.name}, trajectory {number}: {name!r} is not clear: {said}; correct one")
+        return values[0]
+
+
+def _check_alike(first: Content, other: Content) -> None:
+    for what, theirs, ours in (
+        ("fields", other.channels, first.channels),
+        ("kind of problem", _kind(other), _kind(first)),
+        ("parameters in its name", sorted(other.place.parameters), sorted(first.place.parameters)),
+    ):
+        if theirs != ours:
+            raise DataError(
+                f"{other.place.name}: has the {what} {theirs}, but {first.place.name} has {ours}; the files of a data "
+                f"set need to be alike; leave this one out"
+            )
+
+
+def _kind(content: Content) -> str:
+    return "steady" if content.steady else "moving in time"

@@ -1,0 +1,125 @@
+"""The trajectories of one split of a data set in files, read when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from upt_core import DataError, Trajectory
+from upt_data.checks import finite
+from upt_data.files.content import Content
+
+KEPT_BYTES = 2**28
+"""A split that needs no more memory than this is kept after it was read once; of a larger one nothing is kept."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A trajectory of a file, or a block of its time steps.
+
+    Args:
+        content: the file.
+        number: of the trajectory in the file.
+        start, stop: of the time steps that are kept, those from start to before stop.
+        point_set: number of its points among those of the data set.
+    """
+
+    content: Content
+    number: int
+    start: int
+    stop: int
+    point_set: int
+
+
+class FileTrajectories:
+    """Trajectories of one split.
+
+    Args:
+        pieces: which they are.
+        condition: the conditioning values of a trajectory of a file.
+        stride: time steps of the file for each that is kept.
+    """
+
+    def __init__(
+        self, pieces: Sequence[Piece], condition: Callable[[Content, int], dict[str, float]], stride: int
+    ) -> None:
+        self._pieces = list(pieces)
+        self._conditions = [condition(piece.content, piece.number) for piece in pieces]
+        self._stride = stride
+        self._keep = 4 * sum(map(_num_values, pieces)) <= KEPT_BYTES
+        self._kept: dict[int, dict[str, Tensor]] = {}
+        self._coords: tuple[int, Tensor | None] = (-1, None)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": {}}  # another process reads what it needs itself
+
+    def num_times(self, index: int) -> int:
+        """Number of time steps that are kept of a trajectory."""
+        return self._pieces[index].stop - self._pieces[index].start
+
+    def read(self, index: int, start: int, stop: int) -> Trajectory:
+        """Time steps start ≤ t < stop, of those that are kept.
+
+        Raises:
+            DataError: the values are not finite, have another shape than the first, or the file changed.
+        """
+        piece = self._pieces[index]
+        if self._keep:
+            if index not in self._kept:
+                self._kept[index] = self._fields(piece, 0, self.num_times(index))
+            fields = {
+                name: value if len(value) == 1 else value[start:stop] for name, value in self._kept[index].items()
+            }
+        else:
+            fields = self._fields(piece, start, stop)
+        first = piece.start + start
+        time_T = torch.from_numpy(self._times(piece)[first : piece.start + stop].copy())
+        return Trajectory(fields, self._points(piece), time_T, self._conditions[index], piece.point_set)
+
+    def _times(self, piece: Piece) -> np.ndarray[tuple[int], np.dtype[np.floating]]:
+        return np.asarray(piece.content.times(piece.number)[:: self._stride], dtype=np.float64)
+
+    def _points(self, piece: Piece) -> Tensor:
+        """The points; trajectories that share them share their memory."""
+        number, coords_NX = self._coords
+        if coords_NX is None or number != piece.point_set:
+            coords_NX = piece.content.points(piece.number)
+            self._coords = (piece.point_set, coords_NX)
+        return coords_NX
+
+    def _fields(self, piece: Piece, start: int, stop: int) -> dict[str, Tensor]:
+        first, stride = (piece.start + start) * self._stride, self._stride
+        steps = slice(first, (piece.start + stop - 1) * stride + 1, stride)
+        return {name: self._field(piece, name, steps, stop - start) for name in piece.content.channels}
+
+    def _field(self, piece: Piece, name: str, steps: slice, num_steps: int) -> Tensor:
+        content, number = piece.content, piece.number
+        where = f"{content.place.name}, {content.parts(name)}"
+        try:
+            value = content.read(name, number, steps)
+        except (OSError, KeyError, EOFError, ValueError, IndexError, RuntimeError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{where}, trajectory {number}: cannot be read ({error}); fetch the file again") from error
+        expected = (content.num_points(number), content.channels[name])
+        if value.shape[1:] != expected or len(value) not in (1, num_steps):
+            raise DataError(
+                f"{where}, trajectory {number}: found {value.shape} (times, points, channels), expected "
+                f"{(num_steps, *expected)} as in the first trajectory"
+            )
+        kept = np.ascontiguousarray(value, dtype=np.float32)
+        kept_TNC = torch.from_numpy(kept if kept.flags.writeable and kept.base is None else kept.copy())
+        return finite(kept_TNC.unsqueeze(0), where, number, steps.start, self._stride)[0]
+
+
+def _num_values(piece: Piece) -> int:
+    values = piece.content.num_points(piece.number) * sum(piece.content.channels.values())
+    return values * (piece.stop - piece.start)

@@ -1,0 +1,163 @@
+"""One file of The Well: what its groups and attributes say of fields, axes, parameters and boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from upt_core import DataError
+from upt_data.arrays.coordinates import read_grid, read_times
+from upt_data.arrays.grid_content import GridContent, Part, Variable
+from upt_data.arrays.hdf5 import Hdf5Source
+from upt_data.arrays.placement import Placement
+from upt_data.arrays.reading import numbers
+from upt_data.arrays.source import ArraySource
+from upt_data.checks import Array
+from upt_data.files.handle import Handle
+from upt_data.files.paths import Place
+
+RANKS = {"t0_fields": 0, "t1_fields": 1, "t2_fields": 2}
+
+
+class WellFile:
+    """What a file holds.
+
+    Args:
+        place: the file.
+        source: its arrays, open.
+        stride: every n-th point is kept.
+        fields: names of those that are used; None: all.
+
+    Raises:
+        DataError: it is not of this format, or has what upt does not take.
+    """
+
+    def __init__(self, place: Place, source: ArraySource, stride: int, fields: Sequence[str] | None) -> None:
+        self.place = place
+        self._where = place.name
+        assert isinstance(source, Hdf5Source)
+        self._source = source
+        attributes = source.attributes()
+        missing = [name for name in ("n_trajectories", "n_spatial_dims") if name not in attributes]
+        if missing or "dimensions/time" not in source.names():
+            raise DataError(
+                f"{self._where}: not a file of The Well, which has the attributes n_trajectories and n_spatial_dims "
+                f"and the array dimensions/time; found: {source.described()}; the data set 'hdf5' reads other layouts"
+            )
+        grid_type = _text(attributes.get("grid_type", "cartesian"))
+        if grid_type != "cartesian":
+            raise DataError(
+                f"{self._where}: its grid is {grid_type}; upt takes cartesian ones; use the data set 'hdf5' and name "
+                f"the arrays that are the coordinates"
+            )
+        self._num = int(attributes["n_trajectories"])
+        self._axes = tuple(map(_text, source.attributes("dimensions")["spatial_dims"]))
+        self.wraps = self._periodic()
+        coords = [source.whole(f"dimensions/{axis}") for axis in self._axes]
+        self._grid = read_grid(coords, self._axes, self.wraps, stride, self._where)
+        self._times = self._read_times()
+        found = {name: (group, rank) for group, rank in RANKS.items() for name in self._listed(group)}
+        unknown = sorted(set(fields or ()) - set(found))
+        if unknown:
+            raise DataError(f"{self._where}: there is no field {' or '.join(unknown)}; found: {', '.join(found)}")
+        self._variables = [self._variable(name, *found[name]) for name in found if fields is None or name in fields]
+        self.moving = tuple(variable.name for variable in self._variables if variable.moves)
+        self.constant = tuple(variable.name for variable in self._variables if not variable.moves)
+        if not self.moving:
+            raise DataError(f"{self._where}: no field that is used changes in time; name one of: {', '.join(found)}")
+
+    def content(self, handle: Handle[ArraySource], conditions: Sequence[str] | None) -> GridContent:
+        """The trajectories."""
+        fixed = {
+            name: self._scalar(name) for name in self._listed("scalars") if not self._flag(f"scalars/{name}", "time")
+        }
+        moving = [name for name in conditions or () if name in self._listed("scalars") and name not in fixed]
+        if moving:
+            raise DataError(f"{self._where}: the scalar {moving[0]!r} changes in time; leave it out of 'conditions'")
+        return GridContent(
+            self.place, handle, self._num, self._variables, self._grid, self._times, fixed, tuple(fixed),
+            targets=self.moving, notes=self._notes(),
+        )  # fmt: skip
+
+    def _listed(self, group: str) -> list[str]:
+        names = self._source.attributes(group).get("field_names", ())
+        return [_text(name) for name in np.asarray(names).reshape(-1)]
+
+    def _flag(self, array: str, what: str) -> bool:
+        """Whether an array varies with 'time' or with the 'sample'."""
+        attributes = self._source.array_attributes(array)
+        if f"{what}_varying" not in attributes:
+            raise DataError(f"{self._where}, {array!r}: lacks the attribute {what}_varying; the file is incomplete")
+        return bool(attributes[f"{what}_varying"])
+
+    def _variable(self, name: str, group: str, rank: int) -> Variable:
+        array = f"{group}/{name}"
+        if array not in self._source.names():
+            raise DataError(f"{self._where}: the field {array!r} is listed, but not there; fetch the file again")
+        varies = np.asarray(self._source.array_attributes(array).get("dim_varying", [True] * len(self._axes)))
+        sample, time = self._flag(array, "sample"), self._flag(array, "time")
+        position = sample + time
+        grid: list[int | None] = []
+        for axis in range(len(self._axes)):
+            grid.append(position if bool(varies[axis]) else None)
+            position += bool(varies[axis])
+        shape = self._source.shape(array)
+        placement = Placement(
+            0 if sample else None, int(sample) if time else None, tuple(grid), tuple(range(position, position + rank))
+        )
+        self._check_shape(array, shape, placement)
+        return Variable(name, (Part((array,), placement, placement.num_channels(shape)),))
+
+    def _check_shape(self, array: str, shape: tuple[int, ...], placement: Placement) -> None:
+        expected: dict[int, int] = {axis: len(self._axes) for axis in placement.channels}
+        expected |= {at: self._grid.file_shape[axis] for axis, at in enumerate(placement.grid) if at is not None}
+        expected |= {} if placement.trajectory is None else {placement.trajectory: self._num}
+        expected |= {} if placement.time is None else {placement.time: self._times.shape[-1]}
+        wanted = tuple(expected[at] for at in sorted(expected))
+        if shape != wanted:
+            raise DataError(
+                f"{self._where}, {array!r}: shape {shape}, but its attributes and the dimensions ask for {wanted}; the "
+                f"file is damaged or incomplete"
+            )
+
+    def _read_times(self) -> Array:
+        times = read_times(self._source.whole("dimensions/time"), f"{self._where}, 'dimensions/time'")
+        if times.ndim == 2 and len(times) != self._num:
+            raise DataError(f"{self._where}: dimensions/time has {len(times)} rows for {self._num} trajectories")
+        return times
+
+    def _scalar(self, name: str) -> Array:
+        array = f"scalars/{name}"
+        return numbers(self._source.whole(array), self._num, f"{self._where}, {array!r}")
+
+    def _boundaries(self) -> dict[str, Mapping[str, Any]]:
+        prefix = "boundary_conditions/"
+        groups = {name[len(prefix) :].split("/")[0] for name in self._source.names() if name.startswith(prefix)}
+        return {name: self._source.attributes(prefix + name) for name in sorted(groups)}
+
+    def _periodic(self) -> tuple[bool, ...]:
+        around = {
+            _text(axis)
+            for attributes in self._boundaries().values()
+            if _text(attributes.get("bc_type", "")).upper() == "PERIODIC"
+            for axis in np.asarray(attributes["associated_dims"]).reshape(-1)
+        }
+        return tuple(axis in around for axis in self._axes)
+
+    def _notes(self) -> list[str]:
+        """Boundaries inside the domain: their points are kept, with whatever values the file has there."""
+        notes = []
+        for name in self._boundaries():
+            mask = f"boundary_conditions/{name}/mask"
+            if mask in self._source.names() and len(self._source.shape(mask)) > 1:
+                notes.append(
+                    f"{self._where}: the boundary {name!r} has a mask inside the domain; its points are kept like all "
+                    f"others"
+                )
+        return notes
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

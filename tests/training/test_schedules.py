@@ -92,7 +92,7 @@ def test_warmup_cosine():
 
 def test_the_warm_up_may_be_a_share_of_the_run():
     assert over_positions(WarmupCosine(warmup_share=0.5), 4, 1.0, 2.0, 3.0) == pytest.approx([0.5, 1.0, 0.5])
-    with pytest.raises(ValueError, match=r"warmup_share is 1; it is a share of the run, from 0 to below 1"):
+    with pytest.raises(ValueError, match=r"warmup_share must be less than 1.0; got 1"):
         WarmupCosine(warmup_share=1)
 
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
     from upt_core.interpolation import lagrange_weights
     from upt_core.kinds import Callback, Dataset, LossTerm, Metric, Optimizer, Probe, Sampler, Schedule, Split
-    from upt_core.locality import hilbert_key, hilbert_order
+    from upt_core.locality import LocalityOrder, hilbert_key, hilbert_order
     from upt_core.model import Upt
+    from upt_core.needs import Need
     from upt_core.parts import Approximator, Decoder, Encoder
     from upt_core.points import Points, Queries
     from upt_core.progress import Progress
@@ -29,8 +30,9 @@ _MODULE_OF = {
     "registry.hookspecs": ("Register", "hookimpl"),
     "interpolation": ("lagrange_weights",),
     "kinds": ("Callback", "Dataset", "LossTerm", "Metric", "Optimizer", "Probe", "Sampler", "Schedule", "Split"),
-    "locality": ("hilbert_key", "hilbert_order"),
+    "locality": ("LocalityOrder", "hilbert_key", "hilbert_order"),
     "model": ("Upt",),
+    "needs": ("Need",),
     "parts": ("Approximator", "Decoder", "Encoder"),
     "points": ("Points", "Queries"),
     "progress": ("Progress",),
@@ -57,8 +59,10 @@ __all__ = [
     "FieldSpec",
     "InMemory",
     "LatentSpec",
+    "LocalityOrder",
     "LossTerm",
     "Metric",
+    "Need",
     "Optimizer",
     "PluginError",
     "Points",

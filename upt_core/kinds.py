@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from upt_core.batch import Batch
+    from upt_core.needs import Need
     from upt_core.parts import Encoder
     from upt_core.points import Points, Queries
     from upt_core.progress import Progress
@@ -52,9 +53,9 @@ class Sampler(Bounded, ABC):
     """
 
     @property
-    def needs_order(self) -> bool:
-        """Whether draws at scattered points use ``points.locality_order_BN``; if so the data set keeps it cached."""
-        return False
+    def needs(self) -> tuple[Need, ...]:
+        """What draws at scattered points ask of the points (``points.get``), so that it is found once and kept."""
+        return ()
 
     @property
     def adaptive(self) -> bool:
@@ -67,7 +68,10 @@ class Sampler(Bounded, ABC):
 
     @abstractmethod
     def draw(self, points: Points, count: int, rng: torch.Generator, progress: Progress) -> Queries:
-        """``count`` query points for each row of ``points``, 1 ≤ count < N, with weights that keep means unbiased."""
+        """``count`` query points for each row of ``points``, 1 ≤ count < N, with weights that keep means unbiased.
+
+        Means over points: ``sample`` turns them into means over space where points have a measure.
+        """
 
     @final
     def sample(self, points: Points, rng: torch.Generator, progress: Progress) -> Queries:
@@ -79,7 +83,7 @@ class Sampler(Bounded, ABC):
             from upt_core.points import Queries  # late: kinds are named, and configurations checked, without torch
 
             return Queries.all(points)
-        return self.draw(points, count, rng, progress)
+        return self.draw(points, count, rng, progress).over_space(points)
 
     def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:
         """Feedback of an adaptive sampler: the loss's value at the visited points, detached, unweighted."""

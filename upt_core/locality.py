@@ -5,14 +5,45 @@ Source: J. Skilling, Programming the Hilbert curve, AIP Conference Proceedings 7
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+
+from upt_core.needs import Found, Need
+
+if TYPE_CHECKING:
+    from upt_core.points import Points
 
 BITS_PER_AXIS = 16
 
 
+@dataclass(frozen=True)
+class LocalityOrder(Need):
+    """Numbers of the points along a Hilbert curve through their bounding box: ``points.locality_order_BN``."""
+
+    def compute(self, points: Points) -> Found:
+        """order_N."""
+        return (hilbert_order(points.coords_BNX, None)[0],)
+
+    def stack(self, rows: Sequence[Found], num_points: int) -> Found:
+        """order_BN, a permutation: padding comes last, in its own order."""
+        device = rows[0][0].device
+        filled = [torch.cat([order, torch.arange(len(order), num_points, device=device)]) for (order,) in rows]
+        return (torch.stack(filled),)
+
+
 def hilbert_order(coords_BNX: Tensor, mask_BN: Tensor | None) -> Tensor:
-    """Numbers of the points along a Hilbert curve through their bounding box, (B, N); padding comes last."""
+    """Numbers of the points along a Hilbert curve through their bounding box, (B, N); padding comes last.
+
+    Args:
+        mask_BN: False where a point pads, and counts neither in the order nor in the box; None: all points are real.
+            The first point of each row must be real.
+    """
+    if mask_BN is not None:
+        coords_BNX = coords_BNX.where(mask_BN.unsqueeze(-1), coords_BNX[:, :1])
     key_BN = hilbert_key(coords_BNX)
     if mask_BN is not None:
         key_BN = torch.where(mask_BN, key_BN, torch.iinfo(key_BN.dtype).max)

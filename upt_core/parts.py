@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from upt_core.bounds import Bounded
+from upt_core.needs import Need
 from upt_core.points import Points
 
 
@@ -17,9 +18,21 @@ class Encoder(Bounded, nn.Module, ABC):
     needs_grid: ClassVar[bool] = False
     """True where the encoder works only on a whole grid; False where it takes any set of points."""
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What ``forward`` asks of the points (``points.get``), so that it is found once per point set and kept."""
+        return ()
+
+    def remark(self, points: Points) -> str:
+        """A line for ``upt check`` on how the encoder sees these points; empty: nothing to say."""
+        return ""
+
     @abstractmethod
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
-        """latent_BLD of the input fields at these points."""
+        """latent_BLD of the input fields at these points.
+
+        The latent of a sample depends neither on padding nor on the other samples of the batch.
+        """
 
 
 class Approximator(Bounded, nn.Module, ABC):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from upt_core.gather import gather_points
 from upt_core.lazy import Lazy
-from upt_core.locality import hilbert_order
+from upt_core.locality import LocalityOrder
+from upt_core.needs import Found, Need, stack_padded
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,19 +23,21 @@ class Points:
         coords_BNX: coordinates in [0, 1]. Rows of a batch that share their points share their memory (stride 0).
         grid_shape: points along each axis, row-major; None for scattered points.
         lengths: real points of each row where rows differ in number and are padded at the end; None: all N.
-        order_BN: a locality order of scattered points (neighbours in the order are neighbours in space).
         sample_id_B: number of each row's sample in the data set, for samplers that remember scores.
         extent: physical length of each axis.
         periodic: for each axis, whether the domain wraps around.
+        measure_BN: how much of space each point stands for: the area or volume of its cell, in any unit, > 0. Means
+            are over space then. None: each point counts the same.
     """
 
     coords_BNX: Tensor
     grid_shape: tuple[int, ...] | None = None
     lengths: tuple[int, ...] | None = None
-    order_BN: Tensor | None = None
     sample_id_B: Tensor | None = None
     extent: tuple[float, ...] = ()
     periodic: tuple[bool, ...] = ()
+    measure_BN: Tensor | None = None
+    _found: dict[str, Found] = field(init=False, repr=False, default_factory=dict)  # not part of ``replace``
 
     def __post_init__(self) -> None:
         if self.grid_shape is not None and math.prod(self.grid_shape) != self.num_points:
@@ -83,13 +86,116 @@ class Points:
         return torch.arange(self.num_points, device=self.device) < self.length_B1
 
     @Lazy
+    def relative_measure_BN(self) -> Tensor | None:
+        """The measure over its mean at the row's real points, float32, 0 where a point pads; None without measure."""
+        if self.measure_BN is None:
+            return None
+        measure_BN = (self.measure_BN[:1] if self._rows_are_equal else self.measure_BN).double()
+        if self.mask_BN is None or self.length_B1 is None:
+            return (measure_BN / measure_BN.mean(dim=1, keepdim=True)).float().expand(self.batch_size, -1)
+        rows = len(measure_BN)
+        measure_BN = measure_BN.where(self.mask_BN[:rows], 0)
+        mean_B1 = measure_BN.sum(dim=1, keepdim=True) / self.length_B1[:rows]
+        return (measure_BN / mean_B1).float().expand(self.batch_size, -1)
+
+    @Lazy
+    def density_BN(self) -> Tensor | None:
+        """How much each of N points counts in a mean over its row: ``(value_BN * density_BN).mean(1)`` is that mean.
+
+        It is the mean over the real points, or over space where points have a measure; padding counts 0. None: all
+        count 1.
+        """
+        if self.mask_BN is None or self.length_B1 is None:
+            return self.relative_measure_BN
+        density_BN = self.mask_BN * (self.num_points / self.length_B1)
+        return density_BN if self.relative_measure_BN is None else density_BN * self.relative_measure_BN
+
+    @property
     def locality_order_BN(self) -> Tensor:
-        """Points along a Hilbert curve (padding last), from the data set's cache or computed now."""
-        if self.order_BN is not None:
-            return self.order_BN
-        if self.shared:
-            return hilbert_order(self.coords_BNX[:1], None).expand(self.batch_size, -1)
-        return hilbert_order(self.coords_BNX, self.mask_BN)
+        """Points along a Hilbert curve: neighbours in the order are neighbours in space. Padding comes last."""
+        return self.get(LocalityOrder())[0]
+
+    def get(self, need: Need) -> Found:
+        """What answers a need, for each row alone: found by the loader beforehand, or now. Row b of each tensor is b's.
+
+        Rows of shared points share the answer (stride 0).
+        """
+        if need.name not in self._found:
+            rows = 1 if self._rows_are_equal else self.batch_size
+            answers = [need.compute(self.row(number)) for number in range(rows)]
+            self.keep(need, need.stack(answers, self.num_points))
+        return self._found[need.name]
+
+    def knows(self, need: Need) -> bool:
+        """Whether the answer to a need is there already."""
+        return need.name in self._found
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory of coordinates, measure and answers, as if no rows shared it."""
+        values = [self.coords_BNX, *(() if self.measure_BN is None else (self.measure_BN,))]
+        values += [value for found in self._found.values() for value in found]
+        return sum(int(value.nbytes) for value in values)
+
+    def keep(self, need: Need, found: Found) -> Points:
+        """These points, which now know the answer to a need; one row of it stands for all rows."""
+        self._found[need.name] = tuple(value.expand(self.batch_size, *value.shape[1:]) for value in found)
+        return self
+
+    @property
+    def _rows_are_equal(self) -> bool:
+        return self.shared and (self.lengths is None or len(set(self.lengths)) == 1)
+
+    def row(self, number: int) -> Points:
+        """The real points of one row (B = 1)."""
+        length = self.num_points if self.lengths is None else self.lengths[number]
+        if self.batch_size == 1 and length == self.num_points:
+            return self if self.lengths is None else replace(self, lengths=None)
+        return replace(
+            self,
+            coords_BNX=self.coords_BNX[number : number + 1, :length],
+            lengths=None,
+            sample_id_B=None if self.sample_id_B is None else self.sample_id_B[number : number + 1],
+            measure_BN=None if self.measure_BN is None else self.measure_BN[number : number + 1, :length],
+        )
+
+    @staticmethod
+    def stack(rows: Sequence[Points], needs: Sequence[Need] = (), sample_id_B: Tensor | None = None) -> Points:
+        """Points of several samples (B = 1 each, without padding) as a batch, with what is needed of them.
+
+        Rows that are one object share their memory; shorter rows are padded at the end with zeros.
+        """
+        if all(row is rows[0] for row in rows):
+            points = rows[0].repeat(len(rows), sample_id_B)
+            for need in needs:
+                points.keep(need, rows[0].get(need))
+            return points
+        lengths = tuple(row.num_points for row in rows)
+        measures = [row.measure_BN[0] for row in rows if row.measure_BN is not None]
+        points = replace(
+            rows[0],
+            coords_BNX=stack_padded([row.coords_BNX[0] for row in rows]),
+            lengths=None if min(lengths) == max(lengths) else lengths,
+            sample_id_B=sample_id_B,
+            measure_BN=stack_padded(measures) if len(measures) == len(rows) else None,
+        )
+        for need in needs:
+            answers = [tuple(value[0] for value in row.get(need)) for row in rows]
+            points.keep(need, need.stack(answers, points.num_points))
+        return points
+
+    def repeat(self, rows: int, sample_id_B: Tensor | None = None) -> Points:
+        """The first row's points as many times, in the same memory, with what is known of them."""
+        points = replace(
+            self,
+            coords_BNX=self.coords_BNX[:1].expand(rows, -1, -1),
+            lengths=None if self.lengths is None else self.lengths[:1] * rows,
+            sample_id_B=sample_id_B,
+            measure_BN=None if self.measure_BN is None else self.measure_BN[:1].expand(rows, -1),
+        )
+        for name, found in self._found.items():
+            points._found[name] = tuple(value[:1].expand(rows, *value.shape[1:]) for value in found)
+        return points
 
     def select(self, queries: Queries) -> Points:
         """The points at the queries, as scattered points. All points: these points themselves."""
@@ -100,17 +206,20 @@ class Points:
             coords_BNX=queries.coords(self),
             grid_shape=None,
             lengths=None,
-            order_BN=None,
+            measure_BN=None if self.measure_BN is None else queries.take(self.measure_BN.unsqueeze(-1)).squeeze(-1),
         )
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Points:
         """The same points with every tensor changed (moved, pinned); rows that shared memory still do."""
-        return replace(
+        points = replace(
             self,
             coords_BNX=_mapped_rows(self.coords_BNX, change),
-            order_BN=None if self.order_BN is None else _mapped_rows(self.order_BN, change),
             sample_id_B=None if self.sample_id_B is None else change(self.sample_id_B),
+            measure_BN=None if self.measure_BN is None else _mapped_rows(self.measure_BN, change),
         )
+        for name, found in self._found.items():
+            points._found[name] = tuple(_mapped_rows(value, change) for value in found)
+        return points
 
 
 def _mapped_rows(value: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
@@ -123,7 +232,7 @@ class Queries:
     """Where a loss looks: Q points of each row, and weights that keep the mean unbiased.
 
     The contract of every sampler: for any value at the points, the expectation of ``mean(take(value))`` over draws
-    is the mean over all points.
+    is the mean over all points; ``Sampler.sample`` makes it the mean over space where points have a measure.
 
     Args:
         index_BQ: int64 numbers of points; None: all points in their order, without a gather.
@@ -135,10 +244,19 @@ class Queries:
 
     @staticmethod
     def all(points: Points) -> Queries:
-        """All points. Without padding this is the dense loss, bit for bit."""
-        if points.mask_BN is None or points.length_B1 is None:
-            return Queries()
-        return Queries(None, points.mask_BN * (points.num_points / points.length_B1))
+        """All points. Without padding and measure this is the dense loss, bit for bit."""
+        return Queries(None, points.density_BN)
+
+    def over_space(self, points: Points) -> Queries:
+        """The same query points, with weights that estimate the mean over space where points have a measure.
+
+        If E[mean(w · v)] is the mean of v over the points for every v, then E[mean(w · r · v)] is the mean of r · v,
+        which with r the measure over its mean is the mean of v over space.
+        """
+        if points.relative_measure_BN is None:
+            return self
+        measure_BQ = self.take(points.relative_measure_BN.unsqueeze(-1)).squeeze(-1)
+        return replace(self, weight_BQ=measure_BQ if self.weight_BQ is None else self.weight_BQ * measure_BQ)
 
     def take(self, value_BNC: Tensor) -> Tensor:
         """Values (B, N, C) at the query points: (B, Q, C).

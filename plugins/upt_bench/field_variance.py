@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -73,10 +72,8 @@ def uniform_variance(value_NC: Tensor, count: int) -> Tensor:
 
 def rows_of(points: Points, batch: int) -> Points:
     """The points of one sample ``batch`` times: one draw then holds independent draws of it."""
-    order_BN = None if points.order_BN is None else points.order_BN[:1].expand(batch, -1)
     sample_id_B = None if points.sample_id_B is None else points.sample_id_B[:1].expand(batch)
-    coords_BNX = points.coords_BNX[:1].expand(batch, -1, -1)
-    return replace(points, coords_BNX=coords_BNX, order_BN=order_BN, sample_id_B=sample_id_B)
+    return points.repeat(batch, sample_id_B)
 
 
 def _samplers(setting: Setting, field: Field) -> dict[str, Sampler]:

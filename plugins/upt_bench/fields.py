@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from upt_bench.setting import Setting
-from upt_core import Dataset, Points, Trajectory, hilbert_order
+from upt_core import Dataset, LocalityOrder, Points, Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,8 @@ def scattered_points(coords_NX: Tensor, batch: int) -> Points:
     """Scattered points in the unit box with their order; rows share them."""
     low, high = coords_NX.amin(0), coords_NX.amax(0)
     coords_1NX = ((coords_NX - low) / (high - low).max()).float().unsqueeze(0)
-    order_BN = hilbert_order(coords_1NX, None).expand(batch, -1)
     sample_id_B = torch.arange(batch, device=coords_NX.device)
-    return Points(coords_1NX.expand(batch, -1, -1), order_BN=order_BN, sample_id_B=sample_id_B)
+    return Points.stack([Points(coords_1NX)] * batch, (LocalityOrder(),), sample_id_B)
 
 
 def _plane(name: str, dataset: Dataset, counts: tuple[int, ...]) -> Iterator[Field]:

@@ -41,10 +41,7 @@ class Flow:
 
     def batch(self, frames: Tensor) -> Batch:
         """A batch of these frames."""
-        rows = len(frames)
-        order_BN = None if self.points.order_BN is None else self.points.order_BN[:1].expand(rows, -1)
-        coords_BNX = self.points.coords_BNX[:1].expand(rows, -1, -1)
-        points = Points(coords_BNX, self.points.grid_shape, order_BN=order_BN, sample_id_B=frames)
+        points = self.points.repeat(len(frames), frames)
         field_BNC = self.frame_SNC[frames]
         return Batch(field_BNC, field_BNC.unsqueeze(1), points)
 

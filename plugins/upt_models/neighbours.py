@@ -1,4 +1,4 @@
-"""Supernodes and their neighbours: which points a supernode hears, found in bounded memory and without waiting."""
+"""Supernodes and who hears what: each point speaks to the supernodes next to it, so that every point is heard."""
 
 from __future__ import annotations
 
@@ -9,46 +9,64 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from upt_core import Points, Queries
+from upt_core import Need, Points
 
-MAX_DISTANCES = 1 << 24
-"""Most distances held at once (64 MiB in float32); more supernodes are searched in chunks, so memory does not grow
-with S · N."""
+OVERLAP = {1: 2, 2: 4, 3: 6}
+"""To how many supernodes a point speaks, by number of axes, where nothing else is asked for.
 
-OVERLAP = {1: 2.3, 2: 4.0, 3: 6.0}
-"""Into how many neighbourhoods a point falls on average, by number of axes, where no radius is given.
-
-Balls around the corners of a square lattice cover the plane from 1.6 on, of a cubic lattice from 2.7 on; supernodes
-along a locality order lie less evenly, so these are more. In one dimension the number is no whole one, so that no
-point of a grid lies just on the radius, where rounding would decide.
+Balls around the corners of a square lattice cover the plane where a point falls into 1.6 of them on average, of a cubic
+lattice 2.7; these are more, so that what neighbouring supernodes hear overlaps.
 """
 
+MAX_DISTANCES = 1 << 22
+"""Most distances held at once on a device (16 MiB in float32); more points are searched in chunks."""
 
-@dataclass(frozen=True, eq=False)
-class Neighbourhoods:
-    """The S supernodes of each row and the K points next to each. Rows that share their points are one row.
+
+@dataclass(frozen=True)
+class Supernodes(Need):
+    """The supernodes of a point set, and for each the points that it hears: those to which it is one of the nearest.
+
+    Each point speaks to its ``overlap`` nearest supernodes, so every point is heard, whether points lie evenly or not,
+    and the lists have ``overlap · N`` entries together. They depend on where points are, not on their order.
+
+    The answer is ``(supernode_S, real_S, point_M, start_S, count_S)``: numbers of the supernodes; False where a row
+    of a batch has fewer; the lists under one another, each along the locality order; where each begins and how long it
+    is. M is ``overlap · N``, less with a radius.
 
     Args:
-        coords_BSX: coordinates of the supernodes.
-        real_BS: False where a row has fewer points than supernodes and this one only repeats another; None: all real.
-        index_BSK: numbers of the neighbours, nearest first.
-        offset_BSKX: from supernode to neighbour, the short way around periodic axes.
-        distance_BSK: length of the offset.
-        heard_BSK: whether the neighbour is within the radius (and not padding).
+        count: S; a sample with fewer points has that many.
+        overlap: to how many supernodes a point speaks.
+        radius: how far it speaks at most, in the unit box; None: any distance.
+        periodic: for each axis, whether the domain wraps around.
     """
 
-    coords_BSX: Tensor
-    real_BS: Tensor | None
-    index_BSK: Tensor
-    offset_BSKX: Tensor
-    distance_BSK: Tensor
-    heard_BSK: Tensor
+    count: int
+    overlap: int
+    radius: float | None
+    periodic: tuple[bool, ...]
+
+    def compute(self, points: Points) -> tuple[Tensor, ...]:
+        """By a k-d tree of the supernodes on the CPU, by all distances, in chunks, on other devices."""
+        order_N = points.locality_order_BN[0]
+        coords_NX = points.coords_BNX[0].detach().float()
+        supernode_S = order_N[middles(len(order_N), self.count, order_N.device)]
+        overlap = min(self.overlap, len(supernode_S))
+        search = _by_tree if coords_NX.device.type == "cpu" else _by_distances
+        nearest_NK = search(coords_NX[order_N], coords_NX[supernode_S], self.periodic, overlap, self.radius)
+        speaker_M, count_S = _lists(nearest_NK, len(supernode_S))
+        start_S = count_S.cumsum(0) - count_S
+        real_S = torch.ones_like(supernode_S, dtype=torch.bool)
+        return supernode_S, real_S, order_N[speaker_M].int(), start_S, count_S
+
+
+def middles(num_points: int, count: int, device: torch.device) -> Tensor:
+    """Places of S supernodes among n points: ``floor((s + 1/2) · n / S)``, the middles of S equal stretches."""
+    count = min(count, num_points)
+    return (2 * torch.arange(count, device=device) + 1) * num_points // (2 * count)
 
 
 def default_radius(num_supernodes: int, num_axes: int) -> float:
-    """The radius at which a point falls into ``OVERLAP`` neighbourhoods on average, in the unit box.
-
-    A neighbourhood then has about ``OVERLAP · N / S`` points.
+    """Radius of a ball that holds ``OVERLAP`` supernodes on average in the unit box: the scale of offsets.
 
     Raises:
         ValueError: there are more than 3 axes.
@@ -59,44 +77,6 @@ def default_radius(num_supernodes: int, num_axes: int) -> float:
     return float((OVERLAP[num_axes] / (ball * num_supernodes)) ** (1 / num_axes))
 
 
-def find_neighbourhoods(
-    points: Points, periodic: Sequence[bool], num_supernodes: int, radius: float, max_neighbours: int
-) -> Neighbourhoods:
-    """Chooses supernodes and finds the nearest ``max_neighbours`` points within the radius of each."""
-    coords_BNX, mask_BN, rows = points.coords_BNX.float(), points.mask_BN, points.batch_size
-    if points.shared and mask_BN is None:
-        coords_BNX, rows = coords_BNX[:1], 1
-    supernode_BS, real_BS = choose_supernodes(points, num_supernodes)
-    coords_BSX = Queries(supernode_BS[:rows]).take(coords_BNX)
-    index_BSK = _nearest(coords_BSX, coords_BNX, mask_BN, periodic, min(max_neighbours, points.num_points))
-    neighbour_BSKX = Queries(index_BSK.flatten(1)).take(coords_BNX).view(*index_BSK.shape, points.num_axes)
-    offset_BSKX = shortest(neighbour_BSKX - coords_BSX.unsqueeze(2), periodic)
-    distance_BSK = offset_BSKX.square().sum(-1).sqrt()
-    heard_BSK = distance_BSK <= radius
-    if mask_BN is not None:
-        heard_BSK = heard_BSK & mask_BN.gather(1, index_BSK.flatten(1)).view(index_BSK.shape)
-    return Neighbourhoods(coords_BSX, real_BS, index_BSK, offset_BSKX, distance_BSK, heard_BSK)
-
-
-def choose_supernodes(points: Points, num_supernodes: int) -> tuple[Tensor, Tensor | None]:
-    """Numbers of the supernodes (B, S), evenly along the locality order of the points, and which of them are real.
-
-    Of n points in their order, supernode s of S is the one at ``floor((s + 1/2) · n / S)``: the middle of the s-th
-    of S equal stretches. The choice depends on where the points are, not on the order in which they come (but for
-    points closer than 2⁻¹⁶ of the box). Rows with fewer points than supernodes use all their points; the repeats
-    are marked as not real.
-    """
-    count = min(num_supernodes, points.num_points)
-    slot_S = 2 * torch.arange(count, device=points.device) + 1
-    length: Tensor | int = points.num_points if points.length_B1 is None else points.length_B1
-    place_BS = (slot_S * length // (2 * count)).expand(points.batch_size, -1)
-    supernode_BS = points.locality_order_BN.gather(1, place_BS)
-    if points.lengths is None or min(points.lengths) >= count:
-        return supernode_BS, None
-    first = torch.ones_like(place_BS[:, :1], dtype=torch.bool)
-    return supernode_BS, torch.cat([first, place_BS[:, 1:] != place_BS[:, :-1]], dim=1)
-
-
 def shortest(offset_X: Tensor, periodic: Sequence[bool]) -> Tensor:
     """Offsets (…, X) in the unit box, the short way around its periodic axes."""
     if not any(periodic):
@@ -105,26 +85,43 @@ def shortest(offset_X: Tensor, periodic: Sequence[bool]) -> Tensor:
     return offset_X - offset_X.round() * wrap_X
 
 
-@torch.no_grad()
-def _nearest(
-    coords_BSX: Tensor, coords_BNX: Tensor, mask_BN: Tensor | None, periodic: Sequence[bool], count: int
+def _by_tree(
+    coords_NX: Tensor, coords_SX: Tensor, periodic: Sequence[bool], overlap: int, radius: float | None
 ) -> Tensor:
-    """Numbers of the ``count`` nearest real points of each supernode, nearest first: (B, S, K)."""
-    batch, num_points = coords_BNX.shape[:2]
-    chunk = max(1, MAX_DISTANCES // (batch * num_points))
+    """Numbers of the nearest supernodes of each point (N, K), nearest first; S where none is within the radius."""
+    from scipy.spatial import KDTree  # late: it takes a quarter of a second, and other encoders need none
+
+    def wrapped(coords: Tensor) -> Tensor:
+        wraps = torch.tensor(periodic)
+        inside = coords.double() % 1
+        return torch.where(wraps, inside.where(inside < 1, 0), coords.double())  # -1e-17 % 1 is 1, outside the box
+
+    tree = KDTree(wrapped(coords_SX).numpy(), boxsize=[1.0 if wraps else 0.0 for wraps in periodic])
+    bound = math.inf if radius is None else math.nextafter(radius, math.inf)  # the tree's bound is exclusive
+    _, nearest_NK = tree.query(wrapped(coords_NX).numpy(), k=list(range(1, overlap + 1)), distance_upper_bound=bound)
+    return torch.from_numpy(nearest_NK)
+
+
+def _by_distances(
+    coords_NX: Tensor, coords_SX: Tensor, periodic: Sequence[bool], overlap: int, radius: float | None
+) -> Tensor:
+    """As ``_by_tree``, without leaving the device."""
     parts = []
-    for start in range(0, coords_BSX.shape[1], chunk):
-        squared_BSN = _squared_distances(coords_BSX[:, start : start + chunk], coords_BNX, periodic)
-        if mask_BN is not None:
-            squared_BSN = squared_BSN.masked_fill(~mask_BN.unsqueeze(1), torch.inf)
-        parts.append(squared_BSN.topk(count, dim=2, largest=False).indices)
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    for part_PX in torch.split(coords_NX, max(1, MAX_DISTANCES // len(coords_SX))):
+        squared_PS = torch.zeros((), device=part_PX.device)
+        for axis, wraps in enumerate(periodic):  # axis by axis, so that no (P, S, X) tensor exists
+            offset_PS = part_PX[:, None, axis] - coords_SX[None, :, axis]
+            squared_PS = squared_PS + (offset_PS - offset_PS.round() if wraps else offset_PS).square()
+        nearest_PK = squared_PS.topk(overlap, dim=1, largest=False)
+        outside_PK = nearest_PK.values.sqrt() > (math.inf if radius is None else radius)
+        parts.append(nearest_PK.indices.masked_fill(outside_PK, len(coords_SX)))
+    return torch.cat(parts)
 
 
-def _squared_distances(coords_BSX: Tensor, coords_BNX: Tensor, periodic: Sequence[bool]) -> Tensor:
-    """Squared distances (B, S, N), axis by axis, so that no (B, S, N, X) tensor exists."""
-    total = torch.zeros((), device=coords_BNX.device)
-    for axis, wraps in enumerate(periodic):
-        offset_BSN = coords_BSX[:, :, None, axis] - coords_BNX[:, None, :, axis]
-        total = total + (offset_BSN - offset_BSN.round() if wraps else offset_BSN).square()
-    return total
+def _lists(nearest_NK: Tensor, supernodes: int) -> tuple[Tensor, Tensor]:
+    """The points of each supernode, one list after the other (M), and how many each has (S)."""
+    flat_M = nearest_NK.flatten()
+    speaker_M = flat_M.argsort(stable=True) // nearest_NK.shape[1]
+    count_S = torch.zeros(supernodes + 1, dtype=torch.int64, device=flat_M.device)
+    count_S.scatter_add_(0, flat_M, torch.ones_like(flat_M))
+    return speaker_M, count_S[:-1]  # what is not heard by anyone comes last

@@ -7,33 +7,39 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from upt_core import DataSpec, Encoder, LatentSpec, Points, Queries
+from upt_core import DataSpec, Encoder, LatentSpec, Need, Points, Queries
 from upt_models.anchors import anchor_positions
 from upt_models.blocks import SelfBlock
 from upt_models.checks import check_axes, check_channels, check_not_negative, check_positive
 from upt_models.fourier import FourierFeatures
+from upt_models.hearing import hearings
 from upt_models.initialise import initialise
-from upt_models.neighbours import Neighbourhoods, default_radius, find_neighbourhoods
+from upt_models.neighbours import OVERLAP, Supernodes, default_radius, shortest
 from upt_models.pooling import PerceiverPooling
 
 
 class SupernodeEncoder(Encoder):
     """Encodes fields at scattered points or on a grid: (B, N, C) → (B, L, D).
 
-    S of the points are supernodes, chosen evenly along the locality order of the points. Each supernode takes the mean
-    of messages from the points within a radius (at most ``max_neighbours``, the nearest first; itself always). The
-    supernodes exchange what they know in transformer blocks, and learned queries pool them to L tokens. The latent
-    tokens do not depend on the order of the points, nor on padding. Source: B. Alkin et al., Universal Physics
-    Transformers (arXiv 2402.12365), section 3.
+    S of the points are supernodes, chosen evenly along the locality order of the points. Each point speaks to the
+    supernodes nearest to it, and each supernode takes the mean of the messages that it hears. The supernodes exchange
+    what they know in transformer blocks, and learned queries pool them to L tokens. The latent tokens do not depend on
+    the order of the points, nor on padding. Source: B. Alkin et al., Universal Physics Transformers
+    (arXiv 2402.12365), section 3, which has a radius instead of nearest supernodes: then dense regions are heard by
+    many and sparse ones by none.
+
+    In training a supernode hears a new sample of its points at each step, spread evenly through them: the mean over
+    the sample estimates the mean over all without bias, and a step costs the same at any N. In evaluation it hears all.
+    The sample comes from torch's random state, as dropout does.
 
     Args:
         supernodes: S, how many points collect messages; a sample with fewer points uses all of them. Good: a quarter
             to an eighth of the points; cost grows with its square.
-        radius: how far a supernode hears, in coordinates scaled to the unit box; None: such that a point is heard by
-            2.3, 4 or 6 supernodes on average in 1, 2 or 3 dimensions, if the points fill the box; a neighbourhood
-            then has about that many times N / S points.
-        max_neighbours: most points that a supernode hears; the nearest count. More than the neighbourhood has costs
-            memory only; fewer leaves points unheard.
+        overlap: to how many supernodes a point speaks; None: 2, 4 or 6 in 1, 2 or 3 dimensions.
+        radius: how far a point speaks at most, in coordinates scaled to the unit box; None: to its nearest supernodes,
+            however far they are. Points further from all supernodes are not heard; ``upt check`` says how many.
+        max_neighbours: most points that a supernode hears in one training step; None: all, as in evaluation. Good:
+            32; more lowers the noise of the mean, and costs time and memory in proportion.
         width: width of the blocks; None: that of the latent tokens.
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
@@ -47,8 +53,9 @@ class SupernodeEncoder(Encoder):
         latent: LatentSpec,
         *,
         supernodes: PositiveInt = 128,
+        overlap: PositiveInt | None = None,
         radius: PositiveFloat | None = None,
-        max_neighbours: PositiveInt = 32,
+        max_neighbours: PositiveInt | None = 32,
         width: PositiveInt | None = None,
         depth: NonNegativeInt = 2,
         heads: PositiveInt = 4,
@@ -56,13 +63,15 @@ class SupernodeEncoder(Encoder):
         frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
         super().__init__()
-        check_positive(supernodes=supernodes, max_neighbours=max_neighbours, mlp_ratio=mlp_ratio)
-        check_positive(radius=1.0 if radius is None else radius)
+        check_positive(supernodes=supernodes, mlp_ratio=mlp_ratio)
+        given = {"overlap": overlap, "radius": radius, "max_neighbours": max_neighbours}
+        check_positive(**{name: value for name, value in given.items() if value is not None})
         check_not_negative(depth=depth)
         width = latent.dim if width is None else width
         self.num_axes, self.input_channels = data.num_axes, data.input_channels
-        self.periodic, self.supernodes, self.max_neighbours = data.periodic, supernodes, max_neighbours
-        self.radius = default_radius(supernodes, data.num_axes) if radius is None else radius
+        self.periodic, self.max_neighbours = data.periodic, max_neighbours
+        self.scale = default_radius(supernodes, data.num_axes) if radius is None else radius
+        self.supernodes = Supernodes(supernodes, overlap or OVERLAP[data.num_axes], radius, data.periodic)
         self.features = FourierFeatures(data.periodic, frequencies)
         self.message_in = nn.Linear(data.input_channels + data.num_axes + 1, width)
         self.message_out = nn.Linear(width, width)
@@ -72,6 +81,23 @@ class SupernodeEncoder(Encoder):
         start_LD = self.embed_position(self.features(anchor_positions(latent.tokens, data.num_axes)))
         self.pool = PerceiverPooling(start_LD, latent, heads, mlp_ratio)
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The supernodes and what each hears."""
+        return (self.supernodes,)
+
+    def remark(self, points: Points) -> str:
+        """How many supernodes there are, and which share of the points they hear."""
+        points = points.row(0)
+        _, real_BS, point_BM, _, count_BS = points.get(self.supernodes)
+        heard = len(torch.unique(point_BM[0, : int(count_BS[0].sum())])) / points.num_points
+        mean = count_BS[0].float().mean().item()
+        steps = "all of them" if self.max_neighbours is None else f"at most {self.max_neighbours}, chosen anew"
+        return (
+            f"{int(real_BS[0].sum())} supernodes hear {100 * heard:.3g} % of the points: {int(count_BS[0].min())} to "
+            f"{int(count_BS[0].max())} each, {mean:.0f} on average; in a training step {steps}"
+        )
+
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         """latent_BLD of the input fields.
 
@@ -80,25 +106,34 @@ class SupernodeEncoder(Encoder):
         """
         check_axes("encoder 'supernode'", self.num_axes, points.num_axes)
         check_channels("encoder 'supernode'", self.input_channels, input_BNC.shape[-1])
-        near = find_neighbourhoods(points, self.periodic, self.supernodes, self.radius, self.max_neighbours)
-        tokens_BSD = self._messages(input_BNC, near) + self.embed_position(self.features(near.coords_BSX))
+        supernode_BS, real_BS = points.get(self.supernodes)[:2]
+        coords_BSX = Queries(supernode_BS).take(points.coords_BNX.float())
+        most = self.max_neighbours if self.training else None
+        parts = hearings(points, self.supernodes, most)
+        mean_BSD = torch.cat([self._messages(input_BNC, points, coords_BSX, *part) for part in parts], dim=1)
+        tokens_BSD = self.message_out(mean_BSD) + self.embed_position(self.features(coords_BSX))
+        mask_BS = None if points.lengths is None else real_BS
         for block in self.blocks:
-            tokens_BSD = block(tokens_BSD, mask_BL=near.real_BS)
-        latent_BLD: Tensor = self.pool(tokens_BSD, near.real_BS)
+            tokens_BSD = block(tokens_BSD, mask_BL=mask_BS)
+        latent_BLD: Tensor = self.pool(tokens_BSD, mask_BS)
         return latent_BLD
 
-    def _messages(self, input_BNC: Tensor, near: Neighbourhoods) -> Tensor:
-        """The mean message that each supernode hears: (B, S, D).
+    def _messages(
+        self, input_BNC: Tensor, points: Points, coords_BSX: Tensor, part: slice, index_BSK: Tensor, heard_BSK: Tensor
+    ) -> Tensor:
+        """The mean message that each supernode of a part hears: (B, S, D).
 
         The messages' second layer is linear, so it is applied once to their mean.
         """
-        batch, (supernodes, neighbours) = input_BNC.shape[0], near.index_BSK.shape[1:]
-        index_BQ = near.index_BSK.flatten(1).expand(batch, -1)
-        value_BSKC = Queries(index_BQ).take(input_BNC).view(batch, supernodes, neighbours, -1)
-        place_BSKX = torch.cat([near.offset_BSKX, near.distance_BSK.unsqueeze(-1)], dim=-1) / self.radius
+        rows, shape = len(index_BSK), index_BSK.shape[1:]
+        coords_BSKX = Queries(index_BSK.flatten(1)).take(points.coords_BNX[:rows].float()).view(rows, *shape, -1)
+        offset_BSKX = shortest(coords_BSKX - coords_BSX[:rows, part].unsqueeze(2), self.periodic)
+        distance_BSK1 = torch.linalg.vector_norm(offset_BSKX, dim=-1, keepdim=True)
+        place_BSKX = torch.cat([offset_BSKX, distance_BSK1], dim=-1) / self.scale
+        batch = len(input_BNC)
+        value_BSKC = Queries(index_BSK.flatten(1).expand(batch, -1)).take(input_BNC).view(batch, *shape, -1)
         message_BSKC = torch.cat([value_BSKC.float(), place_BSKX.expand(batch, -1, -1, -1)], dim=-1)
         message_BSKD = gelu(self.message_in(message_BSKC))
-        heard_BSK1 = near.heard_BSK.unsqueeze(-1).to(message_BSKD.dtype)
-        mean_BSD = (message_BSKD * heard_BSK1).sum(2) / heard_BSK1.sum(2).clamp_min(1)
-        message_BSD: Tensor = self.message_out(mean_BSD)
-        return message_BSD
+        heard_BSK1 = heard_BSK.unsqueeze(-1).to(message_BSKD.dtype)
+        mean_BSD: Tensor = (message_BSKD * heard_BSK1).sum(2) / heard_BSK1.sum(2).clamp_min(1)
+        return mean_BSD

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import Points, Progress, Queries, Sampler
+from upt_core import LocalityOrder, Need, Points, Progress, Queries, Sampler
 from upt_samplers.mathematics.blocks import CurveBlocks
 from upt_samplers.mathematics.boxes import Box, interior_and_layers, points_in
 from upt_samplers.mathematics.inclusion import inclusion_probabilities
@@ -49,9 +49,9 @@ class Boundary(Sampler):
         self.coupling: Coupling = coupling
 
     @property
-    def needs_order(self) -> bool:
-        """True: scattered points are visited along their locality order."""
-        return True
+    def needs(self) -> tuple[Need, ...]:
+        """Scattered points are visited along their locality order."""
+        return (LocalityOrder(),)
 
     def count(self, num_points: int, progress: Progress) -> int:
         """Q, constant."""

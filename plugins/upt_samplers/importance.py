@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import Points, Probe, Progress, Queries, Sampler
+from upt_core import LocalityOrder, Need, Points, Probe, Progress, Queries, Sampler
 from upt_samplers.mathematics.blocks import Blocks, blocks_of, default_size
 from upt_samplers.mathematics.inclusion import inclusion_probabilities
 from upt_samplers.mathematics.integers import Coupling, coupled_uniforms
@@ -100,9 +100,9 @@ class Importance(Sampler):
         self._weight_BQ: Tensor | None = None
 
     @property
-    def needs_order(self) -> bool:
-        """True: scattered points are visited along their locality order."""
-        return True
+    def needs(self) -> tuple[Need, ...]:
+        """Scattered points are visited along their locality order."""
+        return (LocalityOrder(),)
 
     @property
     def adaptive(self) -> bool:

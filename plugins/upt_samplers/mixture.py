@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import Points, Probe, Progress, Queries, Sampler
+from upt_core import Need, Points, Probe, Progress, Queries, Sampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,9 @@ class Mixture(Sampler):
         self.num_queries = num_queries
 
     @property
-    def needs_order(self) -> bool:
-        """Whether one of the samplers does."""
-        return any(sampler.needs_order for sampler in self.samplers)
+    def needs(self) -> tuple[Need, ...]:
+        """What the samplers need, each once."""
+        return tuple(dict.fromkeys(need for sampler in self.samplers for need in sampler.needs))
 
     @property
     def adaptive(self) -> bool:

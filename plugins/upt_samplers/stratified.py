@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from upt_core import Points, Progress, Queries, Sampler
+from upt_core import LocalityOrder, Need, Points, Progress, Queries, Sampler
 from upt_samplers.mathematics.curve import points_at
 from upt_samplers.mathematics.integers import Coupling
 from upt_samplers.mathematics.padding import complete
@@ -32,9 +32,9 @@ class Stratified(Sampler):
         self.coupling: Coupling = coupling
 
     @property
-    def needs_order(self) -> bool:
-        """True: scattered points are visited along their locality order."""
-        return True
+    def needs(self) -> tuple[Need, ...]:
+        """Scattered points are visited along their locality order."""
+        return (LocalityOrder(),)
 
     def count(self, num_points: int, progress: Progress) -> int:
         """Q, constant."""

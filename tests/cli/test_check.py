@@ -27,6 +27,16 @@ def test_summary(upt: Upt) -> None:
     assert not Path("runs").exists()
 
 
+def test_it_says_which_share_of_the_points_is_heard(upt: Upt) -> None:
+    supernode = "model.encoder={name: supernode, supernodes: 4, depth: 0, max_neighbours: 2}"
+    text = upt("check", "tiny.yaml", supernode).output
+    every = "4 supernodes hear 100 % of the points: 15 to 17 each, 16 on average"
+    assert f"encoder: {every}; in a training step at most 2, chosen anew\n" in text
+    near = supernode.replace("max_neighbours: 2", "max_neighbours: null, radius: 0.04")
+    some = "4 supernodes hear 37.5 % of the points: 3 to 3 each, 3 on average"
+    assert f"encoder: {some}; in a training step all of them\n" in upt("check", "tiny.yaml", near).output
+
+
 def test_json(upt: Upt) -> None:
     found = json.loads(upt("check", "tiny.yaml", "--json").output)
     assert found["data"]["splits"]["train"] == {"trajectories": 10, "samples": 200}

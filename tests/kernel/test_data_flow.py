@@ -5,9 +5,21 @@ from __future__ import annotations
 import pytest
 import torch
 
-from upt_core import DataError, Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory, split_indices
+from upt_core import (
+    DataError,
+    Dataset,
+    DataSpec,
+    FieldSpec,
+    InMemory,
+    LocalityOrder,
+    Split,
+    Trajectories,
+    Trajectory,
+    split_indices,
+)
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization, RunningMoments
+from upt_core.data.point_sets import PointSets
 from upt_core.data.prepared import PreparedData
 from upt_core.data.survey import Survey
 from upt_core.data.windows import Windows
@@ -120,11 +132,12 @@ class TestBatches:
         data = moving()
         mixed = InMemory([trajectory(0, points=4, point_set=0), trajectory(1, points=2, point_set=1)])
         windows = Windows(mixed, data, horizon=4)
-        batch = Batches(windows, Normalization.identity(data), 2, with_order=True)[0]
+        point_sets = PointSets(data, (LocalityOrder(),))
+        batch = Batches(windows, Normalization.identity(data), 2, point_sets=point_sets)[0]
         assert batch.points.lengths == (4, 2)
         assert batch.target_BTNC.shape == (2, 4, 4, 1)
-        assert batch.points.order_BN is not None
-        assert batch.points.order_BN.tolist() == [[0, 1, 2, 3], [0, 1, 2, 3]]
+        assert batch.points.knows(LocalityOrder())
+        assert batch.points.locality_order_BN.tolist() == [[0, 1, 2, 3], [0, 1, 2, 3]]
 
 
 class TestNormalization:

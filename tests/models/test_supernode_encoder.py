@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from upt_core import DataSpec, LatentSpec, Points, Queries
+from upt_core import DataSpec, LatentSpec, LocalityOrder, Points, Queries
 from upt_models.supernode_encoder import SupernodeEncoder
 
 Make = Callable[..., DataSpec]
@@ -32,7 +32,7 @@ def test_shapes_at_scattered_points(
 @pytest.mark.parametrize("shape", [(64,), (8, 8), (4, 4, 4)])
 def test_shapes_on_grids(make_spec: Make, make_grid: MakePoints, latent: LatentSpec, shape: tuple[int, ...]) -> None:
     encoder, points, x = (
-        SupernodeEncoder(make_spec(shape), latent, supernodes=9),
+        SupernodeEncoder(make_spec(shape), latent, supernodes=9).eval(),
         make_grid(shape),
         torch.randn(2, 64, 2),
     )
@@ -77,7 +77,8 @@ def test_the_order_of_the_points_does_not_matter(encoder: SupernodeEncoder, make
 def test_unheard_points_do_not_matter_and_heard_ones_do(make_spec: Make, latent: LatentSpec) -> None:
     encoder = SupernodeEncoder(make_spec(None), latent, supernodes=1, radius=0.1, max_neighbours=8)
     coords = torch.tensor([[[0.5, 0.5], [0.55, 0.5], [0.9, 0.9]]])
-    points = Points(coords, order_BN=torch.tensor([[1, 0, 2]]), periodic=(False, False))  # supernode: point 0
+    order = torch.tensor([[1, 0, 2]])  # its middle is point 0, which is the supernode
+    points = Points(coords, periodic=(False, False)).keep(LocalityOrder(), (order,))
     x = torch.randn(1, 3, 2)
     far, near = x.clone(), x.clone()
     far[:, 2] += 1
@@ -93,7 +94,7 @@ def test_neighbours_are_found_across_a_periodic_edge(make_spec: Make, latent: La
     changed[:, 1] += 1
     for wraps in (True, False):
         encoder = SupernodeEncoder(make_spec(None, (wraps, False)), latent, supernodes=1, radius=0.1)
-        points = Points(coords, order_BN=order, periodic=(wraps, False))
+        points = Points(coords, periodic=(wraps, False)).keep(LocalityOrder(), (order,))
         assert torch.allclose(encoder(changed, points), encoder(x, points), atol=1e-4) != wraps
 
 

@@ -35,9 +35,8 @@ def scattered() -> MakePoints:
 
     def make(num_points: int, batch: int = 1, num_axes: int = 2, **keywords: object) -> Points:
         coords = torch.rand(1, num_points, num_axes, generator=torch.Generator().manual_seed(num_points))
-        order = Points(coords).locality_order_BN.expand(batch, -1)
         keywords.setdefault("sample_id_B", torch.arange(batch))
-        return Points(coords.expand(batch, -1, -1), order_BN=order, **keywords)  # type: ignore[arg-type]
+        return Points(coords.expand(batch, -1, -1), **keywords)  # type: ignore[arg-type]
 
     return make
 

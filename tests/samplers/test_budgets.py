@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from upt_core import Progress
+from upt_core import LocalityOrder, Progress
 from upt_samplers.cosine import Cosine
 from upt_samplers.importance import Importance
 from upt_samplers.linear import Linear
@@ -95,8 +95,8 @@ def test_the_base_chooses(grid: Any) -> None:
     wrapped = Ratio(0.5, base=base).sample(points, torch.Generator().manual_seed(1), at(0))
     direct = base.draw(points, 512, torch.Generator().manual_seed(1), at(0))
     assert torch.equal(wrapped.index_BQ, direct.index_BQ)
-    assert Ratio(0.5, base=base).needs_order
-    assert not Ratio(0.5).needs_order
+    assert Ratio(0.5, base=base).needs == (LocalityOrder(),)
+    assert Ratio(0.5).needs == ()
     assert isinstance(Ratio(0.5).base, Uniform)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from upt_core import Progress
+from upt_core import LocalityOrder, Progress
 from upt_core.testing.point_sets import MadeUpProbe
 from upt_samplers.boundary import Boundary
 from upt_samplers.importance import Importance
@@ -50,7 +50,7 @@ def test_mixture_hands_on_feedback_state_and_refresh(grid: Any) -> None:
     inner = Importance(decay=0.0)
     mixture = Mixture([Stratified(), inner], num_queries=40)
     assert mixture.adaptive
-    assert mixture.needs_order
+    assert mixture.needs == (LocalityOrder(),)
     assert mixture.refresh_due(Progress(epoch=1))
     mixture.refresh(MadeUpProbe(points), Progress(epoch=1))
     assert not mixture.refresh_due(Progress(epoch=2))

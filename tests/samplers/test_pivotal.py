@@ -21,7 +21,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def line(num_points: int, size: int) -> Blocks:
     """Blocks of ``size`` points, in the points' own order."""
-    return CurveBlocks(Points(torch.zeros(1, num_points, 1), order_BN=torch.arange(num_points).unsqueeze(0)), size)
+    return CurveBlocks(Points(torch.zeros(1, num_points, 1)), size)
 
 
 def probabilities(score_1K: Tensor, blocks: Blocks, count: int, floor: float) -> Tensor:

@@ -74,7 +74,8 @@ def _model(model: dict[str, Any]) -> str:
     rows = [[part, values["name"], count(values["parameters"])] for part, values in model["parts"].items()]
     tokens = " × ".join(map(str, model["latent"]["lattice"] or [model["latent"]["tokens"]]))
     latent = f"{tokens} tokens of width {model['latent']['dim']}"
-    return table(rows, right=[2]) + f"\nlatent state: {latent}"
+    remark = f"\nencoder: {model['remark']}" if model["remark"] else ""
+    return table(rows, right=[2]) + f"\nlatent state: {latent}{remark}"
 
 
 def _losses(losses: list[dict[str, Any]]) -> str:

@@ -103,7 +103,8 @@ def _model(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
     }
     spec = settings.model.latent.spec()
     latent = {"tokens": spec.tokens, "dim": spec.dim, "lattice": None if spec.lattice is None else list(spec.lattice)}
-    return {"parameters": _size(built.bundle.model), "parts": parts, "latent": latent}
+    remark = built.bundle.model.encoder.remark(built.train[0].points)
+    return {"parameters": _size(built.bundle.model), "parts": parts, "latent": latent, "remark": remark}
 
 
 def _size(module: nn.Module) -> int:

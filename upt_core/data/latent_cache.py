@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
+from upt_core.data.point_sets import PointSets
 from upt_core.data.windows import Windows
 from upt_core.kinds import Split
 from upt_core.precision import Precision, autocast
@@ -76,10 +77,11 @@ class LatentCache:
         device: torch.device,
         precision: Precision,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
+        point_sets: PointSets | None = None,
     ) -> None:
         """Encodes the states that are missing, in evaluation mode; notes after each batch how far it came."""
         array = np.load(self.path, mmap_mode="r+")
-        batches = Batches(self.states, normalization, batch_size)
+        batches = Batches(self.states, normalization, batch_size, point_sets=point_sets)
         training = encoder.training
         encoder.eval()
         done = self.num_done

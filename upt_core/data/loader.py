@@ -11,9 +11,10 @@ from torch.utils.data import Dataset
 
 from upt_core.batch import Batch
 from upt_core.data.normalize import Normalization
+from upt_core.data.point_sets import PointSets
 from upt_core.data.read_ahead import read_ahead
 from upt_core.data.windows import Sample, Windows, still_given
-from upt_core.locality import hilbert_order
+from upt_core.needs import stack_padded
 from upt_core.points import Points
 from upt_core.processes import Share
 from upt_core.seeding import generator
@@ -38,9 +39,9 @@ class Batches(Dataset[Batch]):
         normalization: scales fields and conditions.
         batch_size: samples of a batch; the last batch of an epoch may have fewer.
         seed: of the order of samples; None: in their own order.
-        with_order: whether scattered points carry a locality order, computed once per point set.
         latents: cached latents of every state; batches carry those of their inputs and targets.
         share: the rows of every batch that are collated here; the others are those of other processes.
+        point_sets: owns the points of the data set, with what is needed of them; None: its own, without needs.
     """
 
     def __init__(
@@ -49,19 +50,18 @@ class Batches(Dataset[Batch]):
         normalization: Normalization,
         batch_size: int,
         seed: int | None = None,
-        with_order: bool = False,
         latents: Latents | None = None,
         share: Share = Share(),  # noqa: B008  it is frozen
+        point_sets: PointSets | None = None,
     ) -> None:
         self.latents = latents
         self.windows = windows
         self.normalization = normalization.on("cpu")  # the model moves its own to its device
         self.batch_size = batch_size
         self.seed = seed
-        self.with_order = with_order
         self.share = share
-        self._coords: dict[int, Tensor] = {}
-        self._orders: dict[int, Tensor] = {}
+        self.point_sets = point_sets or PointSets(windows.data)
+        self._keys: dict[int, bytes] = {}
         self._permutation: tuple[int, list[int]] = (-1, [])
 
     @property
@@ -102,6 +102,8 @@ class Batches(Dataset[Batch]):
 
     def iterate(self, start: int, stop: int, workers: int = 0, pin_memory: bool = False) -> Iterator[Batch]:
         """Batches start ≤ k < stop, read ahead by ``workers`` processes."""
+        if workers:
+            self.point_sets.share()
         return read_ahead(self, start, stop, workers, pin_memory)
 
     def _order_of(self, epoch: int) -> Sequence[int]:
@@ -115,32 +117,31 @@ class Batches(Dataset[Batch]):
     def in_order(self) -> Batches:
         """All samples in their own order, without cached latents, in batches no larger than this process has."""
         size = self.share.largest(self.batch_size)
-        return Batches(self.windows, self.normalization, size, None, self.with_order)
+        return Batches(self.windows, self.normalization, size, point_sets=self.point_sets)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """A normalised batch; rows with fewer points than the largest are padded at the end."""
-        width = max(len(sample.coords_NX) for sample in samples)
-        inputs = torch.stack([_padded(sample.input_NC, width, 0) for sample in samples])
-        targets = torch.stack([_padded(sample.target_TNC, width, 1) for sample in samples])
+        inputs = stack_padded([sample.input_NC for sample in samples])
+        targets = stack_padded([sample.target_TNC for sample in samples], axis=1)
         scale = self.normalization
-        firsts = [_padded(s.first_NC, width, 0) for s in samples if s.first_NC is not None]
+        firsts = [s.first_NC for s in samples if s.first_NC is not None]
         conditions = [s.condition_TP for s in samples if s.condition_TP is not None]
         return Batch(
             scale.inputs(inputs),
             scale.targets(targets),
-            self._points(samples, width),
+            self._points(samples),
             scale.condition(torch.stack(conditions)) if conditions else None,
-            scale.targets(torch.stack(firsts)) if firsts else None,
+            scale.targets(stack_padded(firsts)) if firsts else None,
             self._latents(samples) if self.latents is not None else None,
-            self._given(samples, width),
+            self._given(samples),
         )
 
-    def _given(self, samples: Sequence[Sample], width: int) -> Tensor | None:
+    def _given(self, samples: Sequence[Sample]) -> Tensor | None:
         """Given fields at the target steps; None where those of no sample move."""
         if all(sample.given_TNC is None for sample in samples):
             return None
         rows = [still_given(s, self.data) if s.given_TNC is None else s.given_TNC for s in samples]
-        return self.normalization.given(torch.stack([_padded(row, width, 1) for row in rows]))
+        return self.normalization.given(stack_padded(rows, axis=1))
 
     def _latents(self, samples: Sequence[Sample]) -> Tensor:
         assert self.latents is not None
@@ -152,56 +153,15 @@ class Batches(Dataset[Batch]):
         latent = self.latents.rows(numbers)
         return latent.view(len(samples), steps, *latent.shape[1:])
 
-    def _points(self, samples: Sequence[Sample], width: int) -> Points:
-        lengths = tuple(len(sample.coords_NX) for sample in samples)
-        shared = len({sample.point_set for sample in samples}) == 1
-        coords = [self._scaled(sample) for sample in (samples[:1] if shared else samples)]
-        stacked = torch.stack([_padded(coord, width, 0) for coord in coords])
-        points = Points(
-            stacked.expand(len(samples), -1, -1),
-            self.data.grid_shape,
-            None if min(lengths) == width else lengths,
-            sample_id_B=torch.tensor([sample.number for sample in samples]),
-            extent=self.data.extent,
-            periodic=self.data.periodic,
-        )
-        return (
-            points
-            if self.data.grid_shape is not None or not self.with_order
-            else self._with_order(points, samples, shared)
-        )
+    def _points(self, samples: Sequence[Sample]) -> Points:
+        rows = [self._point_set(sample) for sample in samples]
+        numbers = torch.tensor([sample.number for sample in samples])
+        return Points.stack(rows, self.point_sets.needs, numbers)
 
-    def _with_order(self, points: Points, samples: Sequence[Sample], shared: bool) -> Points:
-        orders = [self._order(sample) for sample in (samples[:1] if shared else samples)]
-        width = points.num_points
-        rows = [torch.cat([order, torch.arange(len(order), width)]) for order in orders]
-        order_BN = torch.stack(rows).expand(len(samples), -1)
-        return Points(
-            points.coords_BNX, None, points.lengths, order_BN, points.sample_id_B, points.extent, points.periodic
-        )
-
-    def _scaled(self, sample: Sample) -> Tensor:
-        if sample.point_set not in self._coords:
-            self._coords[sample.point_set] = scaled_coords(sample.coords_NX, self.data)
-        return self._coords[sample.point_set]
-
-    def _order(self, sample: Sample) -> Tensor:
-        if sample.point_set not in self._orders:
-            self._orders[sample.point_set] = hilbert_order(self._scaled(sample)[None], None)[0]
-        return self._orders[sample.point_set]
-
-
-def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:
-    """Physical coordinates scaled to the unit box by the domain's origin and extent, as float32."""
-    assert data.origin is not None, "the origin is measured when the data set is prepared"
-    low, extent = torch.tensor(data.origin, dtype=torch.float64), torch.tensor(data.extent, dtype=torch.float64)
-    return ((coords_NX.double() - low) / extent).float()
-
-
-def _padded(value: Tensor, width: int, axis: int) -> Tensor:
-    missing = width - value.shape[axis]
-    if missing == 0:
-        return value
-    shape = list(value.shape)
-    shape[axis] = missing
-    return torch.cat([value, value.new_zeros(shape)], dim=axis)
+    def _point_set(self, sample: Sample) -> Points:
+        """The points of a sample. A number stands for the same points wherever it occurs in a split."""
+        key = self._keys.get(sample.point_set)
+        if key is not None:
+            return self.point_sets.get(key, sample.coords_NX)
+        self._keys[sample.point_set], points = self.point_sets.find(sample.coords_NX)
+        return points

@@ -6,6 +6,7 @@ from typing import Literal
 
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
+from upt_core.data.point_sets import PointSets
 from upt_core.data.survey import Survey
 from upt_core.data.windows import Windows
 from upt_core.errors import DataError
@@ -38,9 +39,11 @@ class PreparedData:
         if normalization is not None:
             _check_same_fields(dataset.spec(), normalization.data)
             self.data, self.normalization = normalization.data, normalization
+            self.point_sets = PointSets(self.data)
             return
         survey = Survey(self.trajectories("train"), dataset.spec())
         self.data = survey.data()
+        self.point_sets = PointSets(self.data)
         self.normalization = survey.normalization() if normalize == "standard" else Normalization.identity(self.data)
 
     def trajectories(self, split: Split) -> Trajectories:
@@ -57,13 +60,12 @@ class PreparedData:
         horizon: int,
         batch_size: int,
         seed: int | None = None,
-        with_order: bool = False,
         first_only: bool = False,
         share: Share = Share(),  # noqa: B008  it is frozen
     ) -> Batches:
         """The batches of a split; see ``Batches`` and ``Windows`` for the arguments."""
         windows = Windows(self.trajectories(split), self.data, horizon, self.data.condition, first_only)
-        return Batches(windows, self.normalization, batch_size, seed, with_order, share=share)
+        return Batches(windows, self.normalization, batch_size, seed, share=share, point_sets=self.point_sets)
 
 
 def _check_same_fields(spec: DataSpec, stored: DataSpec) -> None:

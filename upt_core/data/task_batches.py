@@ -52,6 +52,9 @@ class TaskBatches(Dataset[Batch]):
 
     def iterate(self, start: int, stop: int, workers: int = 0, pin_memory: bool = False) -> Iterator[Batch]:
         """Batches start ≤ k < stop, read ahead by ``workers`` processes."""
+        if workers:
+            for part in self.parts.values():
+                part.point_sets.share()
         return read_ahead(self, start, stop, workers, pin_memory)
 
     def _place(self, number: int) -> tuple[str, int]:

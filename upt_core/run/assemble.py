@@ -18,6 +18,7 @@ from upt_core.errors import ConfigError, Problem, UserError
 from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.model import Upt
+from upt_core.needs import Need
 from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import current
 from upt_core.run.built import Built
@@ -67,9 +68,9 @@ class Assembler:
         terms = self._terms(prepared.data)
         scale = prepared.normalization.on(device)
         bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
-        with_order = any(sampler.needs_order for sampler in bundle.samplers.values())
+        prepared.point_sets.want(_needs(bundle, prepared.data))
         size = settings.trainer.batch_size
-        train = prepared.batches("train", bundle.horizon, size, settings.seed, with_order, share=processes.share)
+        train = prepared.batches("train", bundle.horizon, size, settings.seed, share=processes.share)
         self._check_batch_size(size, len(train.windows), processes.size)
         valid = self.validation_batches(prepared, "valid")
         return Built(prepared, bundle, train, valid, device)
@@ -177,3 +178,9 @@ class Assembler:
 
     def _problem(self, path: tuple[str, ...], message: str) -> ConfigError:
         return ConfigError([Problem(path, message, self.document.origin(path))])
+
+
+def _needs(bundle: LossBundle, data: DataSpec) -> tuple[Need, ...]:
+    """What the encoder, and at scattered points the samplers, need to know of points."""
+    samplers = bundle.samplers.values() if data.grid_shape is None else ()
+    return (*bundle.model.encoder.needs, *(need for sampler in samplers for need in sampler.needs))

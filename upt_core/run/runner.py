@@ -143,7 +143,14 @@ class Runner:
         key = fingerprint(model.encoder, built.prepared.normalization, as_plain(settings.data), "train", precision)
         cache = LatentCache(cache_dir("latents"), key, states, settings.model.latent.spec())
         size = self.processes.share.largest(settings.trainer.batch_size)
-        cache.fill(model.encoder, built.prepared.normalization, size, built.device, precision)
+        cache.fill(
+            model.encoder,
+            built.prepared.normalization,
+            size,
+            built.device,
+            precision,
+            point_sets=built.prepared.point_sets,
+        )
         return cache
 
     def _describe(self) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from upt_core.kinds import Sampler
+from upt_core.locality import LocalityOrder
 from upt_core.points import Points
 from upt_core.progress import Progress
 from upt_core.testing.declared import Kind
@@ -77,7 +78,7 @@ class PointSet:
         if not self.scattered:
             return points
         order = torch.arange(self.num_points, device=device).expand(points.batch_size, -1)
-        return Points(points.coords_BNX, order_BN=order, sample_id_B=points.sample_id_B)
+        return points.keep(LocalityOrder(), (order,))
 
     def coordinates(self, row: int) -> Tensor:
         """Where the points of a row are for test fields, (n, X) in [0, 1]; for scattered points their number."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from upt_core import Points, Probe, Progress, Queries, Sampler
+from upt_core import Need, Points, Probe, Progress, Queries, Sampler
 from upt_samplers.uniform import Uniform
 
 
@@ -22,9 +22,9 @@ class Wrapper(Sampler):
         self.base: Sampler = Uniform() if base is None else base
 
     @property
-    def needs_order(self) -> bool:
-        """As the base."""
-        return self.base.needs_order
+    def needs(self) -> tuple[Need, ...]:
+        """What the base needs."""
+        return self.base.needs
 
     @property
     def adaptive(self) -> bool:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import Points, Progress, Queries, Sampler
+from upt_core import LocalityOrder, Need, Points, Progress, Queries, Sampler
 
 PRIMES = (2, 3, 5, 7)
 
@@ -30,9 +30,9 @@ class Halton(Sampler):
         self.num_queries = num_queries
 
     @property
-    def needs_order(self) -> bool:
+    def needs(self) -> tuple[Need, ...]:
         """Scattered points are counted along their locality order."""
-        return True
+        return (LocalityOrder(),)
 
     def count(self, num_points: int, progress: Progress) -> int:
         """Q, constant."""

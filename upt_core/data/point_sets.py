@@ -1,0 +1,126 @@
+"""The one owner of a data set's points: each point set scaled once, with what encoders and samplers need of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import weakref
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from upt_core.needs import Found, Need
+from upt_core.points import Points
+from upt_core.specs import DataSpec
+
+KEPT_BYTES = 1 << 30
+"""How much a process keeps of point sets and of what was found for them; the least recently used goes first."""
+
+
+class PointSets:
+    """Point sets by their content, so that splits, caches and rollouts that meet the same points share what is found.
+
+    Processes that read ahead come and go with each epoch; ``share`` gives them a folder through which each point set is
+    still dealt with once.
+
+    Args:
+        data: the domain, by which coordinates are scaled.
+        needs: what encoders and samplers ask of points; more may be added as models are built.
+    """
+
+    def __init__(self, data: DataSpec, needs: tuple[Need, ...] = ()) -> None:
+        self.data = data
+        self.needs = needs
+        self._kept: OrderedDict[bytes, Points] = OrderedDict()
+        self._folder: Path | None = None
+        self._written = 0
+
+    def want(self, needs: tuple[Need, ...]) -> None:
+        """Adds what else is needed."""
+        self.needs = tuple(dict.fromkeys((*self.needs, *needs)))
+
+    def share(self) -> None:
+        """From now on other processes, started later, find here what this one or they have found."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="upt-points-"))
+            weakref.finalize(self, _remove, self._folder, os.getpid())
+
+    def find(self, coords_NX: Tensor, measure_N: Tensor | None = None) -> tuple[bytes, Points]:
+        """The key of a point set in physical units, and its points (B = 1) with all that is needed of them."""
+        key = _digest(coords_NX, measure_N)
+        return key, self.get(key, coords_NX, measure_N)
+
+    def get(self, key: bytes, coords_NX: Tensor, measure_N: Tensor | None = None) -> Points:
+        """As ``find``, of a point set whose key is known."""
+        points = self._kept.get(key)
+        if points is None:
+            points = self._kept[key] = self._scaled(coords_NX, measure_N)
+        self._kept.move_to_end(key)
+        for need in self.needs:
+            if not points.knows(need):
+                points.keep(need, self._found(key, need, points))
+        self._forget()
+        return points
+
+    def _scaled(self, coords_NX: Tensor, measure_N: Tensor | None) -> Points:
+        return Points(
+            scaled_coords(coords_NX, self.data)[None],
+            self.data.grid_shape,
+            extent=self.data.extent,
+            periodic=self.data.periodic,
+            measure_BN=None if measure_N is None else measure_N.float()[None],
+        )
+
+    def _found(self, key: bytes, need: Need, points: Points) -> Found:
+        if self._folder is None:
+            return points.get(need)
+        name = hashlib.blake2b(need.name.encode(), digest_size=8).hexdigest()
+        file = self._folder / f"{key.hex()}-{name}.pt"
+        if file.is_file():
+            found: Found = tuple(torch.load(file, weights_only=True, mmap=True))
+            return found
+        found = points.get(need)
+        self._write(file, found)
+        return found
+
+    def _write(self, file: Path, found: Found) -> None:
+        size = sum(value.nbytes for value in found)
+        if self._written + size > KEPT_BYTES:
+            return  # then each epoch finds it anew: slower, and right
+        self._written += size
+        part = file.with_suffix(f".{os.getpid()}")
+        try:
+            torch.save([value.contiguous() for value in found], part)
+            os.replace(part, file)  # another process may do the same; either file is whole
+        except (OSError, RuntimeError):  # torch reports some errors of files as the latter
+            part.unlink(missing_ok=True)  # a full disk costs time here, not the run
+
+    def _forget(self) -> None:
+        sizes = [points.kept_bytes for points in self._kept.values()]
+        while sum(sizes) > KEPT_BYTES and len(sizes) > 1:
+            self._kept.popitem(last=False)
+            sizes.pop(0)
+
+
+def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:
+    """Physical coordinates scaled to the unit box by the domain's origin and extent, as float32."""
+    assert data.origin is not None, "the origin is measured when the data set is prepared"
+    low, extent = torch.tensor(data.origin, dtype=torch.float64), torch.tensor(data.extent, dtype=torch.float64)
+    return ((coords_NX.double() - low) / extent).float()
+
+
+def _digest(coords_NX: Tensor, measure_N: Tensor | None) -> bytes:
+    digest = hashlib.blake2b(str((coords_NX.dtype, tuple(coords_NX.shape))).encode(), digest_size=16)
+    for value in (coords_NX, measure_N):
+        if value is not None:
+            digest.update(value.contiguous().numpy().data)
+    return digest.digest()
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a process that was forked off ends, too, and must leave it to the others
+        shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,7 @@ def register_encoders(register: Register) -> None:
     """Encoders: fields at points → latent tokens."""
     register("grid", "upt_models.grid_encoder:GridEncoder")
     register("patches", "upt_models.patches_encoder:PatchesEncoder")
+    register("lattice", "upt_models.lattice_encoder:LatticeEncoder")
     register("supernode", "upt_models.supernode_encoder:SupernodeEncoder")
 
 

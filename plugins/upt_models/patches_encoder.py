@@ -13,7 +13,7 @@ from torch.nn.functional import conv1d, conv2d, conv3d
 from upt_core import DataSpec, Encoder, LatentSpec, Points
 from upt_models.checks import check_channels
 from upt_models.lattice import lattice_of, padded
-from upt_models.resample import axis_coords, resampled, same_margins
+from upt_models.resample import SAME, axis_coords, resampled, same_margins
 
 WHAT = "encoder 'patches'"
 CONVOLVE = {1: conv1d, 2: conv2d, 3: conv3d}
@@ -70,25 +70,28 @@ class PatchesEncoder(Encoder):
         if points.grid_shape != self.grid_shape:
             coords, found = same_margins(coords, self.grid_shape), coords
             field_BVC = resampled(field_BVC, found, coords, self.periodic)
-        parts_BVD = self._convolved(field_BVC)
-        parts_BVPD = parts_BVD.reshape(*parts_BVD.shape[:-1], self.powers, -1)
-        token_BVD = parts_BVPD[..., 0, :] + self.bias
         offsets = self._offsets(coords)
+        parts_BVD = self._convolved(field_BVC, self.weight if offsets else self.weight[: len(self.bias)])
+        parts_BVPD = parts_BVD.reshape(*parts_BVD.shape[:-1], -1, len(self.bias))
+        token_BVD = parts_BVPD[..., 0, :] + self.bias
         if offsets:
             power_BVP = torch.stack([power for offset in offsets for power in (offset, offset.square())], dim=-1)
             token_BVD = token_BVD + (parts_BVPD[..., 1:, :] * power_BVP.unsqueeze(-1)).sum(dim=-2)
         latent_BLD: Tensor = token_BVD.flatten(1, -2)
         return latent_BLD
 
-    def _convolved(self, field_BVC: Tensor) -> Tensor:
+    def _convolved(self, field_BVC: Tensor, weight: Tensor) -> Tensor:
         """The map of each token's three patches along every axis, without bias."""
         for axis, (size, wraps) in enumerate(zip(self.patch, self.periodic, strict=True), start=1):
             field_BVC = padded(field_BVC, axis, size, wraps)
-        kernel = self.weight.view(len(self.weight), self.input_channels, *(3 * size for size in self.patch))
+        kernel = weight.view(len(weight), self.input_channels, *(3 * size for size in self.patch))
         return CONVOLVE[len(self.patch)](field_BVC.movedim(-1, 1), kernel, stride=self.patch).movedim(1, -1)
 
     def _offsets(self, coords: Sequence[Tensor]) -> list[Tensor]:
-        """For each open axis, how far each token's patch lies off its place, in grid steps: tensors (V…)."""
+        """For each open axis, how far each token's patch lies off its place, in grid steps: tensors (V…).
+
+        None where all lie in place; on other devices than the CPU that is not looked at, as it would wait for them.
+        """
         offsets = []
         for axis, wraps in enumerate(self.periodic):
             if not wraps:
@@ -98,7 +101,8 @@ class PatchesEncoder(Encoder):
                 shape = [1] * len(self.lattice)
                 shape[axis] = tokens
                 offsets.append(offset.view(shape).expand(self.lattice))
-        return offsets
+        in_place = all(offset.is_cpu and offset.abs().max() < SAME for offset in offsets)
+        return [] if in_place else offsets
 
 
 def _patch(grid_shape: Sequence[int], lattice: Sequence[int]) -> tuple[int, ...]:

@@ -173,6 +173,7 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("sampler", "jittered"): Case({}, {"takes": ("grid",)}),
     ("encoder", "grid"): Case({"patch": 2, "depth": 1}),
     ("encoder", "patches"): Case({}, {"on_lattice": True}),
+    ("encoder", "lattice"): Case({}, {"on_lattice": True, "order_matters": False}),
     ("encoder", "supernode"): Case({"supernodes": 6, "depth": 1}),
     ("approximator", "transformer"): Case({"depth": 1}, {"order_matters": False}),
     ("approximator", "spectral"): Case({"depth": 1, "modes": 3, "width": 8}, {"on_lattice": True}),

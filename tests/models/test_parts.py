@@ -109,6 +109,7 @@ def test_every_part_is_registered() -> None:
     assert found == {
         "grid": "upt_models.grid_encoder:GridEncoder",
         "patches": "upt_models.patches_encoder:PatchesEncoder",
+        "lattice": "upt_models.lattice_encoder:LatticeEncoder",
         "supernode": "upt_models.supernode_encoder:SupernodeEncoder",
         "transformer": "upt_models.transformer:Transformer",
         "spectral": "upt_models.spectral:Spectral",

@@ -44,6 +44,10 @@ class Dataset(Bounded, ABC):
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split. Splits share no trajectory."""
 
+    def remarks(self) -> list[str]:
+        """What was decided for the user and is worth knowing, one sentence each; ``upt check`` shows them."""
+        return []
+
 
 class Sampler(Bounded, ABC):
     """Decides at how many points a loss looks (``count``) and at which (``draw``).

@@ -57,8 +57,8 @@ def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0, s
     first_b, first_t = (int(number) for number in bad_BT.nonzero()[0])
     place = f"{where}, trajectory {trajectory + first_b}, time step {time + first_t * stride}"
     raise DataError(
-        f"{place}: {int(bad_BT[first_b, first_t])} of {value_BTNC[0, 0].numel()} values are NaN or infinite (in "
-        f"float32); remove the trajectory from the file or end it before this time step"
+        f"{place}: {int(bad_BT[first_b, first_t])} of {value_BTNC[0, 0].numel()} values are NaN or infinite; remove "
+        f"the trajectory from the file or end it before this time step"
     )
 
 

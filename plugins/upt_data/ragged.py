@@ -20,7 +20,7 @@ from upt_data.arrays.reading import numbers
 from upt_data.arrays.source import ArraySource
 from upt_data.arrays.zarr import open_zarr
 from upt_data.checks import Array, rising
-from upt_data.files.content import Content, Values, end_of
+from upt_data.files.content import Content, Values, end_of, of_trajectory
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
 
@@ -77,7 +77,10 @@ def read_ragged(place: Place, opener: Callable[[Path], ArraySource], settings: R
             for name in settings.conditions
             if name in source.names() or name in attributes
         }
-        parameters = {name: numbers(value, len(rows), f"{place.path}, {name!r}") for name, value in values.items()}
+        parameters = {
+            name: numbers(value, len(rows), f"{place.path}, {name!r}", 0 if times is None else len(times))
+            for name, value in values.items()
+        }
     finally:
         handle.close()
     if moves:
@@ -142,10 +145,9 @@ class RaggedContent(Content):
         """As many as trajectories."""
         return self.num
 
-    def parameter(self, number: int, name: str) -> float | None:
-        """A number that the file says of a trajectory."""
-        values = self._parameters.get(name)
-        return None if values is None else float(values[number if len(values) > 1 else 0])
+    def parameter(self, number: int, name: str) -> float | Array | None:
+        """A number that the file says of a trajectory, or numbers over its times."""
+        return of_trajectory(self._parameters.get(name), number)
 
     def read(self, field: str, number: int, steps: slice) -> Values:
         """Steps of a field of a trajectory, (T, N, C)."""

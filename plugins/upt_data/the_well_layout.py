@@ -70,14 +70,11 @@ class WellFile:
 
     def content(self, handle: Handle[ArraySource], conditions: Sequence[str] | None) -> GridContent:
         """The trajectories."""
-        fixed = {
-            name: self._scalar(name) for name in self._listed("scalars") if not self._flag(f"scalars/{name}", "time")
-        }
-        moving = [name for name in conditions or () if name in self._listed("scalars") and name not in fixed]
-        if moving:
-            raise DataError(f"{self._where}: the scalar {moving[0]!r} changes in time; leave it out of 'conditions'")
+        listed = self._listed("scalars")
+        fixed = tuple(name for name in listed if not self._flag(f"scalars/{name}", "time"))
+        scalars = {name: self._scalar(name) for name in (fixed if conditions is None else conditions) if name in listed}
         return GridContent(
-            self.place, handle, self._num, self._variables, self._grid, self._times, fixed, tuple(fixed),
+            self.place, handle, self._num, self._variables, self._grid, self._times, scalars, fixed,
             targets=self.moving, notes=self._notes(),
         )  # fmt: skip
 
@@ -130,7 +127,10 @@ class WellFile:
 
     def _scalar(self, name: str) -> Array:
         array = f"scalars/{name}"
-        return numbers(self._source.whole(array), self._num, f"{self._where}, {array!r}")
+        values, num_times = self._source.whole(array), self._times.shape[-1]
+        if self._flag(array, "time") and not self._flag(array, "sample"):
+            return numbers(values, 1, f"{self._where}, {array!r}", num_times)  # one row of numbers for all trajectories
+        return numbers(values, self._num, f"{self._where}, {array!r}", num_times)
 
     def _boundaries(self) -> dict[str, Mapping[str, Any]]:
         prefix = "boundary_conditions/"

@@ -347,6 +347,28 @@ def test_times_of_each_trajectory(tmp_path: Path) -> None:
         Npz(path=path).spec()
 
 
+def test_conditions_over_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    force = np.random.default_rng(1).random((7, 5))
+    np.savez(path, **FLOW, force=force)
+    data = Npz(path=path, conditions=["c", "force"], time_stride=2)
+    train = data.trajectories("train")
+    for index in range(len(train)):
+        window = train.read(index, 1, 3)
+        assert window.condition["force"].tolist() == force[round(window.condition["c"]), [2, 4]].tolist()  # type: ignore[union-attr, arg-type]
+    with pytest.raises(
+        DataError, match=r"'x' has shape \(6,\) .*one number for each trajectory, .*each time, \(7, 5\)"
+    ):
+        Npz(path=path, conditions=["x"]).spec()
+
+
+def test_float64_keeps_its_digits(tmp_path: Path) -> None:
+    pressure = 101325 + 0.02 * U.astype(np.float64)
+    np.savez(tmp_path / "a.npz", **(FLOW | {"u": pressure}))
+    whole = wholes(Npz(path=tmp_path / "a.npz", conditions=["c"]))[0]
+    assert np.array_equal(whole.fields["u"].numpy(), pressure[round(whole.condition["c"])].reshape(5, 24, 1))  # type: ignore[arg-type]
+
+
 def test_large_arrays_stay_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from upt_data.arrays import npz as archive
 

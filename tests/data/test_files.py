@@ -52,7 +52,7 @@ def test_many_files_are_one_data_set(tmp_path: Path, how: str) -> None:
     path: Any = {"folder": tmp_path, "pattern": tmp_path / "run_*.npz", "list": paths}[how]
     splits = all_splits(Npz(path=path))
     assert [len(split) for split in splits] == [10, 1, 1]
-    expected = {float(np.float32(waves(1, seed)[0, 0, 0])) for seed in range(12)}
+    expected = {float(waves(1, seed)[0, 0, 0]) for seed in range(12)}
     assert set.union(*map(firsts, splits)) == expected
 
 
@@ -60,7 +60,7 @@ def test_files_of_a_folder_come_in_natural_order(tmp_path: Path) -> None:
     for number in (10, 9, 1):
         write(tmp_path / f"run_{number}.npz", num=4, seed=number)
     first = Npz(path=tmp_path, num_trajectories=4)
-    expected = {float(np.float32(value)) for value in waves(4, 1)[:, 0, 0]}
+    expected = {float(value) for value in waves(4, 1)[:, 0, 0]}
     assert set.union(*map(firsts, all_splits(first))) == expected
 
 

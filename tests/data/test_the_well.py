@@ -42,7 +42,7 @@ def write(path: Path, change: Callable[[h5py.File], None] = lambda file: None, m
         file["dimensions"].attrs["spatial_dims"] = ["x", "y"]
         put(file, "scalars", "Mach", mach, {"sample_varying": False, "time_varying": False})
         put(file, "scalars", "drag", np.arange(4.0), {"sample_varying": True, "time_varying": False})
-        put(file, "scalars", "energy", np.ones((4, 5)), {"sample_varying": True, "time_varying": True})
+        put(file, "scalars", "energy", np.tile(np.arange(5.0), (4, 1)), {"sample_varying": True, "time_varying": True})
         for name, kind in (("x", "PERIODIC"), ("y", "WALL")):
             boundary = file.create_group(f"boundary_conditions/{name}_{kind}")
             boundary["mask"] = np.ones(6 if name == "x" else 3, dtype=bool)
@@ -100,8 +100,8 @@ def test_chosen_fields_and_conditions(tmp_path: Path) -> None:
         TheWell(path=path, fields=["density"]).spec()
     with pytest.raises(DataError, match="no field that is used changes in time; name one of"):
         TheWell(path=path, fields=["source"]).spec()
-    with pytest.raises(DataError, match="the scalar 'energy' changes in time; leave it out"):
-        TheWell(path=path, conditions=["energy"]).spec()
+    energy = TheWell(path=path, conditions=["energy"], time_stride=2).trajectories("train").read(0, 1, 3)
+    assert energy.condition["energy"].tolist() == [2.0, 4.0]  # type: ignore[union-attr]
 
 
 def replace(name: str, value: Any) -> Callable[[h5py.File], None]:

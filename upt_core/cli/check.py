@@ -67,6 +67,7 @@ def _data(data: dict[str, Any]) -> str:
         rows.append([split, f"{count(sizes['trajectories'])} trajectories, {count(sizes['samples'])} samples"])
     if data["condition"]:
         rows.append(["conditions", ", ".join(data["condition"])])
+    rows += [["remark", text] for text in data["remarks"]]
     return table(rows)
 
 

@@ -89,6 +89,7 @@ def _data(built: Built) -> dict[str, Any]:
         "periodic": list(data.periodic),
         "condition": list(data.condition),
         "steady": data.steady,
+        "remarks": built.prepared.dataset.remarks(),
     }
 
 

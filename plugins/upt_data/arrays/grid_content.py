@@ -11,7 +11,7 @@ from torch import Tensor
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array
-from upt_data.files.content import Content, Values, end_of
+from upt_data.files.content import Content, Values, end_of, of_trajectory
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
 from upt_data.grid import Grid
@@ -68,7 +68,7 @@ class GridContent(Content):
         variables: the fields.
         grid: their points.
         times: times of the steps, (T,), or (trajectories, T) where each has its own; None: steady.
-        parameters: name → one number for each trajectory.
+        parameters: name → numbers, (trajectories,) or (trajectories, T), or with 1 for all trajectories.
         marked: the parameters that become conditions where the user names none.
         lengths: how many steps of each trajectory there are; None: as many as times, less the steps at the end that
             hold nothing but NaN.
@@ -133,10 +133,9 @@ class GridContent(Content):
         longest = max(map(len, values))
         return np.concatenate([np.broadcast_to(value, (longest, *value.shape[1:])) for value in values], axis=-1)
 
-    def parameter(self, number: int, name: str) -> float | None:
-        """A number that the file says of a trajectory."""
-        values = self._parameters.get(name)
-        return None if values is None else float(values[number if len(values) > 1 else 0])
+    def parameter(self, number: int, name: str) -> float | Array | None:
+        """A number that the file says of a trajectory, or numbers over its times."""
+        return of_trajectory(self._parameters.get(name), number)
 
     @property
     def parameters(self) -> tuple[str, ...]:

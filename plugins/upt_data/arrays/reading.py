@@ -94,7 +94,7 @@ class FileReading:
             grid = _by_index(grid)
         times = self._all_times(times, placed, num)
         self._note(names, grid)
-        parameters = self._parameters(num)
+        parameters = self._parameters(num, 0 if times is None else times.shape[-1])
         lengths = self._lengths(num, times)
         return GridContent(
             self.place, handle, num, variables, grid, times, parameters, (), lengths, self.settings.targets, self._notes
@@ -267,7 +267,7 @@ class FileReading:
             raise DataError(f"{self.where}: the fields need one number of time steps, found {sizes}; correct 'dims'")
         return np.arange(next(iter(sizes.values()))) * self.settings.time_step
 
-    def _parameters(self, num: int) -> dict[str, Array]:
+    def _parameters(self, num: int, num_times: int) -> dict[str, Array]:
         attributes = {**self.source.attributes(), **self.source.attributes(self.place.group)}
         found = {}
         for name in self.settings.conditions:
@@ -277,7 +277,7 @@ class FileReading:
                 values = np.asarray(attributes[name])
             else:
                 continue  # it may stand in the file's name or in the table
-            found[name] = numbers(values, num, f"{self.where}, {name!r}")
+            found[name] = numbers(values, num, f"{self.where}, {name!r}", num_times)
         return found
 
     def _lengths(self, num: int, times: Array | None) -> Values | None:
@@ -303,21 +303,24 @@ class FileReading:
             )
 
 
-def numbers(values: Values, num: int, where: str) -> Array:
-    """One finite number for each trajectory, or one for all.
+def numbers(values: Values, num: int, where: str, num_times: int = 0) -> Array:
+    """One finite number for each trajectory, (num,), or one for all, (1,); or one for each time, (num or 1, T).
 
     Raises:
         DataError: the array has another shape or type, or holds NaN.
     """
-    if values.dtype.kind not in "fiub" or values.size not in (1, num) or max(values.shape, default=1) != values.size:
+    over_time = num_times > 1 and (values.shape == (num, num_times) or (num == 1 and values.shape == (num_times,)))
+    a_row = values.size in (1, num) and max(values.shape, default=1) == values.size
+    if values.dtype.kind not in "fiub" or not (over_time or a_row):
         raise DataError(
             f"{where} has shape {values.shape} of {values.dtype}; a condition needs one number for each trajectory, "
-            f"({num},), or one for all"
+            f"({num},), or one for all" + (f", or one for each time, ({num}, {num_times})" if num_times > 1 else "")
         )
-    flat = values.reshape(-1).astype(np.float64)
-    if not np.isfinite(flat).all():
-        raise DataError(f"{where}, trajectory {int(np.argmin(np.isfinite(flat)))}: the value is NaN or infinite")
-    return flat
+    found = values.astype(np.float64).reshape((num, num_times) if over_time else -1)
+    bad = ~np.isfinite(found).reshape(len(found), -1).all(axis=1)
+    if bad.any():
+        raise DataError(f"{where}, trajectory {int(np.argmax(bad))}: the value is NaN or infinite")
+    return found
 
 
 def _by_index(grid: Grid) -> Grid:

@@ -63,8 +63,11 @@ class Content(ABC):
         """How many point sets the file has; 0: the same one as every other file of the data set."""
         return 0
 
-    def parameter(self, number: int, name: str) -> float | None:
-        """A number that the file says of a trajectory, as its viscosity; None where it says none of this name."""
+    def parameter(self, number: int, name: str) -> float | Array | None:
+        """A number that the file says of a trajectory, as its viscosity, or numbers for each of its times, (T,).
+
+        None where it says none of this name.
+        """
         return None
 
     @property
@@ -79,6 +82,14 @@ class Content(ABC):
     def remarks(self) -> list[str]:
         """What was decided for the user and is worth knowing; one sentence each."""
         return []
+
+
+def of_trajectory(values: Array | None, number: int) -> float | Array | None:
+    """The parameter of a trajectory, of (trajectories,) or (trajectories, T), or of (1,) or (1, T) for all of them."""
+    if values is None:
+        return None
+    own = values[number if len(values) > 1 else 0]
+    return float(own) if values.ndim == 1 else own
 
 
 def end_of(content: Content, fields: Sequence[str], number: int, most: int) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories
-from upt_data.checks import at_least
+from upt_data.checks import Array, at_least
 from upt_data.files.content import Content
 from upt_data.files.paths import Place, find_files, is_file
 from upt_data.files.table import ParameterTable
@@ -141,7 +141,7 @@ class FileDataset(Dataset):
         return FileTrajectories(pieces, self._condition, self._selection.time_stride)
 
     def remarks(self) -> list[str]:
-        """What the reader decided for the user and is worth knowing, each once; one sentence each."""
+        """What the reader decided, each once."""
         found = [text for group in self._contents.values() for content in group for text in content.remarks()]
         return list(dict.fromkeys(found))
 
@@ -223,11 +223,11 @@ class FileDataset(Dataset):
         start, stop = time_block(piece.stop, split, *fractions, where, own)
         return Piece(piece.content, piece.number, start, stop, piece.point_set)
 
-    def _condition(self, content: Content, number: int) -> dict[str, float]:
+    def _condition(self, content: Content, number: int) -> dict[str, float | Array]:
         return {name: self._parameter(content, number, name) for name in self._condition_names}
 
-    def _parameter(self, content: Content, number: int, name: str) -> float:
-        """A conditioning value, from wherever it is said.
+    def _parameter(self, content: Content, number: int, name: str) -> float | Array:
+        """A conditioning value, or values over the times of the file, from wherever it is said.
 
         Raises:
             DataError: it is said nowhere, or differently at two places.
@@ -243,7 +243,14 @@ class FileDataset(Dataset):
                 f"{content.place.name}: there is no parameter called {name!r}, neither as {{{name}}} in 'path', nor in "
                 f"'table', nor as an array or attribute of the file; correct 'conditions'"
             )
-        values = list(found.values())
+        values = [value for value in found.values() if isinstance(value, float)]
+        if len(values) < len(found) > 1:
+            raise DataError(
+                f"{content.place.name}: {name!r} stands in the file for each time, and in its name or the table once; "
+                f"leave one out"
+            )
+        if not values:
+            return next(iter(found.values()))
         if max(values) - min(values) > 1e-6 * max(map(abs, values)):
             said = ", ".join(f"{place} says {value:g}" for place, value in found.items())
             raise DataError(f"{content.place.name}, trajectory {number}: {name!r} is not clear: {said}; correct one")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from upt_core import DataError, Trajectory
-from upt_data.checks import finite
+from upt_data.checks import Array, finite
 from upt_data.files.content import Content
 
 KEPT_BYTES = 2**28
@@ -41,17 +41,17 @@ class FileTrajectories:
 
     Args:
         pieces: which they are.
-        condition: the conditioning values of a trajectory of a file.
+        condition: the conditioning values of a trajectory of a file; arrays over its times in the file.
         stride: time steps of the file for each that is kept.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], condition: Callable[[Content, int], dict[str, float]], stride: int
+        self, pieces: Sequence[Piece], condition: Callable[[Content, int], dict[str, float | Array]], stride: int
     ) -> None:
         self._pieces = list(pieces)
         self._conditions = [condition(piece.content, piece.number) for piece in pieces]
         self._stride = stride
-        self._keep = 4 * sum(map(_num_values, pieces)) <= KEPT_BYTES
+        self._keep = 8 * sum(map(_num_values, pieces)) <= KEPT_BYTES
         self._kept: dict[int, dict[str, Tensor]] = {}
         self._coords: tuple[int, Tensor | None] = (-1, None)
 
@@ -82,7 +82,12 @@ class FileTrajectories:
             fields = self._fields(piece, start, stop)
         first = piece.start + start
         time_T = torch.from_numpy(self._times(piece)[first : piece.start + stop].copy())
-        return Trajectory(fields, self._points(piece), time_T, self._conditions[index], piece.point_set)
+        steps = slice(first, piece.start + stop)
+        condition = {
+            name: value if isinstance(value, float) else torch.from_numpy(value[:: self._stride][steps].copy())
+            for name, value in self._conditions[index].items()
+        }
+        return Trajectory(fields, self._points(piece), time_T, condition, piece.point_set)
 
     def _times(self, piece: Piece) -> np.ndarray[tuple[int], np.dtype[np.floating]]:
         return np.asarray(piece.content.times(piece.number)[:: self._stride], dtype=np.float64)
@@ -115,7 +120,8 @@ class FileTrajectories:
                 f"{where}, trajectory {number}: found {value.shape} (times, points, channels), expected "
                 f"{(num_steps, *expected)} as in the first trajectory"
             )
-        kept = np.ascontiguousarray(value, dtype=np.float32)
+        wide = value.dtype.kind in "fiu" and value.dtype.itemsize > 2 and value.dtype != np.float32
+        kept = np.ascontiguousarray(value, dtype=np.float64 if wide else np.float32)
         kept_TNC = torch.from_numpy(kept if kept.flags.writeable and kept.base is None else kept.copy())
         return finite(kept_TNC.unsqueeze(0), where, number, steps.start, self._stride)[0]
 

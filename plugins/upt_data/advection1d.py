@@ -8,7 +8,6 @@ import torch
 from pydantic import Field, PositiveFloat
 
 from upt_core import Dataset, DataSpec, FieldSpec, Split, Trajectories
-from upt_data.checks import at_least
 from upt_data.grid import grid_points, unit_axis
 from upt_data.initial import evaluate_waves, random_waves
 from upt_data.memory import on_shared_points
@@ -46,14 +45,8 @@ class Advection1d(Dataset):
         seed: int = 0,
     ) -> None:
         check_fractions(valid_fraction, test_fraction)
-        at_least(3, num_trajectories=num_trajectories)
-        at_least(8, points=points)
-        at_least(2, num_times=num_times)
-        at_least(1, max_mode=max_mode)
         if not isinstance(velocity, (int, float)) and (len(velocity) != 2 or not velocity[0] < velocity[1]):
             raise ValueError(f"velocity is {list(velocity)}; a range needs two rising values, as [-0.5, 0.5]")
-        if not final_time > 0:
-            raise ValueError(f"final_time is {final_time}; it must be positive")
         self.num_trajectories = num_trajectories
         self.points = points
         self.num_times = num_times

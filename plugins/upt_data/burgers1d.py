@@ -10,7 +10,6 @@ from torch import Tensor
 
 from upt_core import Dataset, DataSpec, FieldSpec, Split, Trajectories
 from upt_data.cache import Arrays, cached_arrays
-from upt_data.checks import at_least
 from upt_data.etdrk4 import resolution, solve_burgers, substeps_for
 from upt_data.grid import grid_points, unit_axis
 from upt_data.initial import check_viscosity, evaluate_waves, random_viscosity, random_waves
@@ -95,12 +94,6 @@ class Burgers1d(Dataset):
         return factor
 
     def _check(self) -> None:
-        at_least(3, num_trajectories=self.num_trajectories)
-        at_least(8, points=self.points)
-        at_least(2, num_times=self.num_times)
-        at_least(1, max_mode=self.max_mode)
-        if not self.final_time > 0:
-            raise ValueError(f"final_time is {self.final_time}; it must be positive")
         if self._refinement * self.points > MOST_POINTS:
             raise ValueError(
                 f"viscosity {self.viscosity} needs {self._refinement * self.points} grid points to resolve the fronts, "

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from upt_core import Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory
 from upt_data.cache import Arrays, cached_arrays
-from upt_data.checks import at_least
 from upt_data.cole_hopf import random_potential, solve_at_points, solve_on_grid
 from upt_data.grid import grid_points, unit_axis
 from upt_data.initial import check_viscosity, random_viscosity
@@ -119,18 +118,8 @@ class Burgers2d(Dataset):
         return torch.linspace(0, self.final_time, self.num_times, dtype=torch.float64)
 
     def _check(self) -> None:
-        at_least(3, num_trajectories=self.num_trajectories)
-        at_least(4, points=self.points)
-        at_least(1, points_min=self.points_min, num_waves=self.num_waves, max_mode=self.max_mode)
-        at_least(2, num_times=self.num_times)
-        if self.layout not in ("grid", "scattered"):
-            raise ValueError(f"layout is {self.layout!r}; choose grid or scattered")
         if self.points_max < self.points_min:
             raise ValueError(f"points_max is {self.points_max}, below points_min {self.points_min}; raise it")
-        if not 0 <= self.clustered <= 1:
-            raise ValueError(f"clustered is {self.clustered}; it is a share between 0 and 1")
-        if not self.final_time > 0:
-            raise ValueError(f"final_time is {self.final_time}; it must be positive")
         lowest = self.viscosity if isinstance(self.viscosity, float) else self.viscosity[0]
         if lowest < SMALLEST_VISCOSITY:
             raise ValueError(

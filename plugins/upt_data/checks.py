@@ -1,4 +1,4 @@
-"""Checks at the door: constructor bounds, files that are there, values that can be trained on."""
+"""Checks at the door: files that are there, values that can be trained on."""
 
 from __future__ import annotations
 
@@ -13,13 +13,6 @@ from torch import Tensor
 from upt_core import DataError
 
 Array = npt.NDArray[np.floating]
-
-
-def at_least(least: int, **values: int | None) -> None:
-    """Refuses values below ``least``; None stands for no value."""
-    for name, value in values.items():
-        if value is not None and value < least:
-            raise ValueError(f"{name} is {value}; at least {least} is needed")
 
 
 def existing(path: Path, folder: bool = False) -> Path:

@@ -46,11 +46,9 @@ def check_viscosity(viscosity: float | tuple[float, float]) -> float | tuple[flo
     """The viscosity or range as floats.
 
     Raises:
-        ValueError: it is not positive, or not a range of two rising values.
+        ValueError: it is not a range of two rising values.
     """
     if isinstance(viscosity, (int, float)):
-        if not viscosity > 0:
-            raise ValueError(f"viscosity is {viscosity}; it must be positive, for example 0.01")
         return float(viscosity)
     if len(viscosity) != 2 or not 0 < viscosity[0] < viscosity[1]:
         raise ValueError(f"viscosity is {list(viscosity)}; a range needs two rising positive values, as [0.005, 0.02]")

@@ -15,7 +15,7 @@ from upt_core import DataError, Split
 from upt_data.arrays.grid_content import GridContent, Part, Variable
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.source import ArraySource, MemorySource
-from upt_data.checks import Array, at_least
+from upt_data.checks import Array
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
@@ -80,7 +80,6 @@ class NeuralOperator(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
     ) -> None:
-        at_least(1, space_stride=space_stride, num_test_samples=num_test_samples, num_samples=num_samples)
         if input_field == target_field:
             raise ValueError(f"input_field and target_field are both {input_field!r}; give them different names")
         told = None if conditions is None else tuple(conditions)

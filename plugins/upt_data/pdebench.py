@@ -12,7 +12,7 @@ from pydantic import Field
 from upt_data.arrays.grid_content import GridContent
 from upt_data.arrays.hdf5 import open_hdf5_arrays
 from upt_data.arrays.source import ArraySource
-from upt_data.checks import Array, at_least
+from upt_data.checks import Array
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
@@ -72,7 +72,6 @@ class PdeBench(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
     ) -> None:
-        at_least(1, space_stride=space_stride)
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from upt_core import DataError
 from upt_data.arrays.grid_content import STEADY_TIMES
-from upt_data.checks import Array, at_least
+from upt_data.checks import Array
 from upt_data.files.content import Content, Values
 from upt_data.files.dataset import Domain, FileDataset, Selection
 from upt_data.files.paths import Place
@@ -73,7 +73,6 @@ class PointCases(FileDataset):
         seed: int = 0,
     ) -> None:
         check_domain(extent, origin)
-        at_least(1, num_cases=num_cases, inputs=len(inputs), targets=len(targets))
         selection = Selection(
             path, valid_path, test_path, num_trajectories=num_cases, valid_fraction=valid_fraction,
             test_fraction=test_fraction, seed=seed,

@@ -73,8 +73,6 @@ class PointFrames(FileDataset):
         seed: int = 0,
     ) -> None:
         check_domain(extent, origin, periodic)
-        if not time_step > 0:
-            raise ValueError(f"time_step is {time_step}; it must be positive")
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, None, time_stride, told, table, valid_fraction, test_fraction, seed

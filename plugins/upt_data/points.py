@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from upt_core import DataError
-from upt_data.checks import at_least
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.paths import Place
@@ -78,7 +77,6 @@ class PointClouds(FileDataset):
         seed: int = 0,
     ) -> None:
         check_domain(extent, origin, periodic)
-        at_least(1, inputs=len(inputs))
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,

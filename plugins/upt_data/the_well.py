@@ -11,7 +11,6 @@ from pydantic import Field
 from upt_core import DataError, Split
 from upt_data.arrays.hdf5 import open_hdf5_arrays
 from upt_data.arrays.source import ArraySource
-from upt_data.checks import at_least
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
@@ -63,7 +62,6 @@ class TheWell(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
     ) -> None:
-        at_least(1, space_stride=space_stride)
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,

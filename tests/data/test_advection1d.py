@@ -47,8 +47,8 @@ def test_global_random_state_is_untouched() -> None:
     ("wrong", "message"),
     [
         ({"velocity": (1.0, 0.5)}, "velocity is .*; a range needs two rising values"),
-        ({"final_time": 0.0}, "final_time is 0.0; it must be positive"),
-        ({"points": 2}, "points is 2; at least 8 is needed"),
+        ({"final_time": 0.0}, "final_time must be greater than 0.0; got 0.0"),
+        ({"points": 2}, "points must be at least 8; got 2"),
     ],
 )
 def test_refuses_what_cannot_work(wrong: dict[str, object], message: str) -> None:

@@ -131,12 +131,12 @@ def test_a_generator_that_fails_leaves_nothing_behind(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"viscosity": 0.0}, "viscosity is 0.0; it must be positive"),
+        ({"viscosity": 0.0}, "viscosity must be greater than 0"),
         ({"viscosity": (0.1, 0.01)}, "range needs two rising positive values"),
         ({"viscosity": 1e-6}, "choose a larger viscosity"),
-        ({"num_times": 1}, "num_times is 1; at least 2 is needed"),
-        ({"final_time": -1.0}, "final_time is -1.0; it must be positive"),
-        ({"valid_fraction": 1.0}, "valid_fraction is 1.0; give a fraction between 0 and 1"),
+        ({"num_times": 1}, "num_times must be at least 2; got 1"),
+        ({"final_time": -1.0}, "final_time must be greater than 0.0; got -1.0"),
+        ({"valid_fraction": 1.0}, "valid_fraction must be less than 1.0; got 1.0"),
         ({"valid_fraction": 0.5, "test_fraction": 0.5}, "together leave nothing to train on"),
     ],
 )

@@ -118,10 +118,10 @@ def test_same_seed_same_data_and_the_global_random_state_is_untouched() -> None:
         ({"viscosity": 0.001}, "viscosity 0.001 is too small for the exact solution; use 0.008 or more"),
         ({"viscosity": (0.02, 0.01)}, "range needs two rising positive values"),
         ({"points_min": 9, "points_max": 8}, "points_max is 8, below points_min 9"),
-        ({"clustered": 2.0}, "clustered is 2.0; it is a share"),
-        ({"layout": "mesh"}, "layout is 'mesh'; choose grid or scattered"),
-        ({"final_time": 0.0}, "final_time is 0.0; it must be positive"),
-        ({"num_trajectories": 2}, "num_trajectories is 2; at least 3 is needed"),
+        ({"clustered": 2.0}, "clustered must be at most 1.0; got 2.0"),
+        ({"layout": "mesh"}, "layout expected 'grid' or 'scattered'; got 'mesh'"),
+        ({"final_time": 0.0}, "final_time must be greater than 0.0"),
+        ({"num_trajectories": 2}, "num_trajectories must be at least 3; got 2"),
     ],
 )
 def test_refuses_what_cannot_work(wrong: dict[str, object], message: str) -> None:

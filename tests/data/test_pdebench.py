@@ -261,7 +261,7 @@ def test_settings_that_leave_nothing(tmp_path: Path) -> None:
         DataError, match=r"small.hdf5: 2 trajectories cannot be split into 1 for validation, 1 for test"
     ):
         PdeBench(path=small).trajectories("train")
-    with pytest.raises(ValueError, match="num_trajectories is 0; at least 1 is needed"):
+    with pytest.raises(ValueError, match="PdeBench: num_trajectories must be at least 1; got 0"):
         PdeBench(path=path, num_trajectories=0)
 
 

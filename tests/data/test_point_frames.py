@@ -102,9 +102,9 @@ def test_what_is_wrong_with_frames(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="split_by is 'frame'; choose trajectory, file or time"):
+    with pytest.raises(ValueError, match="PointFrames: split_by expected 'trajectory' or 'time'; got 'frame'"):
         PointFrames(path=tmp_path, split_by="frame")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"time_step is 0.0; it must be positive"):
+    with pytest.raises(ValueError, match=r"PointFrames: time_step must be greater than 0"):
         PointFrames(path=tmp_path, time_step=0.0)
 
 

@@ -98,8 +98,8 @@ def test_a_periodic_domain_is_given(tmp_path: Path) -> None:
         ({"periodic": True}, "larger than its points' bounding box; give extent and origin"),
         ({"extent": [1.0, 1.0]}, "give both extent and origin"),
         ({"extent": [0.0], "origin": [0.0]}, "need one positive length for each axis"),
-        ({"inputs": []}, "inputs is 0; at least 1 is needed"),
-        ({"time_stride": 0}, "time_stride is 0; at least 1 is needed"),
+        ({"inputs": []}, "inputs needs at least 1 items; it has 0"),
+        ({"time_stride": 0}, "time_stride must be at least 1; got 0"),
     ],
 )
 def test_settings_that_cannot_be(settings: Arrays, message: str) -> None:

@@ -13,7 +13,6 @@ from pydantic import Field, PositiveFloat
 from upt_core import DataError, Split
 from upt_data.arrays.reading import FileReading, GridSettings
 from upt_data.arrays.source import ArraySource
-from upt_data.checks import at_least
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
@@ -101,7 +100,6 @@ class GridArrays(FileDataset):
             test_fraction: share kept for test.
             seed: of the split.
         """
-        at_least(1, space_stride=space_stride, inputs=len(inputs))
         targets = list(inputs) if targets is None else list(targets)
         selection = Selection(
             path,

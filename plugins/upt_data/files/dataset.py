@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories
-from upt_data.checks import Array, at_least
+from upt_data.checks import Array
 from upt_data.files.content import Content
 from upt_data.files.paths import Place, find_files, is_file
 from upt_data.files.table import ParameterTable
@@ -60,9 +60,6 @@ class Selection:
 
     def __post_init__(self) -> None:
         check_fractions(self.valid_fraction, self.test_fraction)
-        at_least(1, time_stride=self.time_stride, num_trajectories=self.num_trajectories)
-        if self.split_by not in ("trajectory", "file", "time"):
-            raise ValueError(f"split_by is {self.split_by!r}; choose trajectory, file or time")
 
     @property
     def name(self) -> str:

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from upt_core.config.settings import validate
     from upt_core.config.stages import stages_of
     from upt_core.config.yaml_text import Keys, dump_yaml
+    from upt_core.data.prepared import PreparedData
     from upt_core.errors import Problem
     from upt_core.kinds import FixedValue
     from upt_core.loss_bundle import LossBundle, WeightedTerm
+    from upt_core.operator.evaluate import mean_field
+    from upt_core.operator.rollout import persistence, rollout
     from upt_core.precision import Precision, autocast, resolve_device
     from upt_core.registry import Registry
     from upt_core.registry.discovery import installed
@@ -49,9 +52,12 @@ _MODULE_OF = {
     "wording": ("shown",),
     "config.stages": ("stages_of",),
     "config.yaml_text": ("Keys", "dump_yaml"),
+    "data.prepared": ("PreparedData",),
     "errors": ("Problem",),
     "kinds": ("FixedValue",),
     "loss_bundle": ("LossBundle", "WeightedTerm"),
+    "operator.evaluate": ("mean_field",),
+    "operator.rollout": ("persistence", "rollout"),
     "precision": ("Precision", "autocast", "resolve_device"),
     "registry": ("Registry",),
     "registry.discovery": ("installed",),
@@ -80,6 +86,7 @@ __all__ = [
     "LossBundle",
     "Means",
     "Precision",
+    "PreparedData",
     "Problem",
     "Registry",
     "Section",
@@ -94,9 +101,12 @@ __all__ = [
     "generator",
     "heading",
     "installed",
+    "mean_field",
+    "persistence",
     "problems_of",
     "read",
     "resolve_device",
+    "rollout",
     "sampling_share",
     "shown",
     "spans_decades",

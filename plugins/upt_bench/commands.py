@@ -29,15 +29,11 @@ def samplers(quick: bool, out: Path, data: Path | None, device: str) -> None:
     from upt_bench.samplers import run
     from upt_bench.setting import Setting
     from upt_bench.table import print_figures
-    from upt_core import UserError
     from upt_core.commands import resolve_device
 
-    named = data or (Path(os.environ["UPT_TEST_DATA"]) if os.environ.get("UPT_TEST_DATA") else None)
-    if named is not None and not named.is_dir():
-        raise UserError(f"--data {named}: no such folder; name a folder of real data sets, or leave it out")
     console = Console()
     with console.status("") as status:
-        results = run(Setting(resolve_device(device), named, quick, status.update), out)
+        results = run(Setting(resolve_device(device), _data_folder(data), quick, status.update), out)
     print_figures(results, console, "upt bench samplers")
     click.echo(f"{out / 'results.json'}, speed.png, variance.png")
 
@@ -63,3 +59,59 @@ def losses(quick: bool, out: Path, device: str) -> None:
         results = run(Setting(resolve_device(device), None, quick, status.update), out)
     print_figures(results, console, "upt bench losses")
     click.echo(f"{out / 'results.json'}, costs.png")
+
+
+@bench.command()
+@click.option("--quick", is_flag=True, help="Small sizes, a minute: shows that all works; figures mean nothing.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/quality"), show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
+@click.option("--tasks", help="Names with commas between them; left out: all that need no missing file.")
+@click.option("--operators", help="Names with commas between them; left out: upt and its rivals.")
+@click.option("--seeds", default="0", show_default=True, help="Numbers with commas between them.")
+@click.option("--seconds", type=float, help="Another budget than that of the configurations.")
+@click.option("--jobs", default=1, show_default=True, help="Processes at once, one thread each.")
+def quality(
+    quick: bool,
+    out: Path,
+    data: Path | None,
+    tasks: str | None,
+    operators: str | None,
+    seeds: str,
+    seconds: float | None,
+    jobs: int,
+) -> None:
+    """How accurate trained operators are, at equal processor seconds.
+
+    Data sets times operators times seeds, each trained in a process of its own and judged on unseen trajectories: one
+    step, rollouts, spectra, between the points, at twice the resolution. What the folder has already is not measured
+    again, so a run that was interrupted goes on. Takes a few minutes for each cell.
+    """
+    from rich.console import Console
+
+    from upt_bench.quality.plan import cells_of
+    from upt_bench.quality.run import run
+    from upt_bench.setting import Setting
+    from upt_bench.table import print_figures
+    from upt_core.commands import resolve_device
+
+    cells = cells_of(tasks, operators, seeds, _data_folder(data), quick, seconds)
+    console = Console()
+    with console.status("") as status:
+        setting = Setting(resolve_device("cpu"), _data_folder(data), quick, status.update)
+        results = run(cells, setting, out, jobs)
+    print_figures(results, console, "upt bench quality")
+    click.echo(f"{out / 'results.json'}, rollouts.png")
+
+
+def _data_folder(named: Path | None) -> Path | None:
+    """The folder of real data, named or of the environment.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    from upt_core import UserError
+
+    folder = named or (Path(os.environ["UPT_TEST_DATA"]) if os.environ.get("UPT_TEST_DATA") else None)
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"--data {folder}: no such folder; name a folder of real data sets, or leave it out")
+    return folder

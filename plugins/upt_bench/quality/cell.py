@@ -1,0 +1,110 @@
+"""One cell of the benchmark: one operator on one data set with one seed, trained, judged, and kept as a file."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from upt_bench.quality.fno import FnoTrained, train_fno
+from upt_bench.quality.from_upt import UptTrained, train_upt
+from upt_bench.quality.judged import judge, judge_finer
+from upt_bench.quality.operators import OPERATORS
+from upt_bench.quality.tasks import TASKS, Task
+from upt_bench.quality.untrained import Untrained, mean, persistent
+from upt_core import Experiment
+
+QUICK = ("trainer.budget.seconds=1.5", "trainer.batch_size=8")
+QUIET = ("trainer.log_every=1000000", "trainer.sampling_share_every=null", "validation.every=1000000", "callbacks=[]")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is measured.
+
+    Args:
+        task: by name.
+        operator: by name.
+        seed: of weights, batches and query points.
+        data: folder of real data.
+        quick: at a small size.
+        seconds: another budget; None: the configuration's.
+    """
+
+    task: str
+    operator: str
+    seed: int
+    data: Path | None = None
+    quick: bool = False
+    seconds: float | None = None
+
+    @property
+    def file(self) -> str:
+        """Name of its file of results."""
+        budget = "" if self.seconds is None else f"-{self.seconds:g}s"
+        return f"{self.task}-{self.operator}-{self.seed}{budget}.json"
+
+    def experiment(self, *more: str) -> Experiment:
+        """The configuration that all operators of the task share, with what is the operator's own."""
+        task, operator = TASKS[self.task], OPERATORS[self.operator]
+        overrides = [*task.overrides(self.data), f"seed={self.seed}", *QUIET, *operator.overrides]
+        if self.quick:
+            overrides += [*task.small, *QUICK]
+        if self.seconds is not None:
+            overrides.append(f"trainer.budget.seconds={self.seconds}")
+        return Experiment.from_yaml(task.config(), [*overrides, *more])
+
+
+def measure(cell: Cell) -> dict[str, Any]:
+    """Trains and judges; one thread, processor seconds."""
+    torch.set_num_threads(1)
+    task, started = TASKS[cell.task], time.process_time()
+    experiment = cell.experiment()
+    prepared = experiment.prepare()
+    trained = _train(cell, task, experiment)
+    row: dict[str, Any] = {"task": cell.task, "operator": cell.operator, "seed": cell.seed}
+    if trained is None:
+        return row
+    budget = experiment.plan().budget
+    row |= {
+        "budget": budget and budget.seconds,
+        "parameters": trained.parameters,
+        "steps": trained.steps,
+        "seconds": round(trained.spent, 2),
+    }
+    row |= judge(trained, prepared)
+    if task.finer and not cell.quick and not isinstance(trained, Untrained):
+        row |= judge_finer(trained, cell.experiment(*task.finer), prepared)
+    row["peak_mib"] = round(_peak_mib())
+    row["seconds_with_judging"] = round(time.process_time() - started, 1)
+    return row
+
+
+def keep(cell: Cell, folder: Path) -> None:
+    """Measures, and writes the file at once whole."""
+    path = folder / cell.file
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(measure(cell)) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _train(cell: Cell, task: Task, experiment: Experiment) -> UptTrained | FnoTrained | Untrained | None:
+    family = OPERATORS[cell.operator].family
+    if family == "upt":
+        return train_upt(experiment)
+    if family == "fno":
+        return train_fno(experiment, task.modes, task.width)
+    prepared = experiment.prepare()
+    return persistent(prepared) if family == "persistence" else mean(prepared)
+
+
+def _peak_mib() -> float:
+    """The most memory that this process ever held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,57 @@
+"""The operators of the benchmark of quality: upt's, upt's with one thing changed, and others'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ADAMW = "trainer.optimizer={name: adamw, lr: 2e-3, beta2: 0.98, weight_decay: 1e-4}"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One way to an operator.
+
+    Args:
+        name: on the command line.
+        title: as tables call it.
+        family: "upt": trained from the task's configuration; "fno": neuraloperator's, in a plain loop, on the same
+            batches with the same optimizer and schedule; "persistence", "mean": nothing is trained.
+        overrides: of the task's configuration.
+    """
+
+    name: str
+    title: str
+    family: Literal["upt", "fno", "persistence", "mean"]
+    overrides: tuple[str, ...] = ()
+
+
+OPERATORS = {
+    operator.name: operator
+    for operator in (
+        Operator("persistence", "persistence", "persistence"),
+        Operator("mean", "mean field", "mean"),
+        Operator("fno", "FNO, AdamW", "fno", (ADAMW,)),
+        Operator("fno-soap", "FNO, SOAP", "fno"),
+        Operator("upt", "upt", "upt"),
+        Operator("upt-adamw", "upt, AdamW", "upt", (ADAMW,)),
+        Operator("upt-muon", "upt, Muon", "upt", ("trainer.optimizer={name: muon, lr: 8e-3, weight_decay: 0.0}",)),
+        Operator("upt-no-consistency", "upt without latent consistency", "upt", ("losses.consistency.weight=0",)),
+        Operator("upt-no-inverse", "upt without inverse encoding", "upt", ("losses.inverse_encoding.weight=0",)),
+        Operator(
+            "upt-one-step",
+            "upt, forward alone",
+            "upt",
+            ("losses.consistency.weight=0", "losses.inverse_encoding.weight=0"),
+        ),
+        Operator(
+            "upt-inverse-decoding",
+            "upt with inverse decoding",
+            "upt",
+            ("losses.inverse_decoding={name: inverse_decoding, weight: 0.1, every: 2}",),
+        ),
+        Operator("upt-on-grid", "upt, queries on the grid", "upt", ("sampler={name: stratified, num_queries: 64}",)),
+    )
+}
+MAIN = ("persistence", "mean", "fno", "fno-soap", "upt")
+"""What is run where no operators are named; the others answer what each part of the recipe brings."""

@@ -1,0 +1,54 @@
+"""Which cells a benchmark of quality is made of, from what the command line says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from upt_bench.quality.cell import Cell
+from upt_bench.quality.operators import MAIN, OPERATORS
+from upt_bench.quality.tasks import TASKS
+from upt_core import UserError
+
+
+def cells_of(
+    tasks: str | None, operators: str | None, seeds: str, data: Path | None, quick: bool, seconds: float | None
+) -> list[Cell]:
+    """Every task with every operator and seed; operators that learn nothing get one seed.
+
+    Raises:
+        UserError: a name is unknown, a seed is no number, or a task's file is missing.
+    """
+    named_tasks = _named("tasks", tasks, TASKS, [name for name, task in TASKS.items() if _there(task.file, data)])
+    named_operators = _named("operators", operators, OPERATORS, MAIN)
+    for name in named_tasks:
+        TASKS[name].overrides(data)
+    numbers = _numbers(seeds)
+    return [
+        Cell(task, operator, seed, data, quick, seconds)
+        for seed in numbers
+        for task in named_tasks
+        for operator in named_operators
+        if seed == numbers[0] or OPERATORS[operator].family in ("upt", "fno")
+    ]
+
+
+def _there(file: str | None, data: Path | None) -> bool:
+    return file is None or (data is not None and (data / file).is_file())
+
+
+def _named(option: str, text: str | None, known: Iterable[str], default: Iterable[str]) -> list[str]:
+    if text is None:
+        return list(default)
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise UserError(f"--{option}: there is no {name!r}; there are: {', '.join(known)}")
+    return names
+
+
+def _numbers(seeds: str) -> list[int]:
+    try:
+        return [int(seed) for seed in seeds.split(",")]
+    except ValueError as error:
+        raise UserError(f"--seeds {seeds}: expected whole numbers with commas, for example 0,1,2") from error

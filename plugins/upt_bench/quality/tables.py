@@ -1,0 +1,112 @@
+"""The benchmark of quality as figures with goals, and as tables of the documentation."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from upt_bench.quality.operators import OPERATORS
+from upt_bench.quality.tasks import TASKS
+from upt_bench.results import Figure, Results
+from upt_bench.table import markdown
+
+Row = dict[str, Any]
+SHOWN = {
+    "one_step": "one step",
+    "rollout_physical": "rollout, physical",
+    "rollout_latent": "rollout, latent",
+    "half_way": "one step half-way between points",
+    "finer": "one step at twice the resolution",
+    "spectrum_physical": "spectrum, physical",
+    "spectrum_latent": "spectrum, latent",
+    "reconstruction": "reconstruction",
+}
+
+
+def figures(results: Results) -> list[Figure]:
+    """upt's figures that have a goal, the mean over seeds."""
+    found = []
+    for task in TASKS.values():
+        for name, goal in task.goals.items():
+            values = _values(_rows(results, task.name, "upt"), _judged(task.name, name))
+            if values:
+                found.append(
+                    Figure(
+                        f"{task.name}_{name}",
+                        f"{task.title}: {SHOWN[name]}",
+                        statistics.fmean(values),
+                        goal,
+                        detail=f"{len(values)} seeds" if len(values) > 1 else "1 seed",
+                    )
+                )
+    return found
+
+
+def _judged(task: str, name: str) -> str:
+    """The figure that a goal is for: of burgers1d's rollouts over all time steps together, as it was set."""
+    return f"{name}_joint" if task == "burgers1d" and name.startswith("rollout") else name
+
+
+def table_of(task: str, operators: Iterable[str] | None = None) -> Callable[[Results], str]:
+    """Operators as lines, figures as columns, of one task."""
+
+    def table(results: Results) -> str:
+        names = [name for name in operators or OPERATORS if _rows(results, task, name)]
+        columns = [name for name in SHOWN if any(_values(_rows(results, task, own), name) for own in names)]
+        header = ["operator", "parameters", "steps", *(SHOWN[name] for name in columns), "seeds"]
+        lines = [_line(results, task, own, columns) for own in names]
+        return markdown(header, lines)
+
+    return table
+
+
+def _line(results: Results, task: str, operator: str, columns: Sequence[str]) -> list[str]:
+    rows = _rows(results, task, operator)
+    parameters = f"{rows[0]['parameters']:,}" if rows[0].get("parameters") else "–"
+    steps = f"{round(statistics.fmean(_values(rows, 'steps'))):,}" if rows[0].get("steps") else "–"
+    cells = [shown(_values(rows, name)) for name in columns]
+    return [OPERATORS[operator].title, parameters, steps, *cells, str(len(rows))]
+
+
+def shown(values: Sequence[float]) -> str:
+    """The mean; with several seeds also the smallest and the largest."""
+    if not values:
+        return "–"
+    mean = f"{statistics.fmean(values):.2g}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.2g} to {max(values):.2g})"
+
+
+def summary(results: Results) -> str:
+    """One line a task: upt, its rivals, and the goals."""
+    lines = []
+    for task in TASKS.values():
+        for name in ("one_step", "rollout_physical", "rollout_latent"):
+            own = _values(_rows(results, task.name, "upt"), name)
+            if own:
+                lines.append([task.title, SHOWN[name], *_rivals(results, task.name, name)])
+    return markdown(["data", "figure", "persistence", "FNO, AdamW", "FNO, SOAP", "upt", "upt / best FNO"], lines)
+
+
+def _rivals(results: Results, task: str, name: str) -> list[str]:
+    compared = "rollout_physical" if name == "rollout_latent" else name
+    rivals = {own: _values(_rows(results, task, own), compared) for own in ("persistence", "fno", "fno-soap")}
+    own = _values(_rows(results, task, "upt"), name)
+    best = min((statistics.fmean(rivals[name]) for name in ("fno", "fno-soap") if rivals[name]), default=None)
+    ratio = "–" if best is None else f"{statistics.fmean(own) / best:.2g}"
+    return [*(shown(rivals[name]) for name in rivals), f"**{shown(own)}**", ratio]
+
+
+def _rows(results: Results, task: str, operator: str) -> list[Row]:
+    rows: list[Row] = results.curves["quality"]
+    return [row for row in rows if row["task"] == task and row["operator"] == operator and "one_step" in row]
+
+
+def _values(rows: Sequence[Row], name: str) -> list[float]:
+    return [row[name] for row in rows if isinstance(row.get(name), (int, float))]
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "quality": summary,
+    **{f"quality_{task}": table_of(task) for task in TASKS},
+}

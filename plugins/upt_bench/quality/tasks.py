@@ -1,0 +1,116 @@
+"""The data sets of the benchmark of quality, each with its configuration, its rivals' sizes and its goals."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import upt_core
+from upt_core import UserError
+
+
+@dataclass(frozen=True)
+class Task:
+    """One data set.
+
+    Args:
+        name: of ``configs/benchmarks/NAME.yaml``, whose budget is everybody's.
+        title: as tables call it.
+        file: under the folder of real data; None: upt solves it itself.
+        finer: overrides that give the same trajectories at twice the resolution; empty: there are none.
+        modes: that a Fourier neural operator keeps along each axis.
+        width: of a Fourier neural operator.
+        goals: figure → largest value that upt should reach.
+        small: overrides for a quick run.
+    """
+
+    name: str
+    title: str
+    file: str | None
+    modes: int
+    width: int
+    finer: tuple[str, ...] = ()
+    goals: Mapping[str, float] = field(default_factory=dict)
+    small: tuple[str, ...] = ()
+
+    def config(self) -> Path:
+        """The configuration, in a checkout or an installation."""
+        places = [Path(upt_core.__file__).parents[1] / "configs", Path(sysconfig.get_path("data"), "share/upt/configs")]
+        return next(path for place in places if (path := place / "benchmarks" / f"{self.name}.yaml").is_file())
+
+    def overrides(self, data: Path | None) -> list[str]:
+        """What the configuration needs to find its file.
+
+        Raises:
+            UserError: the task needs a folder of real data.
+        """
+        if self.file is None:
+            return []
+        if data is None or not (data / self.file).is_file():
+            raise UserError(
+                f"the task {self.name} needs the file {self.file} in a folder of real data; name the folder with --data"
+            )
+        return [f"data.path={data / self.file}"]
+
+
+def _goals(one: float, physical: float | None = None, latent: float | None = None) -> dict[str, float]:
+    every = {"one_step": one, "rollout_physical": physical, "rollout_latent": latent}
+    return {name: value for name, value in every.items() if value is not None}
+
+
+_FEW = ("data.num_trajectories=10",)
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            "burgers1d",
+            "Burgers 1-D, exact",
+            None,
+            16,
+            32,
+            finer=("data.points=512",),
+            goals=_goals(1e-4, 6e-4, 6e-4),
+            small=("data.num_trajectories=16", "data.num_times=6"),
+        ),
+        Task(
+            "pdebench_burgers",
+            "Burgers 1-D, PDEBench",
+            "pdebench/1D/Burgers/1D_Burgers_Sols_Nu0.01.hdf5",
+            64,
+            32,
+            goals=_goals(0.0010, 0.020, 0.020),
+            small=_FEW,
+        ),
+        Task(
+            "pdebench_advection",
+            "advection 1-D, PDEBench",
+            "pdebench/1D/Advection/1D_Advection_Sols_beta0.4.hdf5",
+            64,
+            32,
+            goals=_goals(0.003, 0.04, 0.04),
+            small=_FEW,
+        ),
+        Task(
+            "diffusion_reaction",
+            "diffusion-reaction 64²",
+            "pdebench/2D/diffusion-reaction/2D_diff-react_NA_NA.h5",
+            24,
+            24,
+            goals=_goals(0.10, 0.35, 0.35),
+        ),
+        Task(
+            "kolmogorov",
+            "Kolmogorov flow 64²",
+            "npz/kolmogorov2d_64.npz",
+            24,
+            24,
+            goals=_goals(0.15, 0.40, 0.40),
+            small=_FEW,
+        ),
+        Task("darcy", "Darcy 16²", "neuralop/darcy_train_16.pt", 16, 32, goals=_goals(0.08), small=()),
+        Task("kuramoto_sivashinsky", "Kuramoto-Sivashinsky", "npz/ks1d_128.npz", 32, 32, small=_FEW),
+        Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24),
+    )
+}

@@ -18,12 +18,14 @@ class Operator:
         family: "upt": trained from the task's configuration; "fno": neuraloperator's, in a plain loop, on the same
             batches with the same optimizer and schedule; "persistence", "mean": nothing is trained.
         overrides: of the task's configuration.
+        of_time: whether it makes sense only where there is time.
     """
 
     name: str
     title: str
     family: Literal["upt", "fno", "persistence", "mean"]
     overrides: tuple[str, ...] = ()
+    of_time: bool = False
 
 
 OPERATORS = {
@@ -36,13 +38,14 @@ OPERATORS = {
         Operator("upt", "upt", "upt"),
         Operator("upt-adamw", "upt, AdamW", "upt", (ADAMW,)),
         Operator("upt-muon", "upt, Muon", "upt", ("trainer.optimizer={name: muon, lr: 8e-3, weight_decay: 0.0}",)),
-        Operator("upt-no-consistency", "upt without latent consistency", "upt", ("losses.consistency.weight=0",)),
+        Operator("upt-no-consistency", "upt without latent consistency", "upt", ("losses.consistency.weight=0",), True),
         Operator("upt-no-inverse", "upt without inverse encoding", "upt", ("losses.inverse_encoding.weight=0",)),
         Operator(
             "upt-one-step",
             "upt, forward alone",
             "upt",
             ("losses.consistency.weight=0", "losses.inverse_encoding.weight=0"),
+            of_time=True,
         ),
         Operator(
             "upt-inverse-decoding",

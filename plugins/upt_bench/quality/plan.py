@@ -29,7 +29,8 @@ def cells_of(
         for seed in numbers
         for task in named_tasks
         for operator in named_operators
-        if seed == numbers[0] or OPERATORS[operator].family in ("upt", "fno")
+        if (seed == numbers[0] or OPERATORS[operator].family in ("upt", "fno"))
+        and not (TASKS[task].steady and OPERATORS[operator].of_time)
     ]
 
 

@@ -24,6 +24,7 @@ class Task:
         width: of a Fourier neural operator.
         goals: figure → largest value that upt should reach.
         small: overrides for a quick run.
+        steady: whether there is no time.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Task:
     finer: tuple[str, ...] = ()
     goals: Mapping[str, float] = field(default_factory=dict)
     small: tuple[str, ...] = ()
+    steady: bool = False
 
     def config(self) -> Path:
         """The configuration, in a checkout or an installation."""
@@ -109,7 +111,7 @@ TASKS = {
             goals=_goals(0.15, 0.40, 0.40),
             small=_FEW,
         ),
-        Task("darcy", "Darcy 16²", "neuralop/darcy_train_16.pt", 16, 32, goals=_goals(0.08), small=()),
+        Task("darcy", "Darcy 16²", "neuralop/darcy_train_16.pt", 16, 32, goals=_goals(0.08), steady=True),
         Task("kuramoto_sivashinsky", "Kuramoto-Sivashinsky", "npz/ks1d_128.npz", 32, 32, small=_FEW),
         Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24),
     )

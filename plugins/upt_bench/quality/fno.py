@@ -35,9 +35,10 @@ class FnoTrained:
     def predict(self, batch: Batch, steps: int, space: Space) -> Tensor:
         """Predicted targets (B, T, N, C), normalised; each prediction is the next input."""
         input_BNC, found = batch.input_BNC, []
-        for _ in range(steps):
+        for step in range(steps):
             found.append(predicted(self.network, batch, input_BNC))
-            input_BNC = self.data.next_input(input_BNC, found[-1])
+            if step + 1 < steps:
+                input_BNC = self.data.next_input(input_BNC, found[-1], batch.given_at(step + 1))
         return torch.stack(found, dim=1)
 
     def at(self, batch: Batch, coords_BMX: Tensor) -> None:

@@ -38,7 +38,7 @@ class UptTrained:
 
     def at(self, batch: Batch, coords_BMX: Tensor) -> Tensor:
         """The target one step on at any points."""
-        latent_BLD = self.model.approximator(self.model.encoder(batch.input_BNC, batch.points), batch.condition_BP)
+        latent_BLD = self.model.approximator(self.model.encoder(batch.input_BNC, batch.points), batch.condition_at(0))
         return self.built.prepared.data.targets_of(self.model.decode_in_chunks(latent_BLD, coords_BMX))
 
     def reconstruct(self, batch: Batch) -> Tensor:

@@ -53,7 +53,9 @@ OPERATORS = {
             "upt",
             ("losses.inverse_decoding={name: inverse_decoding, weight: 0.1, every: 2}",),
         ),
-        Operator("upt-on-grid", "upt, queries on the grid", "upt", ("sampler={name: stratified, num_queries: 64}",)),
+        Operator(
+            "upt-on-grid", "upt, 64 queries, all on the grid", "upt", ("sampler={name: stratified, num_queries: 64}",)
+        ),
     )
 }
 MAIN = ("persistence", "mean", "fno", "fno-soap", "upt")

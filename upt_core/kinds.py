@@ -190,6 +190,10 @@ class Metric(Bounded, ABC):
     def compute(self) -> float:
         """The figure over everything since ``reset``."""
 
+    def remark(self) -> str:
+        """What a reader must know of the figure just computed, one line; empty: nothing."""
+        return ""
+
 
 class Optimizer(Bounded, ABC):
     """Builds torch optimizers for a model's parameters."""

@@ -15,4 +15,7 @@ def register_metrics(register: Register) -> None:
     register("max_error", "upt_metrics.max_error:MaxError")
     register("conservation_error", "upt_metrics.conservation_error:ConservationError")
     register("boundary_rmse", "upt_metrics.boundary_rmse:BoundaryRmse")
+    register("vrmse", "upt_metrics.vrmse:Vrmse")
+    register("correlation_time", "upt_metrics.correlation_time:CorrelationTime")
+    register("spectrum_error", "upt_metrics.spectrum_error:SpectrumError")
     register("spectral_rmse", "upt_metrics.spectral_rmse:SpectralRmse")

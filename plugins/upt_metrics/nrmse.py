@@ -5,23 +5,21 @@ from __future__ import annotations
 from torch import Tensor
 
 from upt_core import Batch
-from upt_metrics.per_sample import MeanOfFigures, mean_over_points
+from upt_metrics.per_sample import mean_over_points
+from upt_metrics.relative import MeanOfRatios
 
-SMALLEST = 1e-20  # of a mean square: only a target of zeros feels it
 
-
-class Nrmse(MeanOfFigures):
+class Nrmse(MeanOfRatios):
     """RMSE over the points divided by the target's root mean square, of each sample, channel and time step; the mean.
 
-    As PDEBench's nRMSE: the ratio first, the mean after.
+    As PDEBench's nRMSE: the ratio first, the mean after. A target at rest (below 1 % of its channel's root mean square
+    over the split) is compared with that root mean square; a channel that is zero throughout is left out.
 
-    Trap: it grows without bound where the target decays to zero (late frames of Burgers' equation).
+    Trap: it grows large where the target decays towards zero (late frames of Burgers' equation).
 
     Source: Takamoto et al., PDEBench, arXiv 2210.07182.
     """
 
-    def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
-        """(B, T, C)."""
-        error_BTC = mean_over_points((prediction_BTNC - target_BTNC).square(), batch)
-        size_BTC = mean_over_points(target_BTNC.square(), batch)
-        return error_BTC.sqrt() / size_BTC.clamp_min(SMALLEST).sqrt()
+    def sizes(self, value_BTNC: Tensor, batch: Batch) -> Tensor:
+        """Root mean squares (B, T, C)."""
+        return mean_over_points(value_BTNC.square(), batch).sqrt()

@@ -1,4 +1,7 @@
-"""What the metrics share: keeping figures of each sample until the end, sums over points that skip padding."""
+"""What the metrics share: keeping figures of each sample until the end, sums over points that skip padding.
+
+Everything is computed in float64, so that data of any unit, 1e-12 or 1e12, gives the same relative figures.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class MeanOfFigures(Metric):
             ValueError: prediction and target differ in shape, or the metric cannot work with these points.
         """
         check_shapes(prediction_BTNC, target_BTNC)
-        self._seen.append(self.figures(prediction_BTNC.float(), target_BTNC.float(), batch).detach())
+        self._seen.append(self.figures(wide(prediction_BTNC), wide(target_BTNC), batch).detach())
 
     @final
     def compute(self) -> float:
@@ -44,6 +47,11 @@ class MeanOfFigures(Metric):
     @abstractmethod
     def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
         """Figures of each sample, the batch as the first axis."""
+
+
+def wide(value: Tensor) -> Tensor:
+    """In float64, on the CPU where the device has none (MPS)."""
+    return value.cpu().double() if value.device.type == "mps" else value.double()
 
 
 def seen(parts: list[Tensor], metric: Metric) -> Tensor:
@@ -69,7 +77,7 @@ def check_shapes(prediction_BTNC: Tensor, target_BTNC: Tensor) -> None:
 def real_points(value_BTNC: Tensor, batch: Batch) -> Tensor:
     """The values with padded points set to 0, so that they count in no sum."""
     mask_BN = batch.points.mask_BN
-    return value_BTNC if mask_BN is None else value_BTNC.where(mask_BN[:, None, :, None], 0)
+    return value_BTNC if mask_BN is None else value_BTNC.where(mask_BN[:, None, :, None].to(value_BTNC.device), 0)
 
 
 def mean_over_points(value_BTNC: Tensor, batch: Batch) -> Tensor:
@@ -77,4 +85,4 @@ def mean_over_points(value_BTNC: Tensor, batch: Batch) -> Tensor:
     length_B1 = batch.points.length_B1
     if length_B1 is None:
         return value_BTNC.mean(dim=2)
-    return real_points(value_BTNC, batch).sum(dim=2) / length_B1.unsqueeze(-1)
+    return real_points(value_BTNC, batch).sum(dim=2) / length_B1.unsqueeze(-1).to(value_BTNC.device)

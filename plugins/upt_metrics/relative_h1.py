@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from upt_core import Batch, Points
-from upt_metrics.per_sample import MeanOfFigures
-
-EPSILON = 1e-8  # as in neuraloperator's H1Loss; only a target of zeros feels it
+from upt_metrics.relative import MeanOfRatios
 
 
-class RelativeH1(MeanOfFigures):
+class RelativeH1(MeanOfRatios):
     """√(‖e‖² + ‖∇e‖²) / √(‖target‖² + ‖∇target‖²) of each sample, over all channels and time steps; then the mean.
 
     Slopes are differences of second order on the grid, in the unit box whatever the physical lengths. Sensitive to
-    fine structures that ``relative_l2`` hardly sees. Needs a regular grid.
+    fine structures that ``relative_l2`` hardly sees. Needs a regular grid. A sample at rest (below 1 % of the split's
+    root mean square) is compared with that root mean square.
 
     Args:
         sides: "data" takes one-sided differences where an axis does not wrap around; "periodic" wraps around every
@@ -30,15 +29,11 @@ class RelativeH1(MeanOfFigures):
         super().__init__()
         self.sides = sides
 
-    def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
-        """One ratio for each sample."""
-        shape = batch.points.grid_shape
+    def sizes(self, value_BTNC: Tensor, batch: Batch) -> Tensor:
+        """One norm for each sample."""
+        points, shape = batch.points, batch.points.grid_shape
         if shape is None or min(shape) < 3:
             raise ValueError("relative_h1 needs a regular grid of at least 3 points along each axis")
-        error_B = self._norm(prediction_BTNC - target_BTNC, batch.points, shape)
-        return error_B / (self._norm(target_BTNC, batch.points, shape) + EPSILON)
-
-    def _norm(self, value_BTNC: Tensor, points: Points, shape: tuple[int, ...]) -> Tensor:
         batch_size, times, _, channels = value_BTNC.shape
         value = value_BTNC.reshape(batch_size, times, *shape, channels)
         squared = value.square()
@@ -60,7 +55,7 @@ def _difference(value: Tensor, dim: int, periodic: bool) -> Tensor:
     return slope
 
 
-def _spacing(points: Points, shape: tuple[int, ...], axis: int) -> Tensor:
+def _spacing(points: Points, shape: tuple[int, ...], axis: int) -> float:
     """Distance in the unit box of neighbours along an axis."""
     along = points.coords_BNX[0, :, axis].view(shape).movedim(axis, 0).reshape(shape[axis], -1)[:, 0]
-    return along[1] - along[0]
+    return float(along[1] - along[0])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from upt_core import Batch
 from upt_metrics.per_sample import MeanOfFigures
+from upt_metrics.wavenumbers import shells
 
 BANDS: dict[str, tuple[int, int | None]] = {"low": (0, 4), "mid": (5, 12), "high": (13, None), "all": (0, None)}
 
@@ -59,14 +60,6 @@ class SpectralRmse(MeanOfFigures):
         error = (prediction_BTNC - target_BTNC).reshape(batch_size, times, *shape, channels)
         axes = list(range(2, 2 + len(shape)))
         power: Tensor = torch.fft.fftn(error, dim=axes, norm="forward").abs().square()
-        number = _wavenumber(shape, error.device)
+        number = (shells(shape, error.device) + 1e-9).floor()  # a root that rounds below a whole number is that number
         in_band = (number >= self.low) & (number <= high)
         return (power * in_band.unsqueeze(-1)).sum(dim=axes).sqrt() / (high - self.low + 1)
-
-
-def _wavenumber(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Length of the wavenumber of each mode, rounded down, in the grid's shape."""
-    squared = torch.zeros((), device=device)
-    for num in shape:
-        squared = squared.unsqueeze(-1) + torch.fft.fftfreq(num, d=1 / num, device=device).square()
-    return (squared.sqrt() + 1e-4).floor()

@@ -155,6 +155,14 @@ class Step:
             return torch.ones(self.data.target_channels, device=self.points.device)
         return self.data.targets_of(self.normalization.std_C).float()
 
+    @property
+    def offset_C(self) -> Tensor:
+        """The mean of each target channel in normalised units: physical = (normalised + offset) · unit. float32."""
+        if self.normalization is None:
+            return torch.zeros(self.data.target_channels, device=self.points.device)
+        scale = self.normalization
+        return self.data.targets_of(scale.mean_C / scale.std_C).float()
+
     def mean(self, value_BQ: Tensor, queries: Queries | None = None) -> Tensor:
         """Unbiased mean of a pointwise loss over all points and the batch; adaptive samplers learn from it."""
         queries = self.queries() if queries is None else queries

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, LossTerm, Step
-from upt_losses.targets import physical_unit, target_slices
+from upt_losses.targets import target_slices
 
 
 class Positivity(LossTerm):
@@ -31,7 +31,6 @@ class Positivity(LossTerm):
 
     def __call__(self, step: Step) -> Tensor:
         """The mean over points and the named channels."""
-        predicted_BQC = step.predicted(1)
-        below_BQC = (-step.to_physical(predicted_BQC)).relu() / physical_unit(step, predicted_BQC)
+        below_BQC = (-(step.predicted(1) + step.offset_C)).relu()
         parts = [below_BQC[..., channels] for channels in target_slices(step.data, self.fields)]
         return step.mean(torch.cat(parts, dim=-1).square().mean(dim=-1))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from upt_core import LossTerm, Queries, Step
 
-EPSILON = 1e-8  # keeps the division finite; only a field of zeros feels it
+AT_REST = 0.01
+"""A sample smaller than this part of the training split's fields counts as at rest."""
 
 
 class RelativeLp(LossTerm):
@@ -18,6 +19,9 @@ class RelativeLp(LossTerm):
 
     Each sample counts alike however large its fields are, which suits data whose amplitude varies much, and the
     metric ``relative_l2`` is trained directly (p = 2, physical units).
+
+    A sample at rest (below 1 % of the fields' root mean square over the training split) has no size to divide by: its
+    error is divided by that root mean square instead, so that one such sample does not decide the loss.
 
     At sampled query points both norms are estimated from the same points. Each sum is estimated without bias; a
     ratio of roots of two estimates is not unbiased, but consistent: its bias falls as 1/Q.
@@ -39,11 +43,17 @@ class RelativeLp(LossTerm):
     def __call__(self, step: Step) -> Tensor:
         """The mean of the samples' ratios."""
         queries = step.queries()
-        prediction_BQC, target_BQC = step.predicted(1, queries), step.target(1, queries)
-        if self.units == "physical":
-            prediction_BQC, target_BQC = step.to_physical(prediction_BQC), step.to_physical(target_BQC)
-        error_BQC = prediction_BQC - target_BQC
-        size_B = self._norm(target_BQC, queries) + EPSILON
+        target_BQC = step.target(1, queries)
+        error_BQC = step.predicted(1, queries) - target_BQC
+        if self.units == "physical":  # in the unit of the largest field, so that no unit leaves the range of float32
+            unit_C = step.unit_C / step.unit_C.amax()
+            error_BQC, target_BQC = error_BQC * unit_C, (target_BQC + step.offset_C) * unit_C
+            usual_C = (1 + step.offset_C.square()).sqrt() * unit_C
+        else:
+            usual_C = torch.ones_like(step.unit_C)
+        size_B = self._norm(target_BQC, queries)
+        usual = torch.linalg.vector_norm(usual_C, ord=self.p)
+        size_B = torch.where(size_B < AT_REST * usual, usual, size_B)
         self._inform(step, error_BQC.detach(), size_B)
         return (self._norm(error_BQC, queries) / size_B).mean()
 

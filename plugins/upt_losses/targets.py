@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
-from upt_core import DataSpec, Step
+from upt_core import DataSpec
 
 
 def check_encodable(data: DataSpec, what: str, cure: str) -> None:
@@ -34,9 +31,3 @@ def target_slices(data: DataSpec, fields: Sequence[str] | None) -> list[slice]:
     """
     names = [field.name for field in data.targets] if fields is None else fields
     return [data.channels_of(name, data.targets) for name in names]
-
-
-def physical_unit(step: Step, like_BQC: Tensor) -> Tensor:
-    """The size, in physical units, of one normalised unit of each target channel: a divisor that removes units."""
-    zero_BQC = torch.zeros_like(like_BQC[:1, :1])
-    return (step.to_physical(zero_BQC + 1) - step.to_physical(zero_BQC)).abs()

@@ -36,7 +36,7 @@ class BoundaryRmse(MeanOfFigures):
 
     def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
         """(B, T, C). A sample without a boundary point is refused: it has no such error."""
-        mask_BN = self._mask(batch.points)
+        mask_BN = self._mask(batch.points).to(target_BTNC.device)
         count_B1 = mask_BN.sum(dim=1, keepdim=True)
         if not count_B1.all():
             raise ValueError(

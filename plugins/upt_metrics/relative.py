@@ -19,10 +19,10 @@ class MeanOfRatios(Metric):
     """The mean over samples, time steps and channels of an error divided by the size of its target.
 
     A target at rest has no size to divide by: where it is below 1 % of the root mean square of that size over the
-    split (of the same channel, where channels count one by one), the error is divided by that root mean square instead,
-    so that one sample at rest does not decide the figure. A channel that is zero throughout the split is left out; where
-    all are, the figure is 0 for an exact prediction and 1 for any other. ``remark`` says when this happened. All other
-    ratios are exactly those of the definition.
+    split (of the same channel, where channels count one by one), the error is divided by that root mean square, so
+    that one sample at rest does not decide the figure. A channel that is zero throughout the split is left out; where
+    all are, the figure is 0 for an exact prediction and 1 for any other. ``remark`` says when this happened. All
+    other ratios are exactly those of the definition.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class MeanOfRatios(Metric):
 
     @abstractmethod
     def sizes(self, value_BTNC: Tensor, batch: Batch) -> Tensor:
-        """The size of an error: one figure for each sample (B,), or for each sample, time step and channel (B, T, C)."""
+        """The size of an error: a figure for each sample (B,), or for each sample, time step and channel (B, T, C)."""
 
     def target_sizes(self, target_BTNC: Tensor, batch: Batch) -> Tensor:
         """The size that the error is divided by, of the shape of ``sizes``. Here: the size of the target itself."""

@@ -47,4 +47,6 @@ def _spectrum(value_BTNC: Tensor, shape: tuple[int, ...]) -> Tensor:
     shell_M = (shells(shape, value_BTNC.device) + 0.5).floor().long().flatten()
     highest = min(shape) // 2
     energy = power_BTCM.new_zeros(*power_BTCM.shape[:3], int(shell_M.max()) + 1)
-    return energy.index_add_(3, shell_M, power_BTCM)[..., 1 : highest + 1]
+    energy.index_add_(3, shell_M, power_BTCM)
+    resolved: Tensor = energy[..., 1 : highest + 1]
+    return resolved

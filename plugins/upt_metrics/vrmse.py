@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from upt_core import Batch
 from upt_metrics.per_sample import mean_over_points, real_points
 from upt_metrics.relative import MeanOfRatios
+
+ROUNDINGS = 16  # of the mean in float64: what deviates less does not vary
 
 
 class Vrmse(MeanOfRatios):
@@ -29,5 +32,8 @@ class Vrmse(MeanOfRatios):
 
     def target_sizes(self, target_BTNC: Tensor, batch: Batch) -> Tensor:
         """Standard deviations over space (B, T, C)."""
-        mean_BT1C = mean_over_points(target_BTNC, batch).unsqueeze(2)
-        return mean_over_points(real_points(target_BTNC - mean_BT1C, batch).square(), batch).sqrt()
+        mean_BTC = mean_over_points(target_BTNC, batch)
+        deviation_BTNC = real_points(target_BTNC - mean_BTC.unsqueeze(2), batch)
+        deviation_BTC = mean_over_points(deviation_BTNC.square(), batch).sqrt()
+        rounding_BTC = mean_BTC.abs() * torch.finfo(torch.float64).eps * ROUNDINGS
+        return deviation_BTC.where(deviation_BTC > rounding_BTC, 0)

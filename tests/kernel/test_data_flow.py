@@ -18,7 +18,8 @@ from upt_core import (
     split_indices,
 )
 from upt_core.data.loader import Batches
-from upt_core.data.normalize import Normalization, RunningMoments
+from upt_core.data.moments import RunningMoments
+from upt_core.data.normalize import Normalization
 from upt_core.data.point_sets import PointSets
 from upt_core.data.prepared import PreparedData
 from upt_core.data.survey import Survey

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from upt_core.specs import DataSpec
 
-SMALL = 1e-12
+ROUNDING = 8 * torch.finfo(torch.float32).eps
+"""A constant channel may differ from its mean by this part of it: such differences become 0, whatever the unit."""
 
 
 class Normalization(nn.Module):
@@ -101,34 +102,11 @@ class Normalization(nn.Module):
 
 
 def _scaled(value: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    return ((value - mean) / std).float()
-
-
-class RunningMoments:
-    """Mean and deviation of channels over any number of values, in float64 (Chan, Golub, LeVeque 1979)."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = torch.zeros(0, dtype=torch.float64)
-        self.square = torch.zeros(0, dtype=torch.float64)
-
-    def add(self, value_MC: Tensor) -> None:
-        """Adds M values of C channels."""
-        value = value_MC.double()
-        count, mean = len(value), value.mean(0)
-        square = (value - mean).square().sum(0)
-        if self.count == 0:
-            self.count, self.mean, self.square = count, mean, square
-            return
-        delta, total = mean - self.mean, self.count + count
-        self.square = self.square + square + delta.square() * (self.count * count / total)
-        self.mean = self.mean + delta * (count / total)
-        self.count = total
-
-    def std(self) -> Tensor:
-        """Standard deviation; 1 where a channel does not vary."""
-        std = (self.square / max(1, self.count)).sqrt()
-        return torch.where(std > SMALL * (1 + self.mean.abs()), std, 1.0)
+    shifted = value - mean
+    constant = std == 1  # only shifted; no deviation that was measured is exactly 1
+    if constant.any():
+        shifted = shifted.where(~constant | (shifted.abs() > ROUNDING * mean.abs()), 0)
+    return (shifted / std).float()
 
 
 TIME_STEP = "time_step"

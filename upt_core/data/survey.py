@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from upt_core.data.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
+from upt_core.data.moments import RunningMoments
+from upt_core.data.normalize import TIME_STEP, Normalization, condition_rows
 from upt_core.errors import DataError
 from upt_core.specs import DataSpec
 from upt_core.trajectory import Trajectories, Trajectory

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.data.loader import Batches
+from upt_core.data.moments import RunningMoments
 from upt_core.data.prepared import PreparedData
 from upt_core.kinds import Metric
 from upt_core.model import Upt
@@ -57,13 +58,32 @@ def baselines(prepared: PreparedData, batches: Batches) -> dict[str, Predictor]:
 def mean_field(prepared: PreparedData) -> Tensor:
     """Mean target of the training split, (1, N, C) at shared points; the mean value (1, 1, C) where points differ."""
     train = prepared.batches("train", 1, 64)
-    total, count, shared = torch.zeros(()), 0, True
+    everywhere, shared = RunningMoments(), _SharedMean()
     for batch in train.iterate(0, train.per_epoch):
-        shared = shared and batch.points.shared and batch.points.lengths is None
-        if not shared:
-            break
-        total = total + batch.target_BTNC.sum(0)
-        count += len(batch.target_BTNC)
-    if shared:
-        return total / count
-    return torch.zeros(1, 1, prepared.data.target_channels)  # normalised fields have mean 0
+        target_BNC, mask_BN = batch.target_BTNC[:, 0].double(), batch.points.mask_BN
+        everywhere.add(target_BNC.flatten(0, 1) if mask_BN is None else target_BNC[mask_BN])
+        shared.add(target_BNC, batch)
+    mean_NC = everywhere.mean.unsqueeze(0) if shared.total_NC is None else shared.total_NC / shared.count
+    return mean_NC.unsqueeze(0).float()
+
+
+class _SharedMean:
+    """Sum of fields at each point, as long as all are at the same points."""
+
+    def __init__(self) -> None:
+        self.total_NC: Tensor | None = None
+        self.count = 0
+        self._coords_NX: Tensor | None = None
+
+    def add(self, value_BNC: Tensor, batch: Batch) -> None:
+        """Adds a batch; at other points than those before, the sum is given up."""
+        coords_NX = batch.points.coords_BNX[0]
+        known = coords_NX if self.count == 0 else self._coords_NX
+        same = batch.points.shared and batch.points.mask_BN is None and known is not None
+        if not same or known is None or not torch.equal(known, coords_NX):
+            self.total_NC = self._coords_NX = None
+        else:
+            total_NC = value_BNC.sum(0)
+            self.total_NC = total_NC if self.total_NC is None else self.total_NC + total_NC
+            self._coords_NX = known
+        self.count += len(value_BNC)

@@ -19,6 +19,7 @@ from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.model import Upt
 from upt_core.needs import Need
+from upt_core.operator.selected import SelectedMetric, too_short
 from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import current
 from upt_core.run.built import Built
@@ -105,9 +106,34 @@ class Assembler:
         batch_size = self.settings.validation.batch_size or own
         return prepared.batches(split, steps, batch_size, first_only=steps > 1)
 
-    def metrics(self) -> dict[str, Metric]:
-        """The metrics, by name."""
-        return {name: metric.build() for name, metric in self.settings.validation.metrics.items()}
+    def metrics(self, data: DataSpec | None = None, steps: int | None = None) -> dict[str, Metric]:
+        """The metrics, by name, each of the field and the time steps that it names.
+
+        Args:
+            data: what is known of the data set; metrics of one field need it.
+            steps: time steps of the rollout; None: as in the settings' validation.
+
+        Raises:
+            ConfigError: a metric names a field that is not predicted, or time steps that the rollout does not reach.
+        """
+        steps = steps or self.settings.validation.rollout
+        return {
+            name: self._metric(name, entry, data, steps) for name, entry in self.settings.validation.metrics.items()
+        }
+
+    def _metric(self, name: str, entry: Any, data: DataSpec | None, steps: int) -> Metric:
+        metric: Metric = entry.build()
+        where = ("validation", "metrics", name)
+        if entry.steps is not None and not entry.steps[0] <= entry.steps[1] <= steps:
+            if entry.steps[0] > entry.steps[1]:
+                raise self._problem((*where, "steps"), f"{list(entry.steps)} ends before it begins; swap the two")
+            raise self._problem((*where, "steps"), too_short(entry.steps, steps))
+        assert data is not None or entry.field is None, "a metric of one field needs to know the data"
+        try:
+            channels = data.channels_of(entry.field, data.targets) if data is not None and entry.field else None
+        except ValueError as error:
+            raise self._problem((*where, "field"), str(error)) from error
+        return metric if channels is None and entry.steps is None else SelectedMetric(metric, channels, entry.steps)
 
     def plan(self) -> Plan:
         """How long and how precisely the trainer trains."""

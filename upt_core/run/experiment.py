@@ -184,7 +184,7 @@ class Experiment(Assembler):
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
         """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
         precision, space = self.settings.trainer.precision, self.settings.validation.space
-        parts = {name: (part, self.parts[name].metrics()) for name, part in built.parts.items()}
+        parts = {name: (part, self.parts[name].metrics(part.prepared.data)) for name, part in built.parts.items()}
 
         def validate_now() -> Scalars:
             found: Scalars = {}
@@ -213,7 +213,7 @@ class Experiment(Assembler):
             batches = own.validation_batches(part.prepared, split, steps)
             predictors = {"model": model_predictor(part.bundle.model, batches, precision, space)}
             predictors.update(baselines(part.prepared, batches))
-            metrics = own.metrics()
+            metrics = own.metrics(part.prepared.data, steps)
             for predictor, predict in predictors.items():
                 values = evaluate(predict, batches, metrics, part.device)
                 row = predictor if predictor == "model" or not self.tasks else "baseline"

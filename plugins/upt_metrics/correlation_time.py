@@ -32,8 +32,6 @@ class CorrelationTime(MeanOfFigures):
 
     def __init__(self, threshold: Annotated[float, Field(gt=0, lt=1)] = 0.8) -> None:
         super().__init__()
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold is {threshold}; it must be between 0 and 1, for example 0.8")
         self.threshold = threshold
 
     def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:

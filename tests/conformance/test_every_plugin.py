@@ -227,6 +227,11 @@ def relative_l2(prediction: Tensor, target: Tensor) -> float:
     return float((spaced(prediction - target).norm(dim=1) / spaced(target).norm(dim=1)).mean())
 
 
+def vrmse(prediction: Tensor, target: Tensor) -> float:
+    error = (prediction - target).double().square().mean(dim=2).sqrt()
+    return float((error / target.double().std(dim=2, correction=0)).mean())
+
+
 def conservation_error(prediction: Tensor, target: Tensor) -> float:
     return float((prediction - target).double().mean(dim=2).square().mean(dim=0).sqrt().mean())
 
@@ -244,6 +249,8 @@ METRICS: dict[str, dict[str, Any]] = {
     "relative_l2": {"reference": relative_l2},
     "rmse": {"reference": rmse},
     "spectral_rmse": {},
+    "spectrum_error": {},
+    "vrmse": {"reference": vrmse},
 }
 CASES |= {("metric", name): Case({}, declared) for name, declared in METRICS.items()}
 

@@ -146,6 +146,26 @@ class TestEvaluate:
         train = prepared.batches("train", 1, 1000)[0]
         assert torch.allclose(mean_field(prepared), train.target_BTNC.mean(0), atol=1e-5)
 
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_the_mean_of_unscaled_data_is_no_zero(self, tiny: Tiny, shared: bool, tmp_path: Path) -> None:
+        rng = np.random.default_rng(0)
+        sizes = [6, 6, 6, 6, 6] if shared else [4, 5, 6, 7, 8]
+        ptr = np.concatenate([[0], np.cumsum(sizes)])
+        pos = np.tile(rng.random((6, 2)), (5, 1)) if shared else rng.random((ptr[-1], 2))
+        u = 5 + np.arange(ptr[-1], dtype=float)
+        np.savez(tmp_path / "steady.npz", pos=pos, ptr=ptr, a=rng.random(ptr[-1]), u=u)
+        data = {
+            "name": "points",
+            "path": str(tmp_path / "steady.npz"),
+            "inputs": ["a"],
+            "targets": ["u"],
+            "steady": True,
+        }
+        prepared = tiny(data=data, normalize="none").prepare()
+        train = prepared.trajectories("train")
+        values = torch.cat([train.read(i, 0, 1).fields["u"][0] for i in range(len(train))])
+        assert mean_field(prepared).mean().item() == pytest.approx(values.mean().item())
+
     def test_persistence_repeats_the_input(self, tiny: Tiny) -> None:
         prepared = tiny().prepare()
         batches = prepared.batches("valid", 3, 4)

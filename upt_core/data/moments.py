@@ -67,6 +67,6 @@ def _distinct(known: Tensor | None, value_M: Tensor) -> Tensor | None:
     for start in range(0, len(value_M), PART):  # most channels show many in the first part
         if known is None:
             return None
-        found: Tensor = torch.unique(torch.cat([known, value_M[start : start + PART]]))  # type: ignore[no-untyped-call]
+        found: Tensor = torch.unique(torch.cat([known, value_M[start : start + PART]]))
         known = found if len(found) <= FEW else None
     return known

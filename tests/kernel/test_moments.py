@@ -1,0 +1,72 @@
+"""What counts as constant: no more variation than a channel's own rounding, in any unit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from upt_core import DataSpec, FieldSpec
+from upt_core.data.moments import RunningMoments
+from upt_core.data.normalize import Normalization
+
+EPS = torch.finfo(torch.float32).eps
+
+
+def moments(value_M: Tensor) -> RunningMoments:
+    found = RunningMoments()
+    for part in value_M[:, None].split(500):
+        found.add(part)
+    return found
+
+
+def wave(amplitude: float, mean: float) -> Tensor:
+    return mean + amplitude * (0.37 * torch.arange(2000, dtype=torch.float64)).sin()
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-12, 1.0, 3.0, 1e12, 1e30])
+class TestConstant:
+    def test_rounding_of_float32_is_no_variation(self, unit: float) -> None:
+        noise = torch.randint(0, 2, (2000,), generator=torch.Generator().manual_seed(0)) * 1.2e-7
+        assert moments(((1 + noise.double()) * unit).float()).std().tolist() == [1.0]
+        assert moments((1 + noise.double()) * unit).std().tolist() == [1.0]  # stored as float64
+
+    def test_rounding_of_float64_is_no_variation(self, unit: float) -> None:
+        noise = torch.randint(0, 30, (2000,), generator=torch.Generator().manual_seed(0)) * 1e-17
+        assert moments((1 + noise.double()) * unit).std().tolist() == [1.0]
+
+    def test_a_small_wave_on_a_large_mean_is_variation_in_float64(self, unit: float) -> None:
+        for amplitude in (0.02, 1e-3):
+            std = moments(wave(amplitude, 101325.0) * unit).std()
+            assert std.item() == pytest.approx(amplitude * unit / 2**0.5, rel=1e-3)
+
+    def test_a_wave_without_mean_is_variation_whatever_its_size(self, unit: float) -> None:
+        assert moments((wave(1.0, 0.0) * unit).float()).std().item() == pytest.approx(unit / 2**0.5, rel=1e-3)
+
+    def test_two_values_are_variation(self, unit: float) -> None:
+        mask = torch.arange(2000) % 2
+        assert moments(mask.double() * unit).std().item() == pytest.approx(unit / 2)
+
+
+def test_zeros_are_constant() -> None:
+    assert moments(torch.zeros(10)).std().tolist() == [1.0]
+
+
+def test_how_many_roundings_a_deviation_is() -> None:
+    assert moments((wave(0.02, 101325.0)).float()).roundings().item() == pytest.approx(1.2, rel=0.1)
+    assert moments(wave(0.02, 101325.0)).roundings().item() > 1e8
+
+
+def test_rounding_noise_becomes_zero_and_a_wave_keeps_its_digits() -> None:
+    fields = (FieldSpec("rho"), FieldSpec("p"))
+    data = DataSpec(fields, fields, (1.0,), (False,))
+    rho = 3e12 * (1 + EPS * (torch.arange(2000) % 2))
+    p = wave(0.02, 101325.0)
+    found = RunningMoments()
+    found.add(torch.stack([rho.double(), p], dim=-1))
+    scale = Normalization(data, found.mean, found.std(), torch.zeros(0), torch.ones(0))
+    scaled = scale.targets(torch.stack([rho.double(), p], dim=-1))
+    assert scaled.dtype == torch.float32
+    assert not scaled[:, 0].any()
+    assert len(scaled[:, 1].unique()) > 1900
+    assert torch.allclose(scale.to_physical(scaled)[:, 1], p, rtol=0, atol=1e-7)

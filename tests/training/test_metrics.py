@@ -322,7 +322,7 @@ def test_points_a_metric_cannot_use_are_refused():
         (BoundaryRmse, {"tolerance": 0.7}, r"tolerance must be less than 0.5; got 0.7"),
         (RelativeH1, {"sides": "x"}, r"sides expected 'data' or 'periodic'; got 'x'"),
         (SpectralRmse, {"band": "x"}, r"band expected 'low', 'mid', 'high' or 'all'; got 'x'"),
-        (CorrelationTime, {"threshold": 1.0}, r"threshold must be less than 1; got 1.0"),
+        (CorrelationTime, {"threshold": 1.0}, r"threshold must be less than 1.0; got 1.0"),
         (SpectralRmse, {"low": 5}, r"the band from 5 to 4 is empty; low must be 0 or more, and at most high"),
     ],
 )

@@ -19,6 +19,8 @@ def register_datasets(register: Callable[[str, type | str], None]) -> None:
     register("netcdf", "upt_data.netcdf_arrays:NetCdf")
     register("mat", "upt_data.mat_arrays:Mat")
     register("the_well", "upt_data.the_well:TheWell")
+    register("frames", "upt_data.frames:Frames")
+    register("mesh", "upt_data.mesh:Mesh")
     register("points", "upt_data.points:PointClouds")
     register("point_frames", "upt_data.point_frames:PointFrames")
     register("point_cases", "upt_data.point_cases:PointCases")

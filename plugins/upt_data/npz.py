@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from upt_data.arrays.dataset import GridArrays
-from upt_data.arrays.npz import open_npz
+from upt_data.arrays.npz import open_npy_folder, open_npz
 from upt_data.arrays.source import ArraySource
 
 
 class Npz(GridArrays):
     """Reads .npz archives of fields (trajectories, times, *grid) or (trajectories, times, *grid, channels).
 
-    Arrays that ``numpy.savez`` stored without compression are read from the file step by step where they are large.
+    A folder of .npy files (``u.npy``, ``x.npy``, ``t.npy``) is one archive, too: its arrays have the files' names.
+    Large arrays are read step by step where they are not compressed.
     """
 
     suffixes = (".npz",)
 
+    def _is_one(self, path: Path) -> bool:
+        return path.is_file() or (path.is_dir() and any(path.glob("*.npy")))
+
     @staticmethod
     def opener(path: Path) -> ArraySource:
-        """Opens an archive."""
-        return open_npz(path)
+        """Opens an archive, or a folder of arrays."""
+        return open_npy_folder(path) if path.is_dir() else open_npz(path)

@@ -91,6 +91,27 @@ def well_file(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "well.hdf5")}
 
 
+def npy_frames(folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    for number in range(5):
+        (folder / f"run_{number}").mkdir()
+        for step in range(4):
+            np.save(folder / f"run_{number}" / f"{step}.npy", rng.random((6, 5)))
+    return {"path": str(folder)}
+
+
+def mesh_folders(folder: Path) -> dict[str, Any]:
+    meshio = pytest.importorskip("meshio")
+    rng = np.random.default_rng(0)
+    for number in range(5):
+        points = np.column_stack([rng.random((6, 2)), np.zeros(6)])
+        (folder / f"run_{number}").mkdir()
+        for step in range(4):
+            mesh = meshio.Mesh(points, [("triangle", [[0, 1, 2], [3, 4, 5]])], {"u": rng.random(6)})
+            mesh.write(folder / f"run_{number}" / f"{step}.vtu")
+    return {"path": str(folder)}
+
+
 def point_file(folder: Path) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     numbers = np.array([9, 7, 8, 9, 6])
@@ -154,7 +175,9 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("dataset", "burgers1d"): Case(SMALL_GRID),
     ("dataset", "burgers2d"): Case({"num_trajectories": 6, "points": 8, "num_times": 4}),
     ("dataset", "hdf5"): Case(own_hdf5_file),
+    ("dataset", "frames"): Case(npy_frames),
     ("dataset", "mat"): Case(mat_file),
+    ("dataset", "mesh"): Case(mesh_folders),
     ("dataset", "netcdf"): Case(netcdf_file),
     ("dataset", "neuraloperator"): Case(darcy_files),
     ("dataset", "npz"): Case(grid_file),

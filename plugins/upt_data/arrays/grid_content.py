@@ -28,12 +28,14 @@ class Part:
         placement: of its axes.
         channels: of the field that come from it.
         is_complex: whether real and imaginary part are channels.
+        picked: of the array's channels, those that are the field's; None: all.
     """
 
     arrays: tuple[str, ...]
     placement: Placement
     channels: int
     is_complex: bool = False
+    picked: slice | None = None
 
     def name(self, number: int) -> str:
         """The array of a trajectory."""
@@ -127,6 +129,7 @@ class GridContent(Content):
         values = []
         for part in self._variables[field].parts:
             value = part.placement.read(source, part.name(number), number, steps, self.grid)
+            value = value if part.picked is None else value[..., part.picked]
             values.append(np.concatenate([value.real, value.imag], axis=-1) if part.is_complex else value)
         if len(values) == 1:
             return values[0]

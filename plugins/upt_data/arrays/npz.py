@@ -40,6 +40,24 @@ def open_npz(path: Path) -> MemorySource:
         ) from error
 
 
+def open_npy_folder(folder: Path) -> MemorySource:
+    """The .npy files of a folder as arrays with the files' names, mapped.
+
+    Raises:
+        DataError: a file is damaged or holds Python objects.
+    """
+    arrays = {}
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            arrays[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except BROKEN as error:
+            raise DataError(
+                f"{path}: not a whole .npy array of numbers ({path.stat().st_size} bytes; {error}); write it with "
+                f"numpy.save"
+            ) from error
+    return MemorySource(arrays)
+
+
 def _array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Values:
     """An array of an archive: mapped where it is stored as it is, else unpacked."""
     with archive.open(info) as member:

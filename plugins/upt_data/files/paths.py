@@ -96,7 +96,7 @@ def _of_folder(folder: Path, suffixes: Sequence[str], is_one: Callable[[Path], b
     found = [
         item
         for item in folder.iterdir()
-        if is_one(item) and (not suffixes or item.name.lower().endswith(tuple(suffixes)))
+        if is_one(item) and (item.is_dir() or not suffixes or item.name.lower().endswith(tuple(suffixes)))
     ]
     if not found:
         names = ", ".join(sorted(item.name for item in folder.iterdir())[:5]) or "nothing"

@@ -1,0 +1,138 @@
+"""Folders of frames on a grid: one array (.npy) or image file for each time step of a simulation or experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from upt_core import DataError
+from upt_data.arrays.frames import frames_of, open_frames
+from upt_data.arrays.grid_content import GridContent, Part, Variable
+from upt_data.arrays.placement import Placement
+from upt_data.arrays.source import ArraySource
+from upt_data.checks import Array
+from upt_data.files.content import Content
+from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
+from upt_data.files.handle import Handle
+from upt_data.files.paths import Place
+from upt_data.grid import Grid, stride_axis, unit_axis
+from upt_data.grid_domain import grid_domain
+from upt_data.point_domain import periodic_axes
+from upt_data.splits import Fraction
+
+
+class Frames(FileDataset):
+    """Reads a folder for each trajectory, with one .npy array (*grid, channels) or image for each time step.
+
+    Frames are taken in the natural order of their names, and read when they are needed. Without ``fields`` an array
+    is one scalar field; an image has its one or three colours as channels. The first axis of an image counts rows,
+    from the top.
+
+    Args:
+        path: the folder of one trajectory, a folder of such folders, a list or a pattern (the number at ``{name}``
+            becomes the condition of this name).
+        fields: name → number of channels, in the order of the frames' last axis; by default one field ``u``.
+        extent: physical length of each axis; by default 1.
+        time_step: physical time from frame to frame.
+        periodic: whether the domain wraps around; one value, or one for each axis.
+        conditions: numbers in the folders' names or columns of ``table`` that the model is told; by default all.
+        time_stride: keep every n-th frame.
+        space_stride: keep every n-th point of each axis.
+        valid_path: folders that are the whole validation split.
+        test_path: folders that are the whole test split.
+        table: CSV file of parameters: a column ``file`` with the folders' names, and one for each parameter.
+        split_by: what the splits share out: trajectory, or time (of each trajectory the first frames train).
+        valid_fraction: share kept for validation.
+        test_fraction: share kept for test.
+        seed: of the split.
+    """
+
+    what = "folder of frames (.npy or images), or a folder of such folders"
+
+    def __init__(
+        self,
+        path: Path | list[Path],
+        fields: dict[str, PositiveInt] | None = None,
+        extent: list[PositiveFloat] | None = None,
+        time_step: PositiveFloat = 1.0,
+        periodic: bool | list[bool] = False,
+        conditions: list[str] | None = None,
+        time_stride: Annotated[int, Field(ge=1)] = 1,
+        space_stride: Annotated[int, Field(ge=1)] = 1,
+        valid_path: Path | list[Path] | None = None,
+        test_path: Path | list[Path] | None = None,
+        table: Path | None = None,
+        split_by: SplitBy = "trajectory",
+        valid_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        seed: int = 0,
+    ) -> None:
+        told = None if conditions is None else tuple(conditions)
+        selection = Selection(
+            path, valid_path, test_path, split_by, None, time_stride, told, table, valid_fraction, test_fraction, seed
+        )
+        super().__init__(selection, (), ())
+        self._fields = None if fields is None else dict(fields)
+        self._extent = extent
+        self._time_step = time_step
+        self._periodic = periodic
+        self._space_stride = space_stride
+
+    def _is_one(self, path: Path) -> bool:
+        return bool(frames_of(path))
+
+    def _open(self, place: Place) -> list[Content]:
+        handle: Handle[ArraySource] = Handle(place.path, open_frames)
+        shape, kind = handle.get().shape("frames"), handle.get().dtype("frames").kind
+        if kind not in "fiub":
+            raise DataError(f"{place.path}: frames hold no real numbers; store real values, one channel for each")
+        has_channels = self._fields is not None or place_has_channels(place.path)
+        size = shape[1:-1] if has_channels else shape[1:]
+        channels = self._channels(shape[-1] if has_channels else 1, place)
+        axes = self._axes(size, place)
+        placement = Placement(None, 0, tuple(range(1, 1 + len(size))), (1 + len(size),) if has_channels else ())
+        variables, first = [], 0
+        for name, number in channels.items():
+            part = Part(("frames",), placement, number, picked=slice(first, first + number))
+            variables.append(Variable(name, (part,)))
+            first += number
+        grid = Grid(axes, size, self._space_stride)
+        return [GridContent(place, handle, 1, variables, grid, np.arange(shape[0]) * self._time_step)]
+
+    def _channels(self, found: int, place: Place) -> dict[str, int]:
+        fields = {"u": found} if self._fields is None else self._fields
+        if sum(fields.values()) != found:
+            raise DataError(
+                f"{place.path}: frames have {found} channels, but 'fields' names {sum(fields.values())} ({fields})"
+            )
+        return fields
+
+    def _axes(self, size: tuple[int, ...], place: Place) -> tuple[Array, ...]:
+        extent = [1.0] * len(size) if self._extent is None else self._extent
+        if len(extent) != len(size) or not 1 <= len(size) <= 3:
+            raise DataError(
+                f"{place.path}: frames have {len(size)} axes of points {size}, 'extent' has {len(extent)}; give one "
+                f"length for each, and name channels in 'fields'"
+            )
+        wraps = periodic_axes(self._periodic, len(size), str(place.path))
+        return tuple(
+            stride_axis(unit_axis(points, length), self._space_stride, wrap, f"{place.path}, axis {number}")
+            for number, (points, length, wrap) in enumerate(zip(size, extent, wraps, strict=True))
+        )
+
+    def _names(self, content: Content) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return tuple(content.channels), tuple(content.channels)
+
+    def _domain(self, contents: Sequence[Content]) -> Domain:
+        found = grid_domain(contents, lambda num: periodic_axes(self._periodic, num, self._selection.name))
+        extent = (1.0,) * len(found.extent) if self._extent is None else tuple(self._extent)
+        return Domain(extent, found.periodic, found.grid_shape, (0.0,) * len(extent))
+
+
+def place_has_channels(folder: Path) -> bool:
+    """Whether the last axis of a folder's frames counts channels: that of images does."""
+    return frames_of(folder)[0].suffix.lower() != ".npy"

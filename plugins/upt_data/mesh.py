@@ -1,0 +1,107 @@
+"""Meshes through meshio (VTU, VTK, XDMF, CGNS, Exodus, Gmsh, …): values at nodes or in cells, steady or in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat
+
+from upt_core import DataError
+from upt_data.files.content import Content
+from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
+from upt_data.files.paths import Place
+from upt_data.mesh_files import MeshContent, MeshSettings, mesh_frames, open_mesh
+from upt_data.point_domain import check_domain, domain, periodic_axes
+from upt_data.splits import Fraction
+
+
+class Mesh(FileDataset):
+    """Reads meshes through meshio; the nodes (or the cells' centres) are the points.
+
+    In time, a trajectory is a folder with one mesh file for each time step, in the natural order of their names, or an
+    XDMF time series; the mesh must not move. In a steady problem each file is a case with a mesh of its own. Axes along
+    which all points agree (as z of a plane mesh) are left out. Needs ``pip install 'upt-core[mesh]'``.
+
+    Args:
+        path: a file, a folder of files (one trajectory) or of folders, a list or a pattern (the number at ``{name}``
+            becomes the condition of this name).
+        inputs: names of the fields that the model sees; ``coordinates`` stands for the points themselves.
+        targets: names of the fields that it predicts; by default the inputs.
+        location: where the fields are: point, at the nodes; cell, in the cells, whose centres are the points then.
+        steady: whether there is no time, but one solution in each file.
+        time_step: physical time from file to file; XDMF time series have their own times.
+        conditions: numbers in the names or columns of ``table`` that the model is told; by default all.
+        extent: physical length of each axis; by default that of the points' bounding box.
+        origin: low corner of the domain; given together with extent.
+        periodic: whether the domain wraps around; give extent and origin then.
+        num_trajectories: use only the first ones of ``path``.
+        time_stride: keep every n-th time step.
+        valid_path: files that are the whole validation split.
+        test_path: files that are the whole test split.
+        table: CSV file of parameters: a column ``file`` with names of files or folders, and one for each parameter.
+        split_by: what the splits share out: trajectory, or time (of each trajectory the first steps train).
+        valid_fraction: share kept for validation.
+        test_fraction: share kept for test.
+        seed: of the split.
+    """
+
+    suffixes = (".vtu", ".vtk", ".xdmf", ".xmf", ".cgns", ".e", ".exo", ".ex2", ".msh", ".med")
+    what = "mesh file, or a folder of mesh files"
+
+    def __init__(
+        self,
+        path: Path | list[Path],
+        inputs: Annotated[list[str], Field(min_length=1)] = ["u"],  # noqa: B006 (never changed; shown in the schema)
+        targets: list[str] | None = None,
+        location: Literal["point", "cell"] = "point",
+        steady: bool = False,
+        time_step: PositiveFloat = 1.0,
+        conditions: list[str] | None = None,
+        extent: list[float] | None = None,
+        origin: list[float] | None = None,
+        periodic: bool | list[bool] = False,
+        num_trajectories: Annotated[int, Field(ge=1)] | None = None,
+        time_stride: Annotated[int, Field(ge=1)] = 1,
+        valid_path: Path | list[Path] | None = None,
+        test_path: Path | list[Path] | None = None,
+        table: Path | None = None,
+        split_by: SplitBy = "trajectory",
+        valid_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        seed: int = 0,
+    ) -> None:
+        check_domain(extent, origin, periodic)
+        told = None if conditions is None else tuple(conditions)
+        selection = Selection(
+            path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
+            test_fraction, seed,
+        )  # fmt: skip
+        targets = list(inputs) if targets is None else list(targets)
+        super().__init__(selection, inputs, targets)
+        names = tuple(dict.fromkeys([*inputs, *targets]))
+        self._settings = MeshSettings(names, location == "cell", steady, time_step)
+        self._extent = extent
+        self._origin = origin
+        self._periodic = periodic
+
+    def _is_one(self, path: Path) -> bool:
+        if path.is_file():
+            return path.suffix.lower() in self.suffixes
+        return not self._settings.steady and bool(mesh_frames(path, self.suffixes))
+
+    def _open(self, place: Place) -> list[Content]:
+        frames = [place.path] if place.path.is_file() else mesh_frames(place.path, self.suffixes)
+        return [open_mesh(place, frames, self._settings)]
+
+    def _domain(self, contents: Sequence[Content]) -> Domain:
+        meshes = [content for content in contents if isinstance(content, MeshContent)]
+        axes = {mesh.axes for mesh in meshes}
+        if len(axes) > 1:
+            raise DataError(
+                f"{self._selection.name}: some meshes are flat along an axis and others are not; use meshes of one kind"
+            )
+        where = self._selection.name
+        extent, origin = domain((mesh.points(0) for mesh in meshes), self._extent, self._origin, where)
+        return Domain(extent, periodic_axes(self._periodic, len(extent), where), None, origin)

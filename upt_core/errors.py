@@ -22,6 +22,13 @@ class PluginError(UserError):
     """A plugin is unknown, broken, or claimed by two distributions."""
 
 
+class EndRun(Exception):  # noqa: N818  it is no error
+    """Raised by a listener that means to end the run at once, without test figures; subclass it to know it again.
+
+    To end a run as if it had trained its last epoch, call ``trainer.control.stop(reason)``.
+    """
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong in a configuration.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after the current step, with a checkpoint."""
+"""The signals that end a run after the current step, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -7,17 +7,37 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
+    if hasattr(signal, name)  # Windows has the first two
+)
+"""Ctrl-C; kill and schedulers; a terminal that closes; a scheduler's early warning; a spent allowance of time."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was ended by a signal, and its checkpoint is written.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = number
 
 
 class Interrupt:
     """While active, the first signal only sets ``requested``; a second one acts at once, as without upt.
+
+    A signal that whoever started upt has switched off (``nohup`` does so with SIGHUP) stays switched off.
 
     Args:
         patient: further signals change nothing either: who ends several processes may signal each more than once.
     """
 
     def __init__(self, patient: bool = False) -> None:
+        self.number = signal.SIGINT.value
         self.requested = False
         self._patient = patient
         self._previous: dict[int, Any] = {}
@@ -25,7 +45,8 @@ class Interrupt:
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                self._previous[number] = signal.signal(number, self._handle)
+                if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -34,7 +55,7 @@ class Interrupt:
         self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self.requested, self.number = True, number
         if not self._patient:
             self._restore()
 

@@ -13,6 +13,7 @@ from upt_core.data.normalize import Normalization
 from upt_core.feedback import Feedback
 from upt_core.kinds import LossTerm, Sampler, Schedule
 from upt_core.model import Upt
+from upt_core.out_of_memory import out_of_memory_named
 from upt_core.points import Queries
 from upt_core.progress import Progress
 from upt_core.specs import DataSpec
@@ -68,6 +69,8 @@ class LossBundle(nn.Module):
         self.data = data
         self.seed = seed
         self.normalization = normalization
+        self.factors: dict[str, float] = {}
+        """Factor of a term's weight on top of its schedule, where a listener asked for one."""
 
     @property
     def parts(self) -> dict[str, LossBundle]:
@@ -89,9 +92,17 @@ class LossBundle(nn.Module):
         """The terms in the order in which they are evaluated."""
         return sorted(self.terms, key=_looks_at_some)
 
+    def weight(self, weighted: WeightedTerm, progress: Progress) -> float:
+        """A term's weight now."""
+        return weighted.weight(progress) * self.factors.get(weighted.name, 1.0)
+
+    def weights(self, progress: Progress) -> dict[str, float]:
+        """Every term's weight now, whether it is due or not."""
+        return {weighted.name: self.weight(weighted, progress) for weighted in self.terms}
+
     def due(self, progress: Progress) -> dict[str, float]:
         """The weights of the terms that act on this batch; a term of weight 0, or not due, is left out."""
-        weights = {w.name: w.weight(progress) for w in self.terms if progress.step % w.every == 0}
+        weights = {w.name: self.weight(w, progress) for w in self.terms if progress.step % w.every == 0}
         return {name: weight for name, weight in weights.items() if weight != 0.0}
 
     def forward(self, batch: Batch, progress: Progress) -> Losses:
@@ -103,7 +114,8 @@ class LossBundle(nn.Module):
         for weighted in self.in_order:
             if weighted.name in weights:
                 weight = weights[weighted.name]
-                values[weighted.name] = self.evaluate(weighted, step, feedback.get(weighted.stream), weight)
+                with out_of_memory_named(f"losses.{weighted.name}", batch, _num_queries(weighted, batch, progress)):
+                    values[weighted.name] = self.evaluate(weighted, step, feedback.get(weighted.stream), weight)
         for stream, sampler in self.samplers.items():
             for queries, value_BQ in feedback[stream].totals() if stream in feedback else ():
                 sampler.observe(batch.points, queries, value_BQ)
@@ -142,3 +154,9 @@ class LossBundle(nn.Module):
 def _looks_at_some(weighted: WeightedTerm) -> bool:
     """Terms that look at all points come first: what they decode, the others take their query points from."""
     return weighted.sampler is not None
+
+
+def _num_queries(weighted: WeightedTerm, batch: Batch, progress: Progress) -> int:
+    """At how many points of each sample a term looks."""
+    num_points = batch.points.num_points
+    return num_points if weighted.sampler is None else min(num_points, weighted.sampler.count(num_points, progress))

@@ -50,6 +50,14 @@ class TaskBundle(nn.Module):
             for term in bundle.terms
         )
 
+    def weights(self, progress: Progress) -> dict[str, float]:
+        """Every term's weight now."""
+        return {
+            in_task(task, name): weight
+            for task, bundle in self.parts.items()
+            for name, weight in bundle.weights(progress).items()
+        }
+
     @property
     def samplers(self) -> dict[str, Sampler]:
         """Every sampler once, by task and stream."""

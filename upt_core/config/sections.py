@@ -55,6 +55,17 @@ class BudgetSettings(Section):
     )
 
 
+class CheckpointSettings(Section):
+    """When checkpoints are written, beside the one at the end of a run; whichever comes first."""
+
+    every_steps: StrictPositiveInt | None = Field(None, description="optimizer steps between checkpoints; null: any")
+    every_minutes: Annotated[float, AllowInfNan(False), Field(gt=0)] | None = Field(
+        5.0, description="minutes between checkpoints, the most that a killed run loses; null: any"
+    )
+    keep_last: StrictPositiveInt = Field(2, description="last checkpoints that are kept; 2 survive a damaged file")
+    keep_best: StrictPositiveInt = Field(1, description="best checkpoints that are kept: the best, and those before it")
+
+
 class TrainerSettings(Section):
     """How long, in which precision, with which optimizer."""
 
@@ -82,10 +93,29 @@ class TrainerSettings(Section):
     )
     workers: Annotated[NonNegativeInt, Strict()] = Field(0, description="processes that read data ahead; 0: none")
     log_every: StrictPositiveInt = Field(10, description="optimizer steps between logged steps")
-    sampling_share_every: StrictPositiveInt | None = Field(
-        5,
-        description="epochs between measurements of the share of the gradient's noise that is due to query points, "
-        "which is the most that any sampler can save; null: never",
+    gradient_share_every: Annotated[NonNegativeInt, Strict()] = Field(
+        250,
+        description="optimizer steps between measurements of each term's share of the gradient, at ends of epochs; "
+        "0: never",
+    )
+    sampling_share_every: Annotated[NonNegativeInt, Strict()] = Field(
+        2500,
+        description="optimizer steps between measurements of the share of the gradient's noise that is due to query "
+        "points, which is the most that any sampler can save, at ends of epochs; 0: never",
+    )
+    checkpoint: CheckpointSettings = Field(default_factory=lambda: CheckpointSettings.model_validate({}))
+    max_time: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhd]$")] | None = Field(
+        None,
+        description="training ends after this time, with its test figures; a number and s, m, h or d: 90m, 11.5h; "
+        "null: no limit",
+    )
+    on_nan: Literal["stop", "skip", "rewind"] = Field(
+        "stop",
+        description="where a loss or gradient is NaN or infinite: end the run, leave out the step, or go on from the "
+        "last checkpoint with half the learning rate",
+    )
+    max_gradient_spike: Annotated[float, Strict(), AllowInfNan(False), Field(gt=1)] | None = Field(
+        None, description="steps whose gradient is this many times its usual norm are left out; 5 to 20; null: none"
     )
     compile: StrictBool = Field(False, description="torch.compile the model's parts; worthwhile on CUDA")
 

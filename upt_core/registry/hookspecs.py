@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
-
-from upt_core.registry.hook_errors import name_raisers
 
 if TYPE_CHECKING:
     from upt_core.progress import Progress
@@ -104,21 +102,3 @@ class RunHooks:
     @hookspec
     def run_failed(self, trainer: Trainer, error: BaseException) -> None:
         """After an exception, before it goes on to the caller."""
-
-
-def run_hooks(listeners: Iterable[object] = ()) -> pluggy.PluginManager:
-    """The lifecycle hooks of a run, with objects that listen.
-
-    An exception of a listener ends the run as it is, with a note that names the listener and the hook.
-
-    Raises:
-        PluginValidationError: a listener has a hook of a name or argument that does not exist.
-    """
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(RunHooks)
-    for listener in listeners:
-        manager.register(listener)
-    manager.check_pending()
-    if manager.get_plugins():  # where nobody listens, nothing is added to a call
-        name_raisers(manager)
-    return manager

@@ -25,7 +25,8 @@ from upt_core.processes import current
 from upt_core.run.built import Built
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.training.budget import Budget
-from upt_core.training.plan import Plan
+from upt_core.training.plan import Plan, seconds_of
+from upt_core.training.saver import CheckpointPlan
 
 
 class Assembler:
@@ -147,7 +148,12 @@ class Assembler:
             ema=trainer.ema,
             workers=trainer.workers,
             log_every=trainer.log_every,
+            gradient_share_every=trainer.gradient_share_every,
             sampling_share_every=trainer.sampling_share_every,
+            checkpoint=CheckpointPlan(**trainer.checkpoint.model_dump()),
+            max_seconds=None if trainer.max_time is None else seconds_of(trainer.max_time),
+            on_nan=trainer.on_nan,
+            max_gradient_spike=trainer.max_gradient_spike,
             validate_every=validation.every,
             patience=validation.patience,
             monitor=validation.monitored,

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pluggy
-
 from upt_core.config.document import Document
 from upt_core.config.forms import read_any
 from upt_core.config.plain import as_plain, plugins_of
@@ -26,7 +24,7 @@ from upt_core.processes import current, joined
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import check_run
-from upt_core.registry.hookspecs import run_hooks
+from upt_core.registry.listeners import Listeners
 from upt_core.run import folder as run_folder
 from upt_core.run.assemble import Assembler
 from upt_core.run.built import Built, BuiltTasks, Results
@@ -152,14 +150,14 @@ class Experiment(Assembler):
         self,
         built: Built | BuiltTasks,
         run_dir: Path,
-        hooks: pluggy.PluginManager | None = None,
+        listeners: Listeners | None = None,
         checkpoints: Path | None = None,
         plan: Plan | None = None,
     ) -> Trainer:
         """The trainer of built objects.
 
         Args:
-            hooks: from ``upt_core.registry.hookspecs.run_hooks``; None: nobody listens.
+            listeners: of the run; None: nobody listens.
             checkpoints: None: ``run_dir/checkpoints``.
             plan: None: that of the settings.
         """
@@ -174,7 +172,7 @@ class Experiment(Assembler):
             self.lr_schedule(),
             plan or self.plan(),
             self._validation(built),
-            hooks or run_hooks(),
+            listeners or Listeners(),
             run_dir,
             checkpoints or run_dir / "checkpoints",
             {"config": as_plain(self.settings), "plugins": run_folder.plugin_versions(plugins_of(self.settings))},

@@ -20,7 +20,7 @@ from upt_core.data.windows import Windows
 from upt_core.errors import CheckpointError
 from upt_core.operator.evaluate import model_predictor
 from upt_core.processes import current
-from upt_core.registry.hookspecs import run_hooks
+from upt_core.registry.listeners import Listeners
 from upt_core.run import folder as run_folder
 from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.examples import write_examples
@@ -28,6 +28,7 @@ from upt_core.seeding import stream_seed
 from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
 from upt_core.training.plan import Plan
+from upt_core.training.saver import newest
 
 if TYPE_CHECKING:
     from upt_core.run.experiment import Experiment
@@ -57,14 +58,15 @@ class Runner:
             raise CheckpointError("name the folder of the run to resume")
         create = run_folder.create
         self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
-        self.processes.of_first(self._check_resumable)
+        self.goes_on = self.processes.of_first(lambda: resume and any(self._checkpoints(0).glob("*.pt")))
         with self.processes.agreed():
-            self._hooks = run_hooks(self._listeners(listeners) if self.processes.is_first else ())
+            self._heard_by = Listeners(self._listeners(listeners) if self.processes.is_first else ())
 
     def run(self) -> Results:
         """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines."""
         if not self.resume:
             self.processes.of_first(self._describe)
+        if not self.goes_on:
             seed, rank = self.experiment.settings.seed, self.processes.rank
             torch.manual_seed(stream_seed(seed, "process", rank) if rank else seed)  # of dropout; nothing else asks it
         for number in range(len(self.built)):
@@ -99,17 +101,18 @@ class Runner:
         stage, built = self.built[number]
         built.bundle.model.freeze(stage.freeze)
         folder = self._checkpoints(number)
-        last = folder / "last.pt"
         if stage.cache_latents:
             with self.processes.agreed(), self.processes.in_turns():
                 for task, part in built.parts.items():
                     part.train.latents = self._latents(self.experiment.parts[task].settings, part)
         experiment = self.experiment.of_stage(stage)
-        trainer = experiment.trainer(built, self.run_dir, self._hooks, folder, self._placed(experiment.plan(), number))
-        state = self.processes.of_first(lambda: checkpoint.load(last) if self.resume and last.is_file() else None)
-        if state is not None:
+        trainer = experiment.trainer(
+            built, self.run_dir, self._heard_by, folder, self._placed(experiment.plan(), number)
+        )
+        found = self.processes.of_first(lambda: newest(folder) if self.goes_on else None)
+        if found is not None:
             with self.processes.agreed():
-                trainer.load_state_dict(state, last)
+                trainer.load_state_dict(*found)
         if not trainer.finished:
             trainer.train()
         best = folder / "best.pt"
@@ -130,10 +133,6 @@ class Runner:
         folder = self.run_dir / "checkpoints"
         name = self.built[number][0].name
         return folder / f"{number + 1:02d}-{name}" if name else folder
-
-    def _check_resumable(self) -> None:
-        if self.resume and not (self._checkpoints(0) / "last.pt").is_file():
-            checkpoint.load(self._checkpoints(0) / "last.pt")  # says what is missing
 
     def _latents(self, settings: ExperimentSettings, built: Built) -> LatentCache:
         """Latents of the training split of a task, from the cache or encoded now."""

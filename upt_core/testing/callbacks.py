@@ -8,7 +8,8 @@ import re
 import pluggy
 
 from upt_core.kinds import Callback
-from upt_core.registry.hookspecs import PROJECT, RunHooks, run_hooks
+from upt_core.registry.hookspecs import PROJECT, RunHooks
+from upt_core.registry.listeners import Listeners
 from upt_core.testing.failure import ConformanceError, require
 
 HOOKS = tuple(name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction))
@@ -36,7 +37,7 @@ def check_callback(callback: Callback) -> None:
         "write @upt_core.hookimpl above the method",
     )
     try:
-        manager = run_hooks([callback])
+        listeners = Listeners([callback])
     except pluggy.PluginValidationError as error:
         raise ConformanceError(
             "hooks",
@@ -45,7 +46,7 @@ def check_callback(callback: Callback) -> None:
             "take fewer or other arguments, named as in upt_core.registry.hookspecs.RunHooks",
         ) from error
     require(
-        bool(manager.get_hookcallers(callback)),
+        bool(listeners.heard_by(callback)),
         "hooks",
         f"{type(callback).__name__} listens to nothing",
         f"at least one of: {known}",

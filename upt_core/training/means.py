@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from upt_core.loss_bundle import Losses
@@ -9,11 +13,12 @@ from upt_core.processes import ALONE, Processes
 
 
 class Means:
-    """Means of every term over an epoch, summed on the device."""
+    """Means of every term over an epoch, summed on the device; and the seconds that the epoch took so far."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self.seconds = 0.0
 
     def add(self, losses: Losses, own: int, samples: int) -> None:
         """Adds a batch of so many samples, of which some are this process's own: the losses are their means."""
@@ -27,3 +32,25 @@ class Means:
         """The means over the samples of all processes; waits for the device."""
         sums = processes.sums([float(value) for value in self._sums.values()])
         return {name: value / self._counts[name] for name, value in zip(self._sums, sums, strict=True)}
+
+    def copy(self) -> Means:
+        """As it is now; what is added later does not change it."""
+        other = Means()
+        other._sums, other._counts, other.seconds = dict(self._sums), dict(self._counts), self.seconds
+        return other
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums of this process, the counts of all."""
+        return {"sums": dict(self._sums), "counts": dict(self._counts), "seconds": self.seconds}
+
+    @staticmethod
+    def restored(states: Sequence[dict[str, Any]], processes: Processes, device: torch.device) -> Means:
+        """From what ``state_dict`` gave in all processes, of which there may be more or fewer now."""
+        found = Means()
+        if states:
+            found._counts, found.seconds = dict(states[0]["counts"]), states[0]["seconds"]
+            found._sums = {name: torch.zeros((), device=device) for name in states[0]["sums"]}
+        for state in states[processes.rank :: processes.size]:
+            for name, value in state["sums"].items():
+                found._sums[name] = found._sums[name] + value.to(device)
+        return found

@@ -16,7 +16,7 @@ from upt_core.progress import Progress
 from upt_core.task_bundle import TaskBundle, in_task
 from upt_core.training.gradients import gradient_norms, gradient_shares
 from upt_core.training.probe import TrainingProbe
-from upt_core.training.sampling_share import sampling_share
+from upt_core.training.sampling_share import sampling_share as share_of_sampling
 
 Scalars = dict[str, float]
 SHARE_BATCHES, SHARE_DRAWS = 4, 3
@@ -49,13 +49,15 @@ def refresh_samplers(setting: Setting, progress: Progress) -> None:
                 sampler.refresh(probe, progress)
 
 
-def measures_of_epoch(setting: Setting, progress: Progress, sampling_share_every: int | None) -> Scalars:
-    """Gradient shares of the terms, diagnostics of the samplers, and every few epochs the share of sampling noise."""
+def measures_of_epoch(setting: Setting, progress: Progress, gradient_share: bool, sampling_share: bool) -> Scalars:
+    """Diagnostics of the samplers; where it is time for them, gradient shares of the terms and the share of noise that
+    is due to sampling."""
     setting.bundle.eval()
     found: Scalars = {}
     for task, bundle, batches in setting.tasks():
-        found |= _gradient_shares(setting, task, bundle, batches, progress)
-        if sampling_share_every is not None and progress.epoch % sampling_share_every == 0:
+        if gradient_share:
+            found |= _gradient_shares(setting, task, bundle, batches, progress)
+        if sampling_share:
             found |= _sampling_share(setting, task, bundle, batches, progress)
     for stream, sampler in setting.bundle.samplers.items():
         found |= {f"sampler/{stream}/{name}": value for name, value in sampler.diagnostics().items()}
@@ -72,7 +74,7 @@ def _gradient_shares(setting: Setting, task: str, bundle: LossBundle, batches: B
     [batch] = _batches_of(setting, task, batches, progress, 1)
     with autocast(setting.device, setting.precision):
         norms = gradient_norms(setting.bundle, batch, progress)
-    weights = {in_task(task, term.name): term.weight(progress) for term in bundle.terms}
+    weights = {in_task(task, name): weight for name, weight in bundle.weights(progress).items()}
     return {f"gradient_share/{name}": share for name, share in gradient_shares(norms, weights).items()}
 
 
@@ -82,5 +84,5 @@ def _sampling_share(setting: Setting, task: str, bundle: LossBundle, batches: Ba
         return {}
     some = _batches_of(setting, task, batches, progress, SHARE_BATCHES)
     with autocast(setting.device, setting.precision):
-        found = sampling_share(bundle, some, progress, SHARE_DRAWS)
+        found = share_of_sampling(bundle, some, progress, SHARE_DRAWS)
     return {in_task(task, "sampling_share"): found["share"]} if found else {}

@@ -38,6 +38,7 @@ class Optimization:
         self.lr_schedule = lr_schedule
         self.clip_norm = clip_norm
         self.scaler = scaler
+        self._unscaled = False
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
@@ -52,21 +53,37 @@ class Optimization:
         """Adds the loss's gradient, scaled for fp16, to those of the parameters."""
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
-    def step(self, progress: Progress) -> Tensor | None:
-        """Moves the parameters and clears their gradients; the norm of the gradient where it is clipped."""
-        factor = self.lr_schedule(progress)
-        norm = None
+    def gradient_norm(self) -> Tensor:
+        """The norm of the whole gradient; clips it where that is asked for."""
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
+        self._unscaled = True
+        parameters = list(self.model.parameters())
         if self.clip_norm is not None:
-            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm, foreach=True)
+            return torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm, foreach=True)
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients, foreach=True)
+
+    def step(self, progress: Progress, factor: float = 1.0) -> None:
+        """Moves the parameters along the gradient, of which ``gradient_norm`` was asked before, and clears it.
+
+        Args:
+            factor: of the learning rate, on top of its schedule.
+        """
+        factor *= self.lr_schedule(progress)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             self.scaler.step(optimizer)
+        self.discard()
+
+    def discard(self) -> None:
+        """Clears the gradient."""
+        for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        self.scaler.update()
-        return norm
+        if self._unscaled:
+            self.scaler.update()
+        self._unscaled = False
 
     def state_dict(self) -> dict[str, Any]:
         """The optimizers' states, and the scale."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from upt_core.precision import Precision
 from upt_core.training.budget import Budget
+from upt_core.training.saver import CheckpointPlan
+
+OnNan = Literal["stop", "skip", "rewind"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,16 @@ class Plan:
     ema: float | None = None
     workers: int = 0
     log_every: int = 10
-    sampling_share_every: int | None = None
+    gradient_share_every: int = 0
+    sampling_share_every: int = 0
     validate_every: int = 1
     patience: int | None = None
     monitor: str = ""
     lower_is_better: bool = True
+    checkpoint: CheckpointPlan = field(default_factory=CheckpointPlan)
+    max_seconds: float | None = None
+    on_nan: OnNan = "stop"
+    max_gradient_spike: float | None = None
     stage: str = ""
     epochs_before: int = 0
     steps_before: int = 0
@@ -50,6 +59,10 @@ class State:
         waited: validations since then.
         metrics: of the last validation.
         spent: seconds of training, where the run has a budget of them.
+        skipped: optimizer steps that were not taken, because numbers were bad or the gradient was a spike.
+        skipped_in_a_row: those since the last one that was taken.
+        shares_at: the number of optimizer steps at which gradient shares were measured last.
+        sampling_share_at: the same for the sampling share.
     """
 
     step: int = 0
@@ -59,3 +72,12 @@ class State:
     waited: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     spent: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    shares_at: int = 0
+    sampling_share_at: int = 0
+
+
+def seconds_of(time: str) -> float:
+    """A time such as "90s", "45m", "11.5h" or "2d" in seconds."""
+    return float(time[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[time[-1]]

@@ -1,0 +1,238 @@
+"""When checkpoints are written, and how: beside training, several of them kept, failures told and tried again."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from upt_core.errors import CheckpointError
+from upt_core.remarks import remark
+from upt_core.training import checkpoint
+
+LAST, BEST = "last.pt", "best.pt"
+RETRY_SECONDS = 30.0
+"""How long after a checkpoint that could not be written the next one is tried, at least."""
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the quota of this user is spent; free some space",
+    errno.EROFS: "the file system is read-only; remount it, or start the run elsewhere",
+    errno.EACCES: "there is no permission to write there; change the folder's owner or mode",
+    errno.ENOENT: "the run folder is gone; was it removed or moved?",
+}
+
+
+@dataclass(frozen=True)
+class CheckpointPlan:
+    """When checkpoints are written, beside those at the end of a run; see ``CheckpointSettings``."""
+
+    every_steps: int | None = None
+    every_minutes: float | None = 5.0
+    keep_last: int = 2
+    keep_best: int = 1
+
+
+class Saver:
+    """Writes the checkpoints of a run, or of a stage of it.
+
+    A state is copied, which is all that training waits for; a thread writes the copy. The best state so far is kept
+    in memory and written before each last one: on disk, the best of ``last.pt`` is always there.
+
+    Args:
+        folder: of ``last.pt`` and ``best.pt``; older ones are ``last-1.pt``, ``last-2.pt`` and so on.
+        plan: when, and how many are kept.
+    """
+
+    def __init__(self, folder: Path, plan: CheckpointPlan | None = None) -> None:
+        self.folder = folder
+        self.plan = plan or CheckpointPlan()
+        self._writing: list[Future[list[Path]]] = []
+        self._best: Mapping[str, Any] | None = None
+        self._saved_at = time.monotonic()
+        self._saved_step = 0
+        self._failed_at: float | None = None
+        self.failure = ""
+
+    def begin(self, step: int) -> None:
+        """Starts the clock, at a number of steps of the optimizer, and removes what a killed writer has left."""
+        self._saved_at, self._saved_step = time.monotonic(), step
+        for part in self.folder.glob("*.part"):
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+    def due(self, step: int) -> bool:
+        """Whether it is time for a checkpoint, and the last one is written."""
+        if self.busy:
+            return False
+        if self._failed_at is not None and time.monotonic() - self._failed_at < RETRY_SECONDS:
+            return False
+        plan = self.plan
+        by_steps = plan.every_steps is not None and step - self._saved_step >= plan.every_steps
+        by_time = plan.every_minutes is not None and time.monotonic() - self._saved_at >= 60 * plan.every_minutes
+        return by_steps or by_time or (self._failed_at is not None and step > self._saved_step)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a checkpoint is being written."""
+        return any(not writing.done() for writing in self._writing)
+
+    def keep_best(self, state: Mapping[str, Any]) -> None:
+        """Keeps a copy of a state as the best; it is written with the next checkpoint."""
+        self._best = copied(state)
+
+    def save(self, state: Mapping[str, Any], step: int) -> None:
+        """Copies a state and has it written as the last one, after the best."""
+        self._wait()  # one writer at a time
+        best, self._best = self._best, None
+        self._writing.append(_in_thread(self._write, best, copied(state)))
+        self._saved_at, self._saved_step = time.monotonic(), step
+
+    def written(self) -> Iterator[Path]:
+        """The files that were written since the last call; a failure is told, once for each reason."""
+        done = [writing for writing in self._writing if writing.done()]
+        self._writing = [writing for writing in self._writing if not writing.done()]
+        for writing in done:
+            yield from writing.result()
+
+    def finish(self) -> Iterator[Path]:
+        """Waits until everything is written; the files since the last call of ``written``.
+
+        Raises:
+            CheckpointError: the last state could not be written, with the reason in words.
+        """
+        self._wait()
+        yield from self.written()
+        if self.failure:
+            raise CheckpointError(self.failure)
+
+    def _wait(self) -> None:
+        for writing in self._writing:
+            writing.exception()
+
+    def _write(self, best: Mapping[str, Any] | None, last: Mapping[str, Any]) -> list[Path]:
+        """In the thread: the files that are on disk now. A best state that could not be written is kept."""
+        done: list[Path] = []
+        try:
+            if best is not None:
+                done.append(self._replace(best, self.folder / BEST, self.plan.keep_best))
+                best = None
+            done.append(self._replace(last, self.folder / LAST, self.plan.keep_last))
+        except (OSError, RuntimeError) as error:
+            if best is not None and self._best is None:
+                self._best = best
+            self._note(error)
+        else:
+            self._failed_at, self.failure = None, ""
+        return done
+
+    def _note(self, error: OSError | RuntimeError) -> None:
+        reason = f"{self.folder}: no checkpoint could be written: {in_words(error, self.folder)}"
+        if reason != self.failure:
+            remark(f"{reason}; training goes on, and it is tried again")
+        self._failed_at, self.failure = time.monotonic(), reason
+
+    def _replace(self, state: Mapping[str, Any], path: Path, keep: int) -> Path:
+        """Writes a file; that of the same name before it becomes the first of the older ones."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"new-{path.name}.part")
+        checkpoint.save(state, fresh)
+        for number in range(keep - 1, 0, -1):
+            newer = path if number == 1 else _older(path, number - 1)
+            if newer.is_file():
+                _link(newer, _older(path, number))
+        os.replace(fresh, path)
+        return path
+
+
+def newest(folder: Path) -> tuple[dict[str, Any], Path] | None:
+    """The newest checkpoint that can be read, with its place; None: there is none at all.
+
+    A damaged one is passed over with a remark.
+
+    Raises:
+        CheckpointError: there are some, and none can be read.
+    """
+    found = [folder / LAST, *_by_age(folder, LAST), folder / BEST, *_by_age(folder, BEST)]
+    errors: list[CheckpointError] = []
+    for path in found:
+        if not path.is_file():
+            continue
+        try:
+            state = checkpoint.load(path)
+        except CheckpointError as error:
+            errors.append(error)
+            continue
+        for damaged in errors:
+            remark(f"{damaged}; going on from {path.name}, which is older")
+        return state, path
+    if errors:
+        raise errors[0]
+    return None
+
+
+def _in_thread(write: Callable[..., list[Path]], *arguments: object) -> Future[list[Path]]:
+    """Calls a function in a thread that ends with it: none is idle when data workers are forked."""
+    future: Future[list[Path]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(write(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="checkpoint").start()
+    return future
+
+
+def copied(value: Any) -> Any:
+    """A state on the CPU, in memory of its own: training may go on while it is written."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: copied(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(copied(part) for part in value)
+    return value
+
+
+def in_words(error: OSError | RuntimeError, folder: Path) -> str:
+    """Why a file could not be written, for a person; torch's own errors hide that the disk is full."""
+    if isinstance(error, OSError) and error.errno in _REASONS:
+        return _REASONS[error.errno]
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < 1 << 20:
+            return _REASONS[errno.ENOSPC]
+    return f"{type(error).__name__}: {error}"
+
+
+def _older(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _by_age(folder: Path, name: str) -> list[Path]:
+    """The older checkpoints of a name, the newest first."""
+    stem = Path(name).stem
+    numbered = [path for path in folder.glob(f"{stem}-*.pt") if path.stem.removeprefix(f"{stem}-").isdigit()]
+    return sorted(numbered, key=lambda path: int(path.stem.removeprefix(f"{stem}-")))
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name, which takes that name's place; a copy where a file system has no links."""
+    part = target.with_name(f"link-{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        shutil.copyfile(source, part)
+    os.replace(part, target)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from upt_core.batch import Batch
     from upt_core.data.store import InMemory, cache_dir, split_indices
-    from upt_core.errors import CheckpointError, ConfigError, DataError, PluginError, UserError
+    from upt_core.errors import CheckpointError, ConfigError, DataError, EndRun, PluginError, UserError
     from upt_core.interpolation import lagrange_weights
     from upt_core.kinds import Callback, Dataset, LossTerm, Metric, Optimizer, Probe, Sampler, Schedule, Split
     from upt_core.locality import LocalityOrder, hilbert_key, hilbert_order
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from upt_core.run.experiment import Experiment
     from upt_core.specs import DataSpec, FieldSpec, LatentSpec
     from upt_core.step import Step
+    from upt_core.training.control import Control
+    from upt_core.training.trainer import Trainer
     from upt_core.trajectory import Trajectories, Trajectory
 
 _MODULE_OF = {
     "batch": ("Batch",),
-    "errors": ("CheckpointError", "ConfigError", "DataError", "PluginError", "UserError"),
+    "errors": ("CheckpointError", "ConfigError", "DataError", "EndRun", "PluginError", "UserError"),
     "run.experiment": ("Experiment",),
     "registry.hookspecs": ("Register", "hookimpl"),
     "interpolation": ("lagrange_weights",),
@@ -39,6 +41,8 @@ _MODULE_OF = {
     "specs": ("DataSpec", "FieldSpec", "LatentSpec"),
     "step": ("Step",),
     "data.store": ("InMemory", "cache_dir", "split_indices"),
+    "training.control": ("Control",),
+    "training.trainer": ("Trainer",),
     "trajectory": ("Trajectories", "Trajectory"),
 }
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
@@ -50,11 +54,13 @@ __all__ = [
     "Callback",
     "CheckpointError",
     "ConfigError",
+    "Control",
     "DataError",
     "DataSpec",
     "Dataset",
     "Decoder",
     "Encoder",
+    "EndRun",
     "Experiment",
     "FieldSpec",
     "InMemory",
@@ -74,6 +80,7 @@ __all__ = [
     "Schedule",
     "Split",
     "Step",
+    "Trainer",
     "Trajectories",
     "Trajectory",
     "Upt",

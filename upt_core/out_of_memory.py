@@ -33,12 +33,13 @@ def out_of_memory_named(where: str, batch: Batch, num_queries: int | None = None
         if not is_out_of_memory(error):
             raise
         points = batch.points
+        size = f"{points.batch_size} samples of {points.num_points} points"
         queries = "" if num_queries is None else f", {num_queries} query points each"
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise OutOfMemory(
-            f"{where}: out of memory with {points.batch_size} samples of {points.num_points} points{queries}: {reason}; lower "
-            f"trainer.batch_size (and raise trainer.accumulate as much, which changes nothing else), the "
-            f"sampler's num_queries, or model.latent; or set trainer.precision: bf16"
+            f"{where}: out of memory with {size}{queries}: {reason}; lower trainer.batch_size (and raise "
+            f"trainer.accumulate as much, which changes nothing else), the sampler's num_queries, or model.latent; "
+            f"or set trainer.precision: bf16"
         ) from error
 
 

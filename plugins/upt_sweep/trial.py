@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import optuna
 import torch
 from optuna.trial import Trial, TrialState
 
-from upt_core import UserError, hookimpl
+from upt_core import EndRun, UserError, hookimpl
 from upt_core.commands import RESULTS
 from upt_sweep.space import Point
 from upt_sweep.study import ERROR, FOLDER, Study
@@ -20,6 +19,10 @@ from upt_sweep.study import ERROR, FOLDER, Study
 if TYPE_CHECKING:
     from upt_core import Progress
     from upt_core.commands import Trainer
+
+
+class Pruned(EndRun):
+    """The pruner ends this trial."""
 
 
 class Watch:
@@ -44,7 +47,7 @@ class Watch:
             return
         self._trial.report(value, progress.epoch + 1)
         if progress.epoch + 1 < progress.num_epochs and self._trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {progress.epoch + 1}")
+            raise Pruned(f"pruned after epoch {progress.epoch + 1}")
 
 
 def run_trial(study: Study, trial: Trial, point: Point, listeners: Sequence[object] = ()) -> None:
@@ -59,7 +62,7 @@ def run_trial(study: Study, trial: Trial, point: Point, listeners: Sequence[obje
         watch = Watch(trial, sweep.metric, experiment.stages[-1].name)
         experiment.train(folder, listeners=[*listeners, watch])
         study.study.tell(trial, _best(folder))
-    except optuna.TrialPruned:
+    except Pruned:
         study.study.tell(trial, state=TrialState.PRUNED)
     except (UserError, torch.OutOfMemoryError) as error:
         _fail(study, trial, str(error))

@@ -18,7 +18,8 @@ from upt_core.config.settings import as_plain
 from upt_core.operator.evaluate import baselines, evaluate, mean_field, model_predictor
 from upt_core.operator.rollout import rollout
 from upt_core.run.experiment import evaluate_run, load_run
-from upt_core.run.folder import MetricsLog, create, read_metrics
+from upt_core.run.folder import create
+from upt_core.run.metrics_log import MetricsLog, read_metrics
 
 Tiny = Callable[..., Experiment]
 NO_INVERSE_TERMS: dict[str, Any] = {"inv_enc": ..., "inv_dec": ...}
@@ -49,13 +50,13 @@ class TestRunFolder:
         assert {line["kind"] for line in lines} == {"step", "validation", "epoch"}
         assert all("loss/forward" in line for line in lines if line["kind"] == "epoch")
 
-    def test_a_cut_last_line_is_left_out_and_other_damage_is_named(self, tmp_path: Path) -> None:
+    def test_torn_lines_are_left_out_wherever_they_stand(self, tmp_path: Path) -> None:
         path = tmp_path / "metrics.jsonl"
-        path.write_text('{"kind": "step"}\n{"ki')
-        assert read_metrics(tmp_path) == [{"kind": "step"}]
-        path.write_text('{"ki\n{"kind": "step"}\n')
-        with pytest.raises(UserError, match=r"metrics.jsonl:1: not a line of JSON"):
-            read_metrics(tmp_path)
+        whole = '{"kind": "step", "epoch": 0, "step": 1, "time": 0.1}\n'
+        path.write_bytes(b'{"ki\n' + whole.encode() + b'\xff\x00{"kind"\n[1]\n' + whole.encode() + b'{"ki')
+        assert read_metrics(tmp_path) == [json.loads(whole)] * 2
+        MetricsLog(path)
+        assert path.read_text() == whole * 2, "the next run of the folder takes them away"
 
     def test_a_log_makes_its_folder(self, tmp_path: Path) -> None:
         MetricsLog(tmp_path / "new" / "metrics.jsonl")

@@ -1,31 +1,39 @@
-"""Lifecycle hooks: whoever raises is named, nothing changes its type, and nobody listening costs nothing."""
+"""Lifecycle hooks: a listener that fails is named and reported once, and never ends a run that has begun."""
 
 from __future__ import annotations
 
-import traceback
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import optuna
 import pluggy
 import pytest
 
-from upt_core import DataError, Experiment, hookimpl
-from upt_core.registry.hook_errors import described
-from upt_core.registry.hookspecs import run_hooks
+from upt_core import DataError, EndRun, Experiment, hookimpl
+from upt_core.registry.descriptions import described
+from upt_core.registry.listeners import Listeners
 
 Tiny = Callable[..., Experiment]
 HERE = f"{__name__}."
 
 
-class Quiet:
-    """Listens to the same hook, and raises nothing."""
+class Notes:
+    """Notes the hooks that it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
 
     @hookimpl
     def step_ended(self) -> None:
-        pass
+        self.heard.append("step_ended")
+
+    @hookimpl
+    def run_finished(self) -> None:
+        self.heard.append("run_finished")
 
 
 class Raises:
@@ -39,6 +47,14 @@ class Raises:
         raise self.error
 
 
+class RaisesAtTheStart(Raises):
+    """Raises before the first step."""
+
+    @hookimpl
+    def run_started(self) -> None:
+        raise self.error
+
+
 class FailsAtTheEnd:
     """Raises when told that the run failed."""
 
@@ -48,84 +64,115 @@ class FailsAtTheEnd:
 
 
 class Around:
-    """Wraps the hooks of the others, and lets through what they raise."""
+    """Wraps its own hooks alone."""
 
     @hookimpl(wrapper=True)
     def step_ended(self) -> Any:
         return (yield)
 
 
-class NeverYields:
-    """A wrapper that forgets its part; pluggy raises, not its code."""
-
-    @hookimpl(wrapper=True)
-    def step_ended(self) -> Any:
-        yield from ()
+class Enough(EndRun):
+    """Meant to end the run."""
 
 
-def step(hooks: pluggy.PluginManager) -> None:
-    hooks.hook.step_ended(trainer=None, progress=None, scalars={})
+def step(*listeners: object) -> None:
+    told = Listeners(listeners)
+    for _ in range(3):
+        told.tell("step_ended", trainer=None, progress=None, scalars={})
 
 
-def raised_by(*listeners: object) -> BaseException:
-    """What leaves the hook."""
-    try:
-        step(run_hooks(listeners))
-    except BaseException as error:
-        return error
-    raise AssertionError("nothing was raised")
+class TestWhoFails:
+    @pytest.mark.parametrize("error", [RuntimeError("x"), DataError("x"), OSError(28, "x"), MemoryError("x")])
+    def test_is_reported_once_and_the_others_are_told(
+        self, error: Exception, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        first, last = Notes(), Notes()
+        step(first, Raises(error), Around(), last)
+        assert first.heard == last.heard == ["step_ended"] * 3
+        told = capsys.readouterr().err
+        assert told.count("remark: ") == 1
+        assert f"{HERE}Raises failed in step_ended: {type(error).__name__}: {error}; training goes on" in told
 
+    @pytest.mark.parametrize("error", [Enough("x"), KeyboardInterrupt(), SystemExit(3)])
+    def test_what_is_meant_to_end_the_run_goes_through_as_it_is(self, error: BaseException) -> None:
+        with pytest.raises(type(error)) as caught:
+            step(Raises(error))
+        assert caught.value is error
 
-ERRORS = [RuntimeError("x"), DataError("x"), KeyboardInterrupt(), SystemExit(3), optuna.TrialPruned("x")]
-
-
-class TestWhoRaised:
-    @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-    def test_is_a_note_on_the_same_object(self, error: BaseException) -> None:
-        seen = raised_by(Quiet(), Raises(error), Quiet())
-        assert seen is error
-        assert seen.__notes__ == [f"raised by the hook step_ended of {HERE}Raises"]
-        assert traceback.extract_tb(seen.__traceback__)[-1].name == "step_ended"
-
-    def test_a_wrapper_that_lets_it_through_is_on_the_way(self) -> None:
-        (note,) = raised_by(Raises(RuntimeError("x")), Around()).__notes__
-        assert f"{HERE}Raises" in note
-
-    def test_a_module_is_named_as_it_is_imported(self) -> None:
+    def test_a_module_is_named_as_it_is_imported(self, capsys: pytest.CaptureFixture[str]) -> None:
         module = ModuleType("listens")
         exec("from upt_core import hookimpl\n@hookimpl\ndef step_ended(): 1 / 0", module.__dict__)
-        assert raised_by(module).__notes__ == ["raised by the hook step_ended of listens"]
+        step(module)
+        assert "remark: listens failed in step_ended: ZeroDivisionError" in capsys.readouterr().err
 
     def test_the_distribution_is_named_where_an_entry_point_tells(self) -> None:
         from upt_callbacks.csv import Csv
 
         assert described(Csv()).startswith("upt_callbacks.csv.Csv (upt-core ")
 
-    def test_who_is_not_on_the_traceback_is_one_of_those_who_listen(self) -> None:
-        (note,) = raised_by(Quiet(), NeverYields()).__notes__
-        assert note == f"raised by the hook step_ended of {HERE}Quiet or {HERE}NeverYields"
+    def test_order_is_that_of_pluggy(self) -> None:
+        heard: list[str] = []
+
+        class Last:
+            @hookimpl(trylast=True)
+            def step_ended(self) -> None:
+                heard.append("last")
+
+        class First:
+            @hookimpl
+            def step_ended(self) -> None:
+                heard.append("first")
+
+        Listeners([First(), Last()]).tell("step_ended", trainer=None, progress=None, scalars={})
+        assert heard == ["first", "last"]
 
 
 class TestRun:
-    def test_ends_with_the_name_of_the_callback(self, tiny: Tiny, run_dir: Path) -> None:
+    def test_goes_on_to_its_end(self, tiny: Tiny, run_dir: Path) -> None:
+        notes = Notes()
+        tiny(trainer={"epochs": 1}).train(run_dir, listeners=[Raises(ZeroDivisionError("by zero")), notes])
+        assert notes.heard[-1] == "run_finished"
+        assert (run_dir / "results.json").is_file()
+
+    def test_is_refused_by_a_listener_that_cannot_start(self, tiny: Tiny, run_dir: Path) -> None:
         with pytest.raises(ZeroDivisionError) as caught:
-            tiny(trainer={"epochs": 1}).train(run_dir, listeners=[Raises(ZeroDivisionError("by zero"))])
-        assert f"raised by the hook step_ended of {HERE}Raises" in "".join(traceback.format_exception(caught.value))
+            tiny(trainer={"epochs": 1}).train(run_dir, listeners=[RaisesAtTheStart(ZeroDivisionError("by zero"))])
+        assert caught.value.__notes__ == [f"raised by the hook run_started of {HERE}RaisesAtTheStart"]
 
-    def test_a_hook_that_fails_on_failure_keeps_the_cause(self, tiny: Tiny, run_dir: Path) -> None:
-        with pytest.raises(OSError, match="disk full") as caught:
-            tiny(trainer={"epochs": 1}).train(run_dir, listeners=[Raises(RuntimeError("first")), FailsAtTheEnd()])
-        assert caught.value.__notes__ == [f"raised by the hook run_failed of {HERE}FailsAtTheEnd"]
-        assert str(caught.value.__context__) == "first"
+    def test_a_hook_that_fails_on_failure_keeps_the_cause(
+        self, tiny: Tiny, run_dir: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(Enough, match="first"):
+            tiny(trainer={"epochs": 1}).train(run_dir, listeners=[Raises(Enough("first")), FailsAtTheEnd()])
+        assert f"{HERE}FailsAtTheEnd failed in run_failed: OSError: disk full" in capsys.readouterr().err
+
+    def test_output_that_nobody_reads_any_more_ends_nothing(self, tmp_path: Path) -> None:
+        """As in ``upt train … | head -1``: the reading end of the pipe is closed before anything is written."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        code = (
+            "from upt_core import hookimpl\n"
+            "from upt_core.registry.listeners import Listeners\n"
+            "class Says:\n"
+            "    @hookimpl\n"
+            "    def step_ended(self):\n"
+            "        print('a line', flush=True)\n"
+            "listeners = Listeners([Says()])\n"
+            "for _ in range(3):\n"
+            "    listeners.tell('step_ended', trainer=None, progress=None, scalars={})\n"
+            "print('at the end', flush=True)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        )
+        os.close(writer)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("BrokenPipeError") == 1
 
 
-class TestCost:
-    def test_where_nobody_listens_a_call_runs_nothing(self) -> None:
-        plain = pluggy.PluginManager("plain")
-        hooks = run_hooks()
-        assert hooks.hook.step_ended.get_hookimpls() == []
-        assert hooks.hook.step_ended(trainer=None, progress=None, scalars={}) == []
-        assert hooks._inner_hookexec is plain._inner_hookexec, "a call goes to pluggy itself, nothing around it"
+class TestRegistration:
+    def test_where_nobody_listens_nothing_is_called(self) -> None:
+        Listeners().tell("step_ended", trainer=None, progress=None, scalars={})
 
     def test_a_hook_that_does_not_exist_is_refused(self) -> None:
         class Misspelt:
@@ -134,4 +181,4 @@ class TestCost:
                 pass
 
         with pytest.raises(pluggy.PluginValidationError, match="unknown hook 'step_finished'"):
-            run_hooks([Misspelt()])
+            Listeners([Misspelt()])

@@ -14,7 +14,7 @@ from upt_core import ConfigError, Experiment, hookimpl
 from upt_core.config.settings import as_plain
 from upt_core.progress import Progress
 from upt_core.run.experiment import evaluate_run, load_run
-from upt_core.run.folder import read_metrics
+from upt_core.run.metrics_log import read_metrics
 from upt_core.training import checkpoint
 
 Tiny = Callable[..., Experiment]

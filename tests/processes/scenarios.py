@@ -15,7 +15,7 @@ from upt_core import Batch, Experiment, LossTerm, Step, UserError, hookimpl
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.processes import Processes
-from upt_core.registry.hookspecs import run_hooks
+from upt_core.registry.listeners import Listeners
 from upt_core.run.built import Built, BuiltTasks
 from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
@@ -48,7 +48,7 @@ BASE: dict[str, Any] = {
         "optimizer": {"name": "sgd", "lr": 0.1},
         "device": "cpu",
         "log_every": 2,
-        "sampling_share_every": None,
+        "sampling_share_every": 0,
     },
     "validation": {"metrics": {"relative_l2": {"name": "relative_l2"}}},
 }
@@ -117,7 +117,7 @@ def trainer_of(changes: dict[str, Any], folder: Path, processes: Processes) -> t
     torch.manual_seed(processes.rank)
     for part in built.parts.values():
         part.bundle.model.approximator.register_forward_hook(_dropout)
-    return experiment.trainer(built, folder, run_hooks()), built
+    return experiment.trainer(built, folder, Listeners()), built
 
 
 def _dropout(module: nn.Module, arguments: Any, latent_BLD: Tensor) -> Tensor:

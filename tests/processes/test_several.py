@@ -16,7 +16,7 @@ import torch
 from upt_core import UserError
 from upt_core.precision import resolve_device
 from upt_core.processes import ALONE, Processes, Share, joined
-from upt_core.run.folder import read_metrics
+from upt_core.run.metrics_log import read_metrics
 from upt_core.training import checkpoint
 
 HERE = Path(__file__).parent

@@ -18,7 +18,7 @@ import pytest
 from optuna.trial import TrialState
 
 from upt_core.registry.hookspecs import hookimpl
-from upt_core.run.folder import read_metrics
+from upt_core.run.metrics_log import read_metrics
 from upt_sweep.outcome import named, ranked, rows
 from upt_sweep.study import Study, open_study
 from upt_sweep.trial import run_trial, suggest

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
+from upt_core.run.metrics_log import METRICS, read_metrics
 
 Line = Mapping[str, Any]
 Array = npt.NDArray[Any]
@@ -167,7 +168,7 @@ def load(folder: Path) -> RunData:
         folder,
         config,
         _json(folder / "environment.json") or {},
-        _lines(folder / "metrics.jsonl"),
+        _lines(folder / METRICS),
         results["predictors"] if results else None,
         _examples(folder / "examples.npz"),
         _examples_of_tasks(folder),
@@ -191,16 +192,9 @@ def _json(path: Path) -> dict[str, Any] | None:
 
 def _lines(path: Path) -> list[Line]:
     """Lines of metrics. Steps that were trained again after a crash stand twice in the file: the later ones count."""
-    texts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     found: dict[tuple[str, int], Line] = {}
     latest = -1
-    for number, text in enumerate(texts, start=1):
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError as error:
-            if number < len(texts):  # the last line may be cut short by an interrupt
-                raise UserError(f"{path}:{number}: not a line of JSON: {error}; remove the line") from error
-            continue
+    for line in read_metrics(path.parent):
         if line["step"] < latest:
             found = {key: kept for key, kept in found.items() if key[1] <= line["step"]}
         latest = line["step"]

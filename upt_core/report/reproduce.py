@@ -17,6 +17,7 @@ from upt_core.report.load import load
 from upt_core.run import folder as run_folder
 from upt_core.run.built import Results
 from upt_core.run.experiment import Experiment, load_run
+from upt_core.run.metrics_log import read_metrics
 
 LOSS = "loss/"
 
@@ -126,7 +127,7 @@ def reproduce(
     if (folder / run_folder.CONFIG).exists():
         raise UserError(f"{folder} holds a run already; name another folder")
     results = original.experiment.train(folder, listeners=listeners)
-    first = first_different_step(run_folder.read_metrics(original.folder), run_folder.read_metrics(folder))
+    first = first_different_step(read_metrics(original.folder), read_metrics(folder))
     return Reproduction(original.folder, folder, original.results, results, first, original.refused + original.noted)
 
 

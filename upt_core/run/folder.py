@@ -1,4 +1,4 @@
-"""The folder of a run: resolved configuration, versions, git state, metrics as JSON lines."""
+"""The folder of a run: resolved configuration, versions, git state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +17,8 @@ import torch
 from upt_core.config.schema import PluginConfig
 from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
-from upt_core.progress import Progress
-from upt_core.registry.hookspecs import hookimpl
 
-CONFIG, ENVIRONMENT, METRICS = "config.yaml", "environment.json", "metrics.jsonl"
+CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 NORMALIZATION, RESULTS = "normalization.json", "results.json"
 
 
@@ -97,50 +94,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-class MetricsLog:
-    """Writes ``metrics.jsonl``: one JSON object a line, with "kind" step, validation, epoch or final."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._started = time.time()
-
-    @hookimpl
-    def step_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
-        """A logged step of the optimizers."""
-        self._write("step", progress, scalars)
-
-    @hookimpl
-    def validation_ended(self, progress: Progress, metrics: Mapping[str, float]) -> None:
-        """The metrics of the validation split."""
-        self._write("validation", progress, metrics)
-
-    @hookimpl
-    def epoch_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
-        """The means of an epoch."""
-        self._write("epoch", progress, scalars)
-
-    def _write(self, kind: str, progress: Progress, values: Mapping[str, float]) -> None:
-        line = {
-            "kind": kind,
-            "epoch": progress.epoch,
-            "step": progress.step,
-            "time": round(time.time() - self._started, 3),
-        }
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**line, **values}) + "\n")
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Every line of a run's metrics; a last line that an interrupt cut short is left out."""
-    lines = (folder / METRICS).read_text(encoding="utf-8").splitlines() if (folder / METRICS).is_file() else []
-    found = []
-    for number, line in enumerate(lines):
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number + 1 < len(lines):
-                raise UserError(f"{folder / METRICS}:{number + 1}: not a line of JSON: {error}") from error
-    return found

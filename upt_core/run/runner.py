@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from upt_core.registry.listeners import Listeners
 from upt_core.run import folder as run_folder
 from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.examples import write_examples
+from upt_core.run.lock import locked
+from upt_core.run.metrics_log import METRICS, MetricsLog
 from upt_core.seeding import stream_seed
 from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
@@ -58,12 +61,25 @@ class Runner:
             raise CheckpointError("name the folder of the run to resume")
         create = run_folder.create
         self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
-        self.goes_on = self.processes.of_first(lambda: resume and any(self._checkpoints(0).glob("*.pt")))
-        with self.processes.agreed():
-            self._heard_by = Listeners(self._listeners(listeners) if self.processes.is_first else ())
+        self._listeners = tuple(listeners)
+        self._heard_by = Listeners()
+        self.goes_on = False
 
     def run(self) -> Results:
-        """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines."""
+        """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines.
+
+        Raises:
+            UserError: another process trains in the folder.
+        """
+        with ExitStack() as stack:
+            with self.processes.agreed():
+                if self.processes.is_first:
+                    stack.enter_context(locked(self.run_dir))
+                    self._heard_by = Listeners(self._all_listeners())
+            return self._run()
+
+    def _run(self) -> Results:
+        self.goes_on = self.processes.of_first(lambda: self.resume and any(self._checkpoints(0).glob("*.pt")))
         if not self.resume:
             self.processes.of_first(self._describe)
         if not self.goes_on:
@@ -73,10 +89,10 @@ class Runner:
             self._train_stage(number)
         return self.processes.of_first(self._conclude)
 
-    def _listeners(self, listeners: Sequence[object]) -> list[object]:
+    def _all_listeners(self) -> list[object]:
         """The log, the experiment's callbacks, and the caller's listeners."""
-        log = run_folder.MetricsLog(self.run_dir / run_folder.METRICS)
-        return [log, *(callback.build() for callback in self.experiment.settings.callbacks), *listeners]
+        log = MetricsLog(self.run_dir / METRICS)
+        return [log, *(callback.build() for callback in self.experiment.settings.callbacks), *self._listeners]
 
     def _build_stages(self) -> list[tuple[Stage, Built | BuiltTasks]]:
         """Every stage, on one model; refuses a stage of which a term trains nothing."""
@@ -153,7 +169,6 @@ class Runner:
         return cache
 
     def _describe(self) -> None:
-        self.run_dir.mkdir(parents=True, exist_ok=True)
         settings, built = self.experiment.settings, self.built[0][1]
         run_folder.write_config(self.run_dir, as_plain(settings, Path.cwd()))
         environment = run_folder.environment(plugins_of(settings), built.device, self.processes.size)

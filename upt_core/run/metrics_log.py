@@ -61,10 +61,11 @@ class MetricsLog:
         self._waiting.append((json.dumps({**line, **values}) + "\n").encode())
         del self._waiting[:-MOST_WAITING]
         text = b"".join(self._waiting)
-        with self._path.open("ab") as file:
+        with self._path.open("ab", buffering=0) as file:  # a buffer would write its rest when it is closed
             try:
-                file.write(text)
-                file.flush()
+                written = 0
+                while written < len(text):
+                    written += file.write(text[written:])
             except OSError:
                 os.ftruncate(file.fileno(), self._size)  # part of it may be there
                 raise

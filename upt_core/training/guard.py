@@ -142,7 +142,7 @@ def write_inputs(batch: Batch, folder: Path, step: int) -> Path:
         "input_BNC": batch.input_BNC,
         "target_BTNC": batch.target_BTNC,
         "coords_BNX": points.coords_BNX,
-        "condition_BP": batch.condition_BP,
+        "condition_BTP": batch.condition_BTP,
         "lengths": points.lengths,
     }
     torch.save(content, path)

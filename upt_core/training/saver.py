@@ -52,21 +52,25 @@ class Saver:
     Args:
         folder: of ``last.pt`` and ``best.pt``; older ones are ``last-1.pt``, ``last-2.pt`` and so on.
         plan: when, and how many are kept.
+        clock: seconds.
     """
 
-    def __init__(self, folder: Path, plan: CheckpointPlan | None = None) -> None:
+    def __init__(
+        self, folder: Path, plan: CheckpointPlan | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.folder = folder
         self.plan = plan or CheckpointPlan()
+        self._clock = clock
         self._writing: list[Future[list[Path]]] = []
         self._best: Mapping[str, Any] | None = None
-        self._saved_at = time.monotonic()
+        self._saved_at = self._clock()
         self._saved_step = 0
         self._failed_at: float | None = None
         self.failure = ""
 
     def begin(self, step: int) -> None:
         """Starts the clock, at a number of steps of the optimizer, and removes what a killed writer has left."""
-        self._saved_at, self._saved_step = time.monotonic(), step
+        self._saved_at, self._saved_step = self._clock(), step
         for part in self.folder.glob("*.part"):
             with contextlib.suppress(OSError):
                 part.unlink()
@@ -75,11 +79,11 @@ class Saver:
         """Whether it is time for a checkpoint, and the last one is written."""
         if self.busy:
             return False
-        if self._failed_at is not None and time.monotonic() - self._failed_at < RETRY_SECONDS:
+        if self._failed_at is not None and self._clock() - self._failed_at < RETRY_SECONDS:
             return False
         plan = self.plan
         by_steps = plan.every_steps is not None and step - self._saved_step >= plan.every_steps
-        by_time = plan.every_minutes is not None and time.monotonic() - self._saved_at >= 60 * plan.every_minutes
+        by_time = plan.every_minutes is not None and self._clock() - self._saved_at >= 60 * plan.every_minutes
         return by_steps or by_time or (self._failed_at is not None and step > self._saved_step)
 
     @property
@@ -96,7 +100,7 @@ class Saver:
         self._wait()  # one writer at a time
         best, self._best = self._best, None
         self._writing.append(_in_thread(self._write, best, copied(state)))
-        self._saved_at, self._saved_step = time.monotonic(), step
+        self._saved_at, self._saved_step = self._clock(), step
 
     def written(self) -> Iterator[Path]:
         """The files that were written since the last call; a failure is told, once for each reason."""
@@ -140,7 +144,7 @@ class Saver:
         reason = f"{self.folder}: no checkpoint could be written: {in_words(error, self.folder)}"
         if reason != self.failure:
             remark(f"{reason}; training goes on, and it is tried again")
-        self._failed_at, self.failure = time.monotonic(), reason
+        self._failed_at, self.failure = self._clock(), reason
 
     def _replace(self, state: Mapping[str, Any], path: Path, keep: int) -> Path:
         """Writes a file; that of the same name before it becomes the first of the older ones."""

@@ -24,7 +24,7 @@ def measure(setting: Setting, results: Results) -> None:
     """Steps and draws in turn."""
     setting.say("the main example: the sampler's share of a step")
     device = [f"trainer.device={setting.device}", "trainer.log_every=1000000"]
-    small = ["data.num_trajectories=48", "data.points=64", "sampler.num_queries=16"] if setting.quick else []
+    small = ["data.num_trajectories=48", "data.points=64", "sampler.base.num_queries=16"] if setting.quick else []
     experiment = Experiment.from_yaml(main_example(), [*device, *small])
     built = experiment.build()
     with tempfile.TemporaryDirectory() as folder:

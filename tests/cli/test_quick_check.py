@@ -33,8 +33,8 @@ stages:
 MISTAKES = {
     "root": ("trainer:", "trainerr:"),
     "section": ("batch_size:", "batchsize:"),
-    "plugin": ("patch:", "patchh:"),
-    "name": ("name: adamw", "name: adam"),
+    "plugin": ("num_queries:", "num_query:"),
+    "name": ("name: soap", "name: soup"),
     "type": ("epochs:", "epochs: many #"),
     "bound": ("epochs:", "epochs: 0 #"),
 }

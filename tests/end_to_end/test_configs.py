@@ -14,12 +14,17 @@ import torch
 from upt_core import Experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-NAMES = sorted(path.name for path in CONFIGS.glob("*.yaml"))
+NAMES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.glob("**/*.yaml") if path.parent.name != "sweeps")
 SMALL = [
     *["trainer.epochs=2", "trainer.batch_size=4", "trainer.log_every=1"],
     *["trainer.device=cpu", "trainer.precision=fp32"],
 ]
 SMALL_MODEL = ["model.latent.tokens=8", "model.latent.dim=16"]
+
+
+def lattice(*tokens: int, width: int = 8) -> list[str]:
+    """A small model whose tokens keep their place."""
+    return [f"model.latent.tokens={list(tokens)}", "model.latent.dim=4", f"model.approximator.width={width}"]
 
 
 def darcy_pt(folder: Path) -> str:
@@ -42,11 +47,34 @@ def advection_h5(folder: Path) -> str:
     return str(folder / "advection.hdf5")
 
 
+def groups_h5(folder: Path) -> str:
+    """Two fields on 16 × 16 points, a group for each trajectory, as PDEBench's diffusion-reaction."""
+    rng = np.random.default_rng(0)
+    axis = (np.arange(16) + 0.5) / 8 - 1
+    with h5py.File(folder / "groups.h5", "w") as file:
+        for number in range(10):
+            group = file.create_group(f"{number:04d}")
+            group["data"] = rng.random((4, 16, 16, 2)).astype(np.float32)
+            for name, values in (("x", axis), ("y", axis), ("t", np.arange(4) * 0.5)):
+                group[f"grid/{name}"] = values.astype(np.float32)
+    return str(folder / "groups.h5")
+
+
+def flow_npz(folder: Path, axes: int) -> str:
+    """A field on 16 points along each axis."""
+    coords = {name: np.arange(16) / 16 for name in ("x", "y")[:axes]}
+    field = np.random.default_rng(0).random((10, 5, *[16] * axes, 1)).astype(np.float32)
+    np.savez(folder / "flow.npz", u=field, t=np.arange(5) * 0.1, **coords)
+    return str(folder / "flow.npz")
+
+
 OWN: dict[str, Callable[[Path], list[str]]] = {
     "advection_darcy.yaml": lambda folder: [
         *["tasks.advection.data.num_trajectories=8", f"tasks.darcy.data.path={darcy_pt(folder)}"],
     ],
-    "burgers.yaml": lambda folder: ["data.num_trajectories=12", "data.points=64", "data.num_times=6"],
+    "burgers.yaml": lambda folder: [
+        *["data.num_trajectories=12", "data.points=64", "data.num_times=6", *lattice(16)],
+    ],
     "burgers_upt_full.yaml": lambda folder: [
         *["data.num_trajectories=12", "data.points=64", "data.num_times=8", "data.final_time=0.4"],
         *["model.approximator.depth=2", "model.approximator.width=32"],
@@ -54,7 +82,7 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
         *["sampler.start_epoch=0", "losses.rollout.weight.start_epoch=0", "trainer.lr_schedule.warmup_epochs=0.5"],
         *["losses.inverse_encoding.weight.warmup_epochs=1", "losses.inverse_decoding.weight.warmup_epochs=1"],
     ],
-    "darcy.yaml": lambda folder: [f"data.path={darcy_pt(folder)}"],
+    "darcy.yaml": lambda folder: [f"data.path={darcy_pt(folder)}", *lattice(8, 8)],
     "pdebench_2task.yaml": lambda folder: [
         f"data.path={advection_h5(folder)}",
         *["losses.inverse_encoding.weight.warmup_epochs=1", "losses.inverse_decoding.weight.warmup_epochs=1"],
@@ -62,9 +90,24 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
     ],
     "points.yaml": lambda folder: [
         *["data.num_trajectories=8", "data.points_min=60", "data.points_max=90", "data.num_times=4"],
-        *["model.encoder.supernodes=16", "losses.inverse_decoding.weight.warmup_epochs=1"],
+        *lattice(4, 4),
     ],
+    "benchmarks/burgers1d.yaml": lambda folder: [
+        *["data.num_trajectories=12", "data.points=64", "data.num_times=6", *lattice(16)],
+    ],
+    "benchmarks/darcy.yaml": lambda folder: [f"data.path={darcy_pt(folder)}", *lattice(8, 8)],
+    "benchmarks/diffusion_reaction.yaml": lambda folder: [f"data.path={groups_h5(folder)}", *lattice(4, 4)],
+    "benchmarks/kolmogorov.yaml": lambda folder: [f"data.path={flow_npz(folder, 2)}", *lattice(4, 4)],
+    "benchmarks/kuramoto_sivashinsky.yaml": lambda folder: [f"data.path={flow_npz(folder, 1)}", *lattice(4)],
+    "benchmarks/pdebench_advection.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],
+    "benchmarks/pdebench_burgers.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],
+    "benchmarks/shallow_water.yaml": lambda folder: [f"data.path={groups_h5(folder)}", *lattice(4, 4)],
 }
+
+
+def small_model(name: str) -> list[str]:
+    """Smaller latents for models whose tokens have no place; those on a lattice bring their own."""
+    return [] if "tokens: [" in (CONFIGS / name).read_text(encoding="utf-8") else SMALL_MODEL
 
 
 def test_every_configuration_has_a_small_size() -> None:
@@ -78,7 +121,7 @@ def test_is_valid_as_shipped(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_trains_at_a_small_size(name: str, tmp_path: Path) -> None:
-    experiment = Experiment.from_yaml(CONFIGS / name, [*SMALL, *SMALL_MODEL, *OWN[name](tmp_path)])
+    experiment = Experiment.from_yaml(CONFIGS / name, [*SMALL, *small_model(name), *OWN[name](tmp_path)])
     results = experiment.train(tmp_path / "run")
     assert all(math.isfinite(value) for metrics in results.values() for value in metrics.values())
     assert len(results) == 2, "the model and a baseline"

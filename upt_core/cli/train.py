@@ -37,7 +37,7 @@ def train(
     KEY.PATH=VALUE sets a value of the configuration for this run, for example trainer.epochs=3.
 
     \b
-    upt train configs/burgers.yaml trainer.epochs=3 sampler.num_queries=32
+    upt train configs/burgers.yaml trainer.epochs=3 sampler.base.num_queries=32
     upt train --resume runs/burgers-20250131-120000
     torchrun --nproc-per-node 4 -m upt_core train configs/burgers.yaml
     """

@@ -77,6 +77,14 @@ WRONG: dict[str, tuple[LossTerm, str]] = {
         Term(lambda step: right(step).sqrt()),
         r"finite gradient: the gradient of .* is not finite on a grid of 16 points where every prediction is true",
     ),
+    "padding": (
+        Term(lambda step: error(step).mean()),
+        r"alone: .* of a batch, .* on average over its samples by themselves, without padding, on padded rows of",
+    ),
+    "of the whole batch": (
+        Term(lambda step: right(step).square()),
+        r"alone: .* of a batch, .* on average over its samples by themselves",
+    ),
     "global random state": (Term(noisy), r"global random state: the term advanced it on a grid of 16 points"),
     "fails": (Term(lambda step: step.predicted(1)[..., 5].mean()), r"call: IndexError \(.*\) on a grid of 16 points"),
 }
@@ -91,7 +99,12 @@ def test_wrong_terms_are_refused(name: str) -> None:
 
 
 def test_a_square_of_a_mean_is_not_unbiased() -> None:
-    squared = Term(lambda step: step.mean((step.predicted(1) - step.target(1)).mean(dim=-1)).square())
+    def squared_means(step: Step) -> Tensor:
+        weight_BQ = step.queries().weight_BQ
+        difference_BQ = (step.predicted(1) - step.target(1)).mean(dim=-1)
+        return (difference_BQ if weight_BQ is None else difference_BQ * weight_BQ).mean(dim=1).square().mean()
+
+    squared = Term(squared_means)
     check_loss(squared)
     with pytest.raises(ConformanceError, match=r"unbiased: .* over all draws .* at all points"):
         check_loss(squared, unbiased=True)

@@ -62,6 +62,25 @@ class NoMask(Means):
         return self.value(input_BNC, points).mean(dim=1).view(-1, *self.shape)
 
 
+class PaddedBox(Means):
+    """Coordinates relative to the box of all points, those that pad among them."""
+
+    def value(self, input_BNC: Tensor, points: Points) -> Tensor:
+        low_B1X = points.coords_BNX.amin(dim=1, keepdim=True)
+        placed_BNX = (points.coords_BNX - low_B1X) / (points.coords_BNX.amax(dim=1, keepdim=True) - low_B1X)
+        return torch.tanh(self.layer(torch.cat([input_BNC, placed_BNX], dim=-1)))
+
+
+class Wide(Means):
+    """Divides by the width of the batch instead of the number of real points."""
+
+    def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
+        value_BND = self.value(input_BNC, points)
+        if points.mask_BN is not None:
+            value_BND = value_BND * points.mask_BN.unsqueeze(-1)
+        return value_BND.mean(dim=1).view(-1, *self.shape)
+
+
 class Ordered(Means):
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         ramp_N1 = torch.linspace(0, 1, input_BNC.shape[1]).unsqueeze(-1)
@@ -97,6 +116,8 @@ ENCODERS: dict[type[Encoder], tuple[dict[str, Any], str]] = {
     MixedRows: ({}, r"rows: the answer for row 0 changes by .* when other rows change"),
     BatchNormed: ({}, r"rows: .*\n.*\n    cure: normalise over channels \(LayerNorm\), not over the batch"),
     NoMask: ({}, r"padding: the latent changes by .* when values and coordinates of padding change"),
+    PaddedBox: ({}, r"padding: the latent changes by .* when values and coordinates of padding change"),
+    Wide: ({}, r"alone: the latent of the sample with 17 points changes by .* by itself, without padding, on padded"),
     Ordered: ({"order_matters": False}, r"order: the latent changes by .* when points change places"),
     Random: ({}, r"repeatable: in evaluation mode two answers differ"),
     PlainAttribute: ({}, r"state: another answer after state_dict\(\) → file → load_state_dict\(\)"),

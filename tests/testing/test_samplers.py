@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -198,6 +199,18 @@ def infinite_weights(points: Points, count: int, rng: torch.Generator) -> Querie
     return Queries(index, torch.full(index.shape, torch.inf))
 
 
+def one_row_without_mask(points: Points, count: int, rng: torch.Generator) -> Queries:
+    """Takes one row for points without padding."""
+    return by_row(good_row)(replace(points, lengths=None) if points.batch_size == 1 else points, count, rng)
+
+
+def measured_row(length: int, count: int, rng: torch.Generator, points: Points) -> Tensor:
+    """Points of a large cell come more often, which ``sample`` sees to already."""
+    if points.measure_BN is None:
+        return good_row(length, count, rng, points)
+    return torch.multinomial(points.measure_BN[0, :length], count, generator=rng)
+
+
 class OwnGenerator(Chosen):
     """Keeps a generator instead of using the given one."""
 
@@ -271,6 +284,10 @@ WRONG: dict[str, tuple[Sampler, str]] = {
         Chosen(no_padding),
         r"range: numbers from \d+ to \d+ in row \d at 1 of padded rows of 13, 9, 4, 1 points\n",
     ),
+    "padding of one row": (
+        Chosen(one_row_without_mask),
+        r"range: numbers from \d+ to \d+ in row 0 at \d+ of padded rows of 5 points\n",
+    ),
     "squares only": (Chosen(squares_only), r"draw: NotImplementedError \(two axes\) at 1 of a grid of 2\n"),
     "one row": (
         Chosen(one_row),
@@ -300,6 +317,7 @@ BIASED: dict[str, tuple[Choose, str]] = {
         by_row(last_missed_row),
         r"unbiased mean: the field '.*' counts 0.000 times what it should: .* of 3 of a grid of 7, all rows",
     ),
+    "by measure": (by_row(measured_row), r"unbiased mean: .* over 2000 draws of 9 of 23 scattered points"),
     "doubled weights": (
         doubled_weights,
         r"unbiased mean: the field '.*' counts 2\.0\d\d times (?s:.*)this far off by chance: probability below 2e-300",

@@ -85,6 +85,17 @@ class Unmasked(MeanDifference):
         self.count += len(prediction_BTNC)
 
 
+class Wide(MeanDifference):
+    """Divides by the width of the batch instead of the number of real points."""
+
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        error_BTNC = (prediction_BTNC - target_BTNC).abs()
+        if batch.points.mask_BN is not None:
+            error_BTNC = error_BTNC * batch.points.mask_BN[:, None, :, None]
+        self.total += float(error_BTNC.mean(dim=(1, 2, 3)).sum())
+        self.count += len(prediction_BTNC)
+
+
 class Remembering(MeanDifference):
     def reset(self) -> None:
         self.total, self.count = getattr(self, "total", 0.0), 0
@@ -116,6 +127,7 @@ class Failing(MeanDifference):
 
 
 METRICS: dict[type[Metric], str] = {
+    Wide: r"padding: [\d.]+ for a padded sample, [\d.]+ for the same without padding, on padded rows",
     MeanOfBatches: r"batches: [\d.]+ in batches of 3, 2 samples, [\d.]+ in one, on a grid of 16 points",
     Unmasked: r"padding: .* when predictions at padding change, on padded rows",
     Remembering: r"batches|reset: .* reset\(\) forgets",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from upt_core.parts import Encoder
 from upt_core.specs import DataSpec, LatentSpec
+from upt_core.testing.alone import alone
 from upt_core.testing.declared import Kind
 from upt_core.testing.failure import require
 from upt_core.testing.made_up_data import Case, grid, latent_spec, scattered
@@ -30,7 +31,8 @@ def check_encoder(
 
     Checked are: (B, L, D) as the LatentSpec says (5 tokens of width 16, or a lattice), float32 and finite; a gradient
     for every parameter; that rows of a batch do not influence each other; that an answer repeats in evaluation mode,
-    survives ``state_dict`` and stands bfloat16 autocast; that padding changes nothing; that ``needs_grid`` is true.
+    survives ``state_dict`` and stands bfloat16 autocast; that padding changes nothing, so that a sample alone has the
+    latent that it has in any padded batch; that ``needs_grid`` is true.
 
     Args:
         make: makes the encoder of a DataSpec and a LatentSpec: the class itself, or a function that adds parameters.
@@ -47,6 +49,7 @@ def check_encoder(
         check_part(trial)
         if case.lengths is not None:
             _check_padding(trial, case)
+            _check_alone(trial, case)
         elif case.data.grid_shape is None and not order_matters:
             _check_order(trial)
 
@@ -99,6 +102,26 @@ def _check_padding(trial: Trial, case: Case) -> None:
         "a latent of the real points alone",
         "leave out points where points.mask_BN is False: in sums, means, attention and neighbourhoods",
     )
+
+
+@torch.no_grad()
+def _check_alone(trial: Trial, case: Case) -> None:
+    part, batch = trial.part().eval(), case.batch()
+    together = part(batch.input_BNC, batch.points)
+    for row, length in enumerate(case.lengths or ()):
+        for padded in (False, True):
+            own = alone(batch, row, padded)
+            latent = part(own.input_BNC, own.points)
+            require(
+                near(latent, together[row : row + 1]),
+                "alone",
+                f"the latent of the sample with {length} points changes by "
+                f"{(latent - together[row : row + 1]).abs().max().item():.2g} when it is encoded by itself, "
+                f"{'padded' if padded else 'without padding'}, on {trial.what}",
+                "the latent that it has in any padded batch",
+                "use the real points alone: divide by points.length_B1, take boxes and orders where points.mask_BN is "
+                "True, and ask for what follows from the points of a sample through Encoder.needs",
+            )
 
 
 def _check_order(trial: Trial) -> None:

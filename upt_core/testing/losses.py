@@ -8,6 +8,7 @@ from torch import Tensor
 from upt_core.batch import Batch
 from upt_core.kinds import LossTerm
 from upt_core.model import Upt
+from upt_core.testing.alone import alone
 from upt_core.testing.failure import require
 from upt_core.testing.loss_means import check_unbiased
 from upt_core.testing.loss_trial import step_of, value_of
@@ -25,7 +26,8 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False)
     ``check_data`` are left out; one must be left. Checked are: a finite float32 scalar, under bfloat16 autocast too;
     that it is the same twice; that no value is read on the host after the first call; that its gradient is finite,
     where every prediction is true as well, and reaches a parameter of the model; that the batch is left as it was;
-    that fields of zeros give no NaN; and what is declared.
+    that fields of zeros give no NaN; that a sample alone has the value that it has in any padded batch, of which the
+    term takes the mean over samples; and what is declared.
 
     Args:
         term: the term.
@@ -45,6 +47,8 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False)
         _check_gradient(term, case, batch)
         _check_gradient_of_truth(term, case, batch)
         _check_zeros(term, case, batch)
+        if case.lengths is not None:
+            _check_alone(term, case, batch)
         if optimum:
             _check_optimum(term, case, batch)
         if unbiased:
@@ -204,6 +208,23 @@ def _check_zeros(term: LossTerm, case: Case, batch: Batch) -> None:
     _finite(value, f"on {where}")
     value.backward()  # type: ignore[no-untyped-call]
     _check_gradients_finite({n: p.grad for n, p in model.named_parameters() if p.grad is not None}, where)
+
+
+@torch.no_grad()
+def _check_alone(term: LossTerm, case: Case, batch: Batch) -> None:
+    model = small_model(case.data)
+    together = value_of(term, step_of(model, batch, case), case).item()
+    for padded in (False, True):
+        rows = [alone(batch, row, padded) for row in range(len(batch.input_BNC))]
+        mean = sum(value_of(term, step_of(model, row, case), case).item() for row in rows) / len(rows)
+        require(
+            abs(mean - together) <= 1e-4 * abs(together) + 1e-6,
+            "alone",
+            f"{together:.6g} of a batch, {mean:.6g} on average over its samples by themselves, "
+            f"{'padded' if padded else 'without padding'}, on {case}",
+            "equal values: what a sample is worth depends neither on padding nor on the other samples",
+            "take the mean over the real points of each sample, which step.mean does, and then over samples",
+        )
 
 
 @torch.no_grad()

@@ -82,10 +82,17 @@ class Case:
         return torch.stack([axis.flatten() for axis in torch.meshgrid(*axes, indexing="ij")], dim=-1).unsqueeze(0)
 
     def _scattered(self, rows: int) -> Tensor:
-        """Random points, a few of them at the sides of the box."""
+        """Random points, a few of them at the sides of the first axis.
+
+        Those of padded rows fill half of the others, so that what looks at padding, which is 0, is seen to do so.
+        """
         rng = torch.Generator().manual_seed(self.num_points)
         coords = torch.rand(rows, self.num_points, self.data.num_axes, generator=rng)
         coords[:, :2, 0] = torch.tensor([0.0, 1.0])
+        if self.lengths is not None:
+            coords[..., 1:] = 0.4 + coords[..., 1:] / 2
+            for row, length in enumerate(self.lengths):
+                coords[row, length:] = 0
         return coords
 
     def _exchanged(self, value: Tensor, points: Points) -> Tensor:

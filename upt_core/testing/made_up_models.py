@@ -24,8 +24,9 @@ class SmallEncoder(Encoder):
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         """latent_BLD."""
         value_BND = torch.tanh(self.layer(torch.cat([input_BNC, points.coords_BNX], dim=-1)))
-        if points.mask_BN is not None:
+        if points.mask_BN is not None and points.length_B1 is not None:
             value_BND = value_BND * points.mask_BN.unsqueeze(-1)
+            return (value_BND.sum(dim=1) / points.length_B1).view(-1, TOKENS, WIDTH)
         return value_BND.mean(dim=1).view(-1, TOKENS, WIDTH)
 
 
@@ -89,7 +90,12 @@ class Known(nn.Module):
             if not data.steady:
                 following = data.next_input(batch.input_BNC, batch.target_BTNC[:, time - 1])
                 state[..., : data.frame_channels] = data.last_frame(following)
-        return state
+        return without_padding(state, batch.points)
+
+
+def without_padding(value_BNC: Tensor, points: Points) -> Tensor:
+    """Values at points, 0 at padding: nobody knows what is there."""
+    return value_BNC if points.mask_BN is None else value_BNC * points.mask_BN.unsqueeze(-1)
 
 
 class KnowingEncoder(Encoder):
@@ -104,7 +110,7 @@ class KnowingEncoder(Encoder):
         """latent_BLD."""
         missing = self.known.data.channels - input_BNC.shape[-1]
         filled = nn.functional.pad(input_BNC, (0, missing)) + self.shift
-        return torch.cat([filled, points.coords_BNX], dim=-1)
+        return torch.cat([without_padding(filled, points), points.coords_BNX], dim=-1)
 
 
 class KnowingApproximator(Approximator):

@@ -187,6 +187,14 @@ def _check_padding(metric: Metric, samples: _Samples, value: float) -> None:
         "the same figure: padding adds nothing, nor to what sums are divided by",
         "divide sums over points by batch.points.length_B1, not by the tensor's size",
     )
+    dealt = _figure(metric, [samples.alone(row) for row in range(_SAMPLES)])
+    require(
+        math.isclose(dealt, value, rel_tol=1e-5, abs_tol=1e-7),
+        "alone",
+        f"{dealt:.8g} in batches of one sample without padding, {value:.8g} in one padded batch, on {samples.case}",
+        "the same figure: it must not depend on validation.batch_size",
+        "keep a figure of each sample's real points; where samples count by their points, do so in every batch alike",
+    )
 
 
 def _check_direction(metric: Metric, samples: _Samples, value: float) -> None:

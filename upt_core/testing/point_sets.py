@@ -59,7 +59,7 @@ class PointSet:
         )
 
     def points(self, device: torch.device) -> Points:
-        """The points as a batch. Large grids cost no memory: all of their coordinates are zero."""
+        """The points as a batch; scattered ones have a measure. Large grids cost no memory: their coordinates are 0."""
         batch = self.batch if self.lengths is None else len(self.lengths)
         sample_id_B = torch.arange(batch, device=device)
         if self.kind == "grid":
@@ -70,7 +70,8 @@ class PointSet:
         rng = torch.Generator().manual_seed(self.num_points)
         rows = 1 if self.lengths is None else batch
         coords = torch.rand(rows, self.num_points, 2, generator=rng).to(device).expand(batch, -1, -1)
-        return Points(coords, lengths=self.lengths, sample_id_B=sample_id_B)
+        measure = torch.rand(rows, self.num_points, generator=rng).add(0.1).to(device).expand(batch, -1)
+        return Points(coords, lengths=self.lengths, sample_id_B=sample_id_B, measure_BN=measure)
 
     def large(self, device: torch.device) -> Points:
         """As ``points``, with the locality order of scattered points made up instead of computed."""

@@ -24,6 +24,7 @@ AWKWARD = (
     PointSet((64, 64)),
     PointSet((50,), scattered=True),
     PointSet((13,), lengths=(13, 9, 4, 1)),
+    PointSet((13,), lengths=(5,)),
 )
 _SIZES = (1, 2, 3, 100, 4096, 32391, 2**27, 2**40)
 _EPOCHS = (0, 1, 49, 99)

@@ -34,6 +34,7 @@ CASES = {
         (PointSet((3, 4, 5), batch=ROWS), 31),
         (PointSet((23,), batch=ROWS, scattered=True), 9),
         (PointSet((11,), lengths=(11, 7, 3) * 5), 5),
+        (PointSet((11,), lengths=(7,)), 5),
     ),
     "thorough": (
         (PointSet((1, 13), batch=ROWS), 4),

@@ -42,7 +42,7 @@ def test_another_file(tmp_path: Path) -> None:
 
 def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
-    torch.save({"format": 1, "x": Path("/")}, path)
+    torch.save({"format": 2, "x": Path("/")}, path)
     with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
         checkpoint.load(path)
 

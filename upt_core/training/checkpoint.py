@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,40 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from upt_core.errors import CheckpointError
+from upt_core.operator import file
 from upt_core.seeding import stream_seed
-
-FORMAT = 1
 
 
 def save(state: Mapping[str, Any], path: Path) -> None:
-    """Writes beside the target and renames, so that a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    torch.save({"format": FORMAT, **state}, part)
-    os.replace(part, path)
+    """Writes a checkpoint; see ``upt_core.operator.file``."""
+    file.write(state, path)
 
 
 def load(path: Path) -> dict[str, Any]:
     """Reads a checkpoint onto the CPU.
 
     Raises:
-        CheckpointError: missing, truncated, not a checkpoint of upt, or of a newer format.
+        CheckpointError: missing, damaged, not a checkpoint of upt, or of another format.
     """
-    if not path.is_file():
-        there = ", ".join(sorted(p.name for p in path.parent.glob("*.pt"))) if path.parent.is_dir() else ""
-        raise CheckpointError(f"{path}: there is no such checkpoint{f'; there are: {there}' if there else ''}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path}: cannot be read as a checkpoint (truncated, or another file?): {reason}"
-        ) from error
-    if not isinstance(state, dict) or "format" not in state:
-        raise CheckpointError(f"{path}: this is not a checkpoint of upt")
-    if state["format"] > FORMAT:
-        raise CheckpointError(f"{path}: written by a newer upt (format {state['format']}); install that version")
-    return state
+    return file.read(path)
 
 
 def weights(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,135 @@
+"""The file of an operator or a checkpoint: tensors and plain data, with a digest, written whole or not at all.
+
+A file is what ``torch.save`` writes, followed by ``MARK`` and a digest (BLAKE2b, 32 bytes) of all that is before.
+``torch.load(path, weights_only=True)`` reads it too; nothing in it is code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from upt_core.errors import CheckpointError
+
+FORMAT = 2
+"""1: weights without the statistics of their data, and without a digest. 2: holds whole operators."""
+
+MARK = b"upt digest blake2b-256\n"
+_SIZE = 32
+_PIECE = 1 << 20
+
+
+def write(content: Mapping[str, Any], path: Path) -> None:
+    """Writes beside the target, waits for the disk, and renames: a reader never sees half a file, nor a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        _write(content, part)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _write(content: Mapping[str, Any], path: Path) -> None:
+    torch.save({"format": FORMAT, **content}, path)
+    with path.open("r+b") as file:
+        digest = _digest(file, path.stat().st_size)
+        file.seek(0, os.SEEK_END)
+        file.write(MARK + digest)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a file, onto the CPU.
+
+    Raises:
+        CheckpointError: missing, damaged, not a file of upt, or of another format.
+    """
+    if not path.is_file():
+        there = ", ".join(sorted(p.name for p in path.parent.glob("*.pt"))) if path.parent.is_dir() else ""
+        raise CheckpointError(f"{path}: there is no such checkpoint{f'; there are: {there}' if there else ''}")
+    try:
+        with path.open("rb") as file:
+            whole = _check_digest(file, path)
+            content = _load(file, path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise CheckpointError(f"{path}: this is not a checkpoint of upt")
+    if content["format"] > FORMAT:
+        raise CheckpointError(f"{path}: written by a newer upt (format {content['format']}); install that version")
+    if content["format"] < FORMAT:
+        raise CheckpointError(
+            f"{path}: written by an older upt (format {content['format']}), without the statistics of the data it was "
+            f"trained on, so what it would answer is not known; train again, or use the upt of that run"
+        )
+    if not whole:
+        raise CheckpointError(f"{path}: the file has lost its digest, so it is cut off or damaged; use another copy")
+    return content
+
+
+def _load(file: BinaryIO, path: Path) -> Any:
+    file.seek(0)
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path}: cannot be read as a checkpoint (truncated, or another file?): {reason}"
+        ) from error
+
+
+def _check_digest(file: BinaryIO, path: Path) -> bool:
+    """Whether a file ends in a digest, which is right.
+
+    Raises:
+        CheckpointError: it is wrong.
+    """
+    size = path.stat().st_size - len(MARK) - _SIZE
+    if size < 0:
+        return False
+    file.seek(size)
+    if file.read(len(MARK)) != MARK:
+        return False
+    expected = file.read()
+    if not hmac.compare_digest(expected, _digest(file, size)):
+        raise CheckpointError(f"{path}: the file is damaged: its content is not what was written; use another copy")
+    return True
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """The digest of the first ``size`` bytes."""
+    digest = hashlib.blake2b(digest_size=_SIZE)
+    file.seek(0)
+    while size > 0:
+        piece = file.read(min(_PIECE, size))
+        if not piece:
+            break
+        digest.update(piece)
+        size -= len(piece)
+    return digest.digest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Waits until the folder knows the new name, where the system can say so."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # some network file systems cannot
+    finally:
+        os.close(handle)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from upt_core.locality import LocalityOrder, hilbert_key, hilbert_order
     from upt_core.model import Upt
     from upt_core.needs import Need
+    from upt_core.operator.load import load
+    from upt_core.operator.operator import Operator
+    from upt_core.operator.prediction import Prediction
     from upt_core.parts import Approximator, Decoder, Encoder
     from upt_core.points import Points, Queries
     from upt_core.progress import Progress
@@ -35,6 +38,9 @@ _MODULE_OF = {
     "locality": ("LocalityOrder", "hilbert_key", "hilbert_order"),
     "model": ("Upt",),
     "needs": ("Need",),
+    "operator.load": ("load",),
+    "operator.operator": ("Operator",),
+    "operator.prediction": ("Prediction",),
     "parts": ("Approximator", "Decoder", "Encoder"),
     "points": ("Points", "Queries"),
     "progress": ("Progress",),
@@ -69,9 +75,11 @@ __all__ = [
     "LossTerm",
     "Metric",
     "Need",
+    "Operator",
     "Optimizer",
     "PluginError",
     "Points",
+    "Prediction",
     "Probe",
     "Progress",
     "Queries",
@@ -90,6 +98,7 @@ __all__ = [
     "hilbert_order",
     "hookimpl",
     "lagrange_weights",
+    "load",
     "split_indices",
 ]
 

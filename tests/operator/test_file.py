@@ -54,9 +54,22 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         file.read(tmp_path)
 
 
-def test_a_write_that_fails_leaves_the_old_file(path: Path) -> None:
+def test_what_could_not_be_read_is_not_written(path: Path) -> None:
     before = path.read_bytes()
-    with pytest.raises(AttributeError, match="local"):
-        file.write({"x": lambda: None}, path)  # cannot be pickled
+    with pytest.raises(TypeError, match=r"content\['x'\]\[1\] is of type PosixPath; a file holds tensors and plain"):
+        file.write({"x": [1, Path("/")]}, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        file.write({"x": 1}, path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from upt_core.data.loader import Batches
-from upt_core.data.normalize import Normalization
+from upt_core.data.normalize import TIME_STEP, Normalization
 from upt_core.data.point_sets import PointSets
 from upt_core.data.survey import Survey
+from upt_core.data.training_data import TrainingData
 from upt_core.data.windows import Windows
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset, Split
@@ -22,10 +24,13 @@ class PreparedData:
     Args:
         dataset: where trajectories come from.
         normalize: "standard" scales by statistics of the training split, "none" leaves values as they are.
-        normalization: reuse these statistics (of a checkpoint) instead of measuring them.
+        normalization: reuse these statistics (of an operator) instead of measuring them. The box and the conditions are
+            those of the operator, too; the grid is that of the data at hand.
+        training: what is known of the data that the operator was trained on; None: these data.
 
     Raises:
-        DataError: the data set cannot be read, or holds values that are not finite.
+        DataError: the data set cannot be read, holds values that are not finite, or has not the fields or conditions of
+            the operator.
     """
 
     def __init__(
@@ -33,18 +38,33 @@ class PreparedData:
         dataset: Dataset,
         normalize: Literal["standard", "none"] = "standard",
         normalization: Normalization | None = None,
+        training: TrainingData | None = None,
     ) -> None:
         self.dataset = dataset
+        self._training = training
         self._splits: dict[Split, Trajectories] = {}
         if normalization is not None:
-            _check_same_fields(dataset.spec(), normalization.data)
-            self.data, self.normalization = normalization.data, normalization
+            spec = dataset.spec()
+            _check_fits(spec, normalization.data)
+            self.data, self.normalization = replace(normalization.data, grid_shape=spec.grid_shape), normalization
             self.point_sets = PointSets(self.data)
             return
         survey = Survey(self.trajectories("train"), dataset.spec())
         self.data = survey.data()
         self.point_sets = PointSets(self.data)
         self.normalization = survey.normalization() if normalize == "standard" else Normalization.identity(self.data)
+
+    @property
+    def training(self) -> TrainingData:
+        """What is known of the data that the model is, or was, trained on."""
+        if self._training is None:
+            self._training = self.fingerprint()
+        return self._training
+
+    def fingerprint(self) -> TrainingData:
+        """The splits that training sees, as they are now."""
+        seen: tuple[Split, ...] = ("train", "valid")
+        return TrainingData.of({split: self.trajectories(split) for split in seen}, self.data)
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split."""
@@ -68,12 +88,27 @@ class PreparedData:
         return Batches(windows, self.normalization, batch_size, seed, share=share, point_sets=self.point_sets)
 
 
-def _check_same_fields(spec: DataSpec, stored: DataSpec) -> None:
+def _check_fits(spec: DataSpec, stored: DataSpec) -> None:
+    """Refuses data that a trained operator cannot take in."""
     if (spec.inputs, spec.targets) != (stored.inputs, stored.targets):
         raise DataError(
-            f"the checkpoint was trained on the fields {_named(stored)}, but the data set has {_named(spec)}; "
-            f"use the data set of the run"
+            f"the operator was trained on the fields {_named(stored)}, but the data set has {_named(spec)}; "
+            f"use data with the fields of its run"
         )
+    missing = [name for name in stored.condition if name not in (*spec.condition, TIME_STEP)]
+    if missing:
+        raise DataError(
+            f"the operator is told {', '.join(missing)}, which the data set does not have as a condition; name it in "
+            f"the data set's 'conditions'"
+        )
+    if (spec.num_axes, spec.steady) != (stored.num_axes, stored.steady):
+        raise DataError(
+            f"the operator was trained on {_kind(stored)}, but the data set has {_kind(spec)}; use other data"
+        )
+
+
+def _kind(spec: DataSpec) -> str:
+    return f"{'steady fields' if spec.steady else 'fields that move in time'} in {spec.num_axes} dimensions"
 
 
 def _named(spec: DataSpec) -> str:

@@ -29,6 +29,7 @@ _PIECE = 1 << 20
 
 def write(content: Mapping[str, Any], path: Path) -> None:
     """Writes beside the target, waits for the disk, and renames: a reader never sees half a file, nor a power cut."""
+    _check_plain(content, "content")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
@@ -38,6 +39,19 @@ def write(content: Mapping[str, Any], path: Path) -> None:
         part.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+_PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.Size, torch.device)
+
+
+def _check_plain(value: Any, where: str) -> None:
+    """Refuses at once what ``read`` would refuse, with the place: subclasses of plain types count as code."""
+    if isinstance(value, torch.Tensor) or type(value) in _PLAIN:
+        return
+    if not isinstance(value, dict | list | tuple):
+        raise TypeError(f"{where} is of type {type(value).__name__}; a file holds tensors and plain data only")
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        _check_plain(item, f"{where}[{key!r}]")
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:

@@ -17,27 +17,44 @@ Space = Literal["latent", "physical"]
 
 @torch.no_grad()
 def rollout(model: Upt, data: DataSpec, batch: Batch, steps: int, space: Space = "latent") -> Tensor:
-    """Predicted targets (B, T, N, C) of ``steps`` time steps, normalised, float32.
+    """Predicted targets (B, T, N, C) of ``steps`` time steps at the batch's points; see ``predictions``."""
+    return torch.stack(list(predictions(model, data, batch, steps, space)), dim=1)
+
+
+def predictions(
+    model: Upt,
+    data: DataSpec,
+    batch: Batch,
+    steps: int,
+    space: Space = "latent",
+    query_BQX: Tensor | None = None,
+    chunk: int = 1 << 16,
+) -> Iterator[Tensor]:
+    """Predicted targets (B, Q, C) of one time step after the other, normalised, float32; with gradient.
 
     Conditions and given fields are those of the step at hand.
 
     Args:
         space: "latent" moves the latent state on and decodes each step, as the UPT paper does; "physical" encodes
             each prediction again, which is slower and keeps to fields that the encoder knows.
+        query_BQX: coordinates in the unit box to answer at; None: the batch's points.
+        chunk: points that are decoded at a time.
     """
-    return torch.stack(list(_predictions(model, data, batch, steps, space)), dim=1)
-
-
-def _predictions(model: Upt, data: DataSpec, batch: Batch, steps: int, space: Space) -> Iterator[Tensor]:
     input_BNC = batch.input_BNC
     latent_BLD = model.encoder(input_BNC, batch.points)
     for step in range(steps):
         latent_BLD = model.approximator(latent_BLD, batch.condition_at(step))
-        target_BNC = data.targets_of(model.decode_in_chunks(latent_BLD, batch.points.coords_BNX)).float()
-        yield target_BNC
-        if space == "physical" and step + 1 < steps:
+        again = space == "physical" and step + 1 < steps
+        if query_BQX is None or again:
+            target_BNC = _decoded(model, data, latent_BLD, batch.points.coords_BNX, chunk)
+        yield target_BNC if query_BQX is None else _decoded(model, data, latent_BLD, query_BQX, chunk)
+        if again:
             input_BNC = data.next_input(input_BNC, target_BNC, batch.given_at(step + 1))
             latent_BLD = model.encoder(input_BNC, batch.points)
+
+
+def _decoded(model: Upt, data: DataSpec, latent_BLD: Tensor, coords_BQX: Tensor, chunk: int) -> Tensor:
+    return data.targets_of(model.decode_in_chunks(latent_BLD, coords_BQX, chunk)).float()
 
 
 def persistence(data: DataSpec, batch: Batch, steps: int) -> Tensor:

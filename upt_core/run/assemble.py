@@ -14,6 +14,7 @@ from upt_core.config.sections import ExperimentSettings
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
 from upt_core.data.prepared import PreparedData
+from upt_core.data.training_data import TrainingData
 from upt_core.errors import ConfigError, Problem, UserError
 from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
 from upt_core.loss_bundle import LossBundle, WeightedTerm
@@ -28,6 +29,9 @@ from upt_core.training.budget import Budget
 from upt_core.training.plan import Plan, seconds_of
 from upt_core.training.saver import CheckpointPlan
 
+Known = tuple[Normalization, TrainingData]
+"""What an operator knows of the data that it was trained on."""
+
 
 class Assembler:
     """Builds what an experiment, or one of its tasks, is made of.
@@ -41,8 +45,11 @@ class Assembler:
         self.settings = settings
         self.document = document
 
-    def prepare(self, normalization: Normalization | None = None) -> PreparedData:
-        """The data set, opened, checked and measured.
+    def prepare(self, known: Known | None = None) -> PreparedData:
+        """The data set, opened, and checked and measured where its statistics are not known.
+
+        Args:
+            known: of the operator that is to be used; None: they are measured.
 
         Raises:
             ConfigError: its constructor refuses the configuration.
@@ -50,7 +57,7 @@ class Assembler:
         """
         assert self.settings.data is not None, "each task has its own data set: see prepare_all"
         dataset = self._build(("data",), self.settings.data)
-        return PreparedData(dataset, self.settings.normalize, normalization)
+        return PreparedData(dataset, self.settings.normalize, *(known or ()))
 
     def build(self, prepared: PreparedData | None = None, model: Upt | None = None) -> Built:
         """Model, loss terms and batches. Weights depend only on the seed.

@@ -19,6 +19,7 @@ from upt_core.errors import CheckpointError, UserError
 from upt_core.kinds import Split
 from upt_core.model import Upt
 from upt_core.operator.evaluate import baselines, evaluate, model_predictor
+from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space
 from upt_core.processes import current, joined
 from upt_core.registry import Registry
@@ -26,7 +27,7 @@ from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import check_run
 from upt_core.registry.listeners import Listeners
 from upt_core.run import folder as run_folder
-from upt_core.run.assemble import Assembler
+from upt_core.run.assemble import Assembler, Known
 from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.runner import Runner
 from upt_core.task_bundle import TaskBundle, TaskModel, in_task
@@ -87,9 +88,29 @@ class Experiment(Assembler):
             return {"": self}
         return {task.name: Assembler(task.settings, task.document) for task in self.tasks}
 
-    def prepare_all(self) -> dict[str, PreparedData]:
-        """The data set of each task, opened, checked and measured."""
-        return {name: part.prepare() for name, part in self.parts.items()}
+    def prepare_all(self, known: Mapping[str, Known] | None = None) -> dict[str, PreparedData]:
+        """The data set of each task, opened, and checked and measured where its statistics are not known.
+
+        Args:
+            known: of the operators that are to be used, by task; None: they are measured.
+        """
+        return {name: part.prepare(known[name] if known else None) for name, part in self.parts.items()}
+
+    def operators(self, built: Built | BuiltTasks) -> dict[str, Operator]:
+        """The operator that each task trains, with the model as it is at any time."""
+        return {name: self._operator(self.parts[name].settings, part) for name, part in built.parts.items()}
+
+    def _operator(self, settings: ExperimentSettings, built: Built) -> Operator:
+        prepared = built.prepared
+        provenance = run_folder.provenance(self.name, as_plain(settings, Path.cwd()), plugins_of(settings))
+        return Operator(
+            built.bundle.model,
+            prepared.normalization,
+            prepared.training,
+            as_plain(settings.model),
+            run_folder.plugin_versions(plugins_of(settings.model)),
+            provenance,
+        )
 
     def build_all(
         self, prepared: Mapping[str, PreparedData] | None = None, model: Upt | TaskModel | None = None
@@ -175,7 +196,7 @@ class Experiment(Assembler):
             listeners or Listeners(),
             run_dir,
             checkpoints or run_dir / "checkpoints",
-            {"config": as_plain(self.settings), "plugins": run_folder.plugin_versions(plugins_of(self.settings))},
+            {"operators": {task: operator.plain() for task, operator in self.operators(built).items()}},
             current(),
         )
 

@@ -67,6 +67,18 @@ def environment(plugins: Sequence[PluginConfig], device: torch.device, processes
     }
 
 
+def provenance(name: str, config: Mapping[str, Any], plugins: Sequence[PluginConfig]) -> dict[str, Any]:
+    """Where an operator comes from: what is kept in it, beside what it needs to answer."""
+    return {
+        "name": name,
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "torch": str(torch.__version__),
+        "plugins": plugin_versions(plugins),
+        "git": git_state(),
+        "config": dict(config),
+    }
+
+
 def plugin_versions(plugins: Sequence[PluginConfig]) -> dict[str, dict[str, str]]:
     """ "kind name" → distribution and version of every plugin that the run uses."""
     found = {

@@ -1,4 +1,4 @@
-"""Save, load, resume: one file, written atomically, that holds tensors and plain data only."""
+"""Save, load, resume: one file that holds a run's operators and all that training needs to go on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upt_core.errors import CheckpointError
 from upt_core.operator import file
+from upt_core.operator.load import weights_of
+from upt_core.operator.operator import load_weights
 from upt_core.seeding import stream_seed
 
 
@@ -35,8 +36,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: unreadable.
     """
-    state = load(path)
-    return {**state["model"], **(state["ema"]["average"] if state.get("ema") else {})}
+    return weights_of(load(path))
 
 
 def load_model(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -45,21 +45,7 @@ def load_model(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> N
     Raises:
         CheckpointError: names or shapes differ.
     """
-    own = model.state_dict()
-    differences = [f"{name} is missing in the checkpoint" for name in own if name not in weights]
-    differences += [f"{name} is not part of the model" for name in weights if name not in own]
-    differences += [
-        f"{name} has shape {tuple(weights[name].shape)}, the model {tuple(own[name].shape)}"
-        for name in own
-        if name in weights and weights[name].shape != own[name].shape
-    ]
-    if differences:
-        more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise CheckpointError(
-            f"{path}: belongs to another architecture: {'; '.join(differences[:3])}{more}; use the configuration "
-            f"that is beside the checkpoint's run"
-        )
-    model.load_state_dict(dict(weights))
+    load_weights(model, weights, str(path))
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

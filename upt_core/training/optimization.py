@@ -93,7 +93,7 @@ class Optimization:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], path: Path) -> None:
-        """Restores what ``state_dict`` gave.
+        """Restores what ``state_dict`` gave; the learning rate stays that of this configuration.
 
         Raises:
             CheckpointError: it is of other optimizers.
@@ -101,5 +101,8 @@ class Optimization:
         if len(state["optimizers"]) != len(self.optimizers):
             raise CheckpointError(f"{path}: was trained with another optimizer; use the configuration of its run")
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            rates = [group["initial_lr"] for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["initial_lr"] = rate
         self.scaler.load_state_dict(state["scaler"])

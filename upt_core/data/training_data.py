@@ -1,0 +1,225 @@
+"""What is remembered of the data of a run: enough to know them again, and to know what training covered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from upt_core.data.normalize import RunningMoments
+from upt_core.kinds import Split
+from upt_core.specs import DataSpec
+from upt_core.trajectory import Trajectories, Trajectory
+
+Range = tuple[float, float]
+
+WHOLE = 16
+"""So many trajectories, evenly spaced, are read whole; of the others the first two time steps."""
+
+MOST_VALUES = 4096
+"""So many values of a field at a time step, evenly spaced, go into a digest."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """A fingerprint of the splits that a run sees, and the ranges of what it trained on.
+
+    Args:
+        digests: split → a number for each trajectory, from its first two time steps and its conditions: a trajectory
+            that went on in another file is known again.
+        content: digest of the trajectories of both splits that were read whole, with times and points.
+        num_points: fewest and most points of a trajectory.
+        time_step: shortest and longest time between steps; None for steady problems.
+        low_C, high_C, mean_C, std_C: of each channel of ``DataSpec.fields``, over what was read.
+        condition: name → smallest and largest value.
+        ends: for each axis of a grid, the gap between the box and the first point, and between the last point and
+            the box, in grid spacings; None for scattered points, or points that are not evenly spaced.
+    """
+
+    digests: dict[str, Tensor]
+    content: str
+    num_points: tuple[int, int]
+    time_step: Range | None
+    low_C: Tensor
+    high_C: Tensor
+    mean_C: Tensor
+    std_C: Tensor
+    condition: dict[str, Range]
+    ends: tuple[Range, ...] | None
+
+    @classmethod
+    def of(cls, splits: Mapping[Split, Trajectories], data: DataSpec) -> Self:
+        """Reads the first two time steps of every trajectory, and a few trajectories whole.
+
+        Args:
+            splits: "train", and others that the run looks at.
+            data: with its origin.
+        """
+        content, seen = hashlib.blake2b(digest_size=16), _Ranges(data)
+        digests: dict[str, Tensor] = {}
+        for split, trajectories in splits.items():
+            digests[split] = digests_of(trajectories)
+            for number in _spread(len(trajectories)):
+                whole = trajectories.read(number, 0, trajectories.num_times(number))
+                _add_whole(content, whole)
+                if split == "train":
+                    seen.add(whole)
+            for trajectory in _beginnings(trajectories) if split == "train" else ():
+                seen.add(trajectory)
+        return cls(digests, content.hexdigest(), **seen.found())
+
+    def plain(self) -> dict[str, Any]:
+        """As tensors and plain data."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """What ``plain`` gave."""
+        return cls(**plain)
+
+    def seen_in(self, trajectories: Trajectories) -> list[int]:
+        """The numbers of those trajectories that the operator was trained on."""
+        known = set(self.digests["train"].tolist())
+        return [number for number, digest in enumerate(digests_of(trajectories).tolist()) if digest in known]
+
+    def differences(self, now: TrainingData) -> list[str]:
+        """How the data at hand, measured the same way, differ; a sentence each. Empty: they are the same."""
+        found = []
+        for split, before in self.digests.items():
+            if split not in now.digests or torch.equal(before, now.digests[split]):
+                continue
+            after = now.digests[split]
+            common = len(set(before.tolist()) & set(after.tolist()))
+            found.append(
+                f"the split {split!r} has {len(after)} trajectories, {common} of them among the {len(before)} of the "
+                f"run"
+            )
+        if not found and self.content != now.content:
+            found.append(
+                "the trajectories begin as those of the run, but go on otherwise: other values, times or points"
+            )
+        return found
+
+
+def digests_of(trajectories: Trajectories) -> Tensor:
+    """A number (int64) for each trajectory, from its first two time steps and its conditions."""
+    return torch.tensor([_digest(trajectory) for trajectory in _beginnings(trajectories)], dtype=torch.int64)
+
+
+def _beginnings(trajectories: Trajectories) -> Iterator[Trajectory]:
+    for number in range(len(trajectories)):
+        yield trajectories.read(number, 0, min(2, trajectories.num_times(number)))
+
+
+def _spread(num: int) -> list[int]:
+    """Up to ``WHOLE`` numbers below ``num``, evenly spaced."""
+    return sorted(set(torch.linspace(0, num - 1, min(num, WHOLE)).round().long().tolist()))
+
+
+def _digest(trajectory: Trajectory) -> int:
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value_TNC in sorted(trajectory.fields.items()):
+        digest.update(name.encode())
+        for frame_NC in value_TNC[:2]:
+            digest.update(_bytes(frame_NC))
+    for name, value in sorted(trajectory.condition.items()):
+        first = torch.as_tensor(value, dtype=torch.float64).reshape(-1)[:1]
+        digest.update(name.encode() + _bytes(first))
+    return int.from_bytes(digest.digest(), "little", signed=True)
+
+
+def _add_whole(digest: hashlib.blake2b, trajectory: Trajectory) -> None:
+    for _, value_TNC in sorted(trajectory.fields.items()):
+        digest.update(repr(tuple(value_TNC.shape)).encode())
+        for frame_NC in value_TNC:
+            digest.update(_bytes(frame_NC))
+    digest.update(_bytes(trajectory.time_T) + _bytes(trajectory.coords_NX))
+
+
+def _bytes(value: Tensor) -> bytes:
+    flat = value.reshape(-1)
+    return flat[:: max(1, -(-len(flat) // MOST_VALUES))].double().contiguous().numpy().tobytes()
+
+
+class _Ranges:
+    """Smallest and largest values of everything that trajectories are made of."""
+
+    def __init__(self, data: DataSpec) -> None:
+        self.data = data
+        self.points: list[int] = []
+        self.steps: list[float] = []
+        self.condition: dict[str, list[float]] = {}
+        self.ends: tuple[Range, ...] | None = None
+        self.low_C = torch.full((data.channels,), float("inf"), dtype=torch.float64)
+        self.high_C = -self.low_C
+        self.moments = [RunningMoments() for _ in data.fields]
+
+    def add(self, trajectory: Trajectory) -> None:
+        """Takes a trajectory, or the beginning of one."""
+        if not self.points and self.data.grid_shape is not None:
+            self.ends = ends_of(trajectory.coords_NX, self.data)
+        self.points.append(len(trajectory.coords_NX))
+        if not self.data.steady:
+            steps = trajectory.time_T.double().diff()
+            self.steps += [float(steps.min()), float(steps.max())] if len(steps) else []
+        for name, value in trajectory.condition.items():
+            values = torch.as_tensor(value, dtype=torch.float64)
+            self.condition.setdefault(name, []).extend([float(values.min()), float(values.max())])
+        for field, moments in zip(self.data.fields, self.moments, strict=True):
+            value_MC = trajectory.fields[field.name].double().reshape(-1, field.channels)
+            moments.add(value_MC)
+            channels = self.data.channels_of(field.name)
+            self.low_C[channels] = torch.minimum(self.low_C[channels], value_MC.amin(0))
+            self.high_C[channels] = torch.maximum(self.high_C[channels], value_MC.amax(0))
+
+    def found(self) -> dict[str, Any]:
+        """The ranges, as arguments of ``TrainingData``."""
+        return {
+            "num_points": (min(self.points), max(self.points)),
+            "time_step": None if self.data.steady or not self.steps else (min(self.steps), max(self.steps)),
+            "low_C": self.low_C,
+            "high_C": self.high_C,
+            "mean_C": torch.cat([moments.mean for moments in self.moments]),
+            "std_C": torch.cat([moments.std() for moments in self.moments]),
+            "condition": {name: (min(values), max(values)) for name, values in self.condition.items()},
+            "ends": self.ends,
+        }
+
+
+def ends_of(coords_NX: Tensor, data: DataSpec) -> tuple[Range, ...] | None:
+    """For each axis of a grid the gaps before its first and after its last point, in spacings; None: it is uneven."""
+    assert data.grid_shape is not None
+    assert data.origin is not None
+    coords = coords_NX.double().reshape(*data.grid_shape, data.num_axes)
+    found = []
+    for axis, (num, low, extent) in enumerate(zip(data.grid_shape, data.origin, data.extent, strict=True)):
+        along = coords[..., axis].movedim(axis, 0).reshape(num, -1)
+        spacing = (along[-1, 0] - along[0, 0]) / max(1, num - 1)
+        even = along[:1, :1] + spacing * torch.arange(num, dtype=torch.float64).unsqueeze(1)
+        if num < 2 or float((along - even).abs().max()) > 1e-3 * abs(float(spacing)):
+            return None
+        before = (float(along[0, 0]) - low) / float(spacing)
+        after = (low + extent - float(along[-1, 0])) / float(spacing)
+        found.append((round(before, 6), round(after, 6)))
+    return tuple(found)
+
+
+def grid_coords(shape: tuple[int, ...], data: DataSpec, ends: tuple[Range, ...] | None) -> Tensor:
+    """Physical coordinates (N, X) of a grid over the box of the data, row-major, float64.
+
+    Args:
+        shape: points along each axis.
+        ends: the gaps at the ends as in the training data; None: half a spacing, as centres of cells lie.
+    """
+    assert data.origin is not None
+    axes = []
+    for num, low, extent, (before, after) in zip(
+        shape, data.origin, data.extent, ends or [(0.5, 0.5)] * len(shape), strict=True
+    ):
+        spacing = extent / (num - 1 + before + after) if num - 1 + before + after > 0 else 0.0
+        axes.append(low + spacing * (before + torch.arange(num, dtype=torch.float64)))
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(shape))

@@ -1,0 +1,82 @@
+"""A run folder, a checkpoint or an operator's file → the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from upt_core.errors import CheckpointError
+from upt_core.operator import file
+from upt_core.operator.operator import Operator
+from upt_core.registry import Registry
+
+CHECKPOINT = Path("checkpoints") / "best.pt"
+
+
+def load(
+    source: Path | str, task: str | None = None, device: torch.device | str = "cpu", registry: Registry | None = None
+) -> Operator:
+    """The trained operator of a run, or of a file.
+
+    Its parts (encoder, approximator, decoder) must be installed; its data set, losses, samplers and callbacks need
+    not.
+
+    Args:
+        source: a run folder (its best checkpoint is taken), a checkpoint, or what ``Operator.save`` wrote.
+        task: which one, where a run had several tasks.
+        device: where to put it.
+
+    Raises:
+        CheckpointError: there is no such file, it is damaged or of another format, a part of the model is missing.
+    """
+    path = place(Path(source))
+    content = file.read(path)
+    operators = operators_of(content, path)
+    name = _chosen(operators, task, path)
+    prefix = f"models.{name}." if name else ""
+    weights = {key.removeprefix(prefix): value for key, value in weights_of(content).items() if key.startswith(prefix)}
+    return Operator.from_plain(operators[name], weights, str(path), registry).to(device)
+
+
+def place(source: Path) -> Path:
+    """The file that holds the operator of a run folder; a file is its own place.
+
+    Raises:
+        CheckpointError: a folder that is not a run, or that has no checkpoint yet.
+    """
+    if not source.is_dir():
+        return source
+    if not (source / "config.yaml").is_file():
+        raise CheckpointError(f"{source}: this is not the folder of a run; it has no config.yaml")
+    return source / CHECKPOINT
+
+
+def operators_of(content: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """Task → what a file says of its operator; a run with one data set has one, without a name.
+
+    Raises:
+        CheckpointError: the file holds none.
+    """
+    found = content.get("operators") or (content.get("extra") or {}).get("operators")
+    if not found:
+        raise CheckpointError(f"{path}: this file holds no operator")
+    return dict(found)
+
+
+def weights_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights in a file, the moving average where there is one."""
+    return {**content["model"], **(content["ema"]["average"] if content.get("ema") else {})}
+
+
+def _chosen(operators: Mapping[str, Any], task: str | None, path: Path) -> str:
+    names = ", ".join(operators)
+    if task is None and len(operators) > 1:
+        raise CheckpointError(f"{path}: holds the operators of several tasks; choose one with task: {names}")
+    name = next(iter(operators)) if task is None else task
+    if name not in operators:
+        raise CheckpointError(f"{path}: holds no task called {name!r}; there are: {names or 'none'}")
+    return name

@@ -1,0 +1,316 @@
+"""The trained operator: all that is needed to answer, and nothing that was needed to train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from upt_core.config.sections import ModelSettings
+from upt_core.data.normalize import Normalization
+from upt_core.data.training_data import TrainingData
+from upt_core.errors import CheckpointError, DataError
+from upt_core.model import Upt
+from upt_core.operator import arrays, file, remarks
+from upt_core.operator.arrays import Input, Layout, Values
+from upt_core.operator.prediction import Prediction
+from upt_core.operator.rollout import Space, predictions
+from upt_core.registry import Registry, discovery
+from upt_core.registry.doctor import missing_plugins
+from upt_core.specs import DataSpec, FieldSpec, LatentSpec
+
+
+class Operator:
+    """A trained model with its units, its box and its history.
+
+    Loaded by ``upt_core.load``; a run makes it. Fields, coordinates, times and conditions are in physical units.
+
+    Args:
+        model: encoder, approximator, decoder.
+        normalization: measured on the training data, once; it holds the ``DataSpec``.
+        training: what is known of the training data.
+        settings: the section ``model`` of the configuration, as plain data.
+        plugins: "kind name" → distribution and version, of the parts of the model.
+        provenance: where the operator comes from, as plain data: run, configuration, versions, metrics, parents.
+    """
+
+    def __init__(
+        self,
+        model: Upt,
+        normalization: Normalization,
+        training: TrainingData,
+        settings: Mapping[str, Any],
+        plugins: Mapping[str, Mapping[str, str]] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model = model
+        self.normalization = normalization
+        self.training = training
+        self.settings = dict(settings)
+        self.plugins = {name: dict(source) for name, source in (plugins or {}).items()}
+        self.provenance = dict(provenance or {})
+
+    @property
+    def data(self) -> DataSpec:
+        """Fields, axes, box and conditions."""
+        return self.normalization.data
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    def to(self, device: torch.device | str) -> Self:
+        """Moves the operator to a device; returns it."""
+        self.model.to(device)
+        self.normalization = self.normalization.on(device)
+        return self
+
+    def predict(
+        self,
+        fields: Mapping[str, Values] | Values,
+        coords: Values | None = None,
+        at: Values | int | tuple[int, ...] | None = None,
+        steps: int | None = None,
+        space: Space = "latent",
+        conditions: Mapping[str, Values] | None = None,
+        times: Values | None = None,
+        batch_size: int = 16,
+        chunk: int = 1 << 16,
+    ) -> Prediction:
+        """The fields at later times, or the solution of a steady problem, at any points.
+
+        Numpy in, numpy out; tensors in, tensors out, with gradient to the input where it asks for one.
+
+        Args:
+            fields: name → values (*points) of the input fields, with an axis of samples before where there are
+                several, an axis of channels after where a field has several, and, where the operator has a history,
+                an axis of frames before the points. One array alone where there is one input field.
+            coords: where the values are, (N, X) or (samples, N, X); left out: on the grid of the training data, with
+                as many points as the arrays have.
+            at: where to answer: (Q, X) or (samples, Q, X), or points along each axis of a grid over the box (512,
+                (128, 64)); left out: where the values are.
+            steps: time steps; left out: as many as ``times`` says, or 1.
+            space: "latent" moves the latent state on, "physical" encodes each prediction again.
+            conditions: name → a number, or numbers for the steps (T,), or for samples (B, 1) or (B, T).
+            times: physical times of the input and of each step (T + 1,); needed where the operator is told the time
+                between steps.
+            batch_size: samples at a time.
+            chunk: query points that are decoded at a time; memory grows with it, the answer does not change.
+
+        Raises:
+            DataError: names, shapes, values or times are not those of the operator.
+        """
+        data, training = self.data, self.training
+        time_T = arrays.read_times(times, steps, data, training)
+        steps = steps if steps is not None else 1 if time_T is None else len(time_T) - 1
+        if steps < 1 or (data.steady and steps > 1):
+            raise DataError(f"steps is {steps}; expected {'1: the problem is steady' if data.steady else 'at least 1'}")
+        value = self._read(fields, coords)
+        query, shape = (value.coords_BNX, value.layout.shape) if at is None else self._query(at)
+        condition_BTP = arrays.read_conditions(conditions, time_T, data, training, len(value.value_BNC), steps)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and value.value_BNC.requires_grad):
+            parts = [
+                self._rolled_out(value, None if at is None else query, condition_BTP, rows, steps, space, chunk)
+                for rows in _rows(len(value.value_BNC), batch_size)
+            ]
+            target_BTQC = torch.cat(parts)
+        return Prediction(
+            _named(target_BTQC, data, replace(value.layout, shape=shape)),
+            (query[0] if len(query) == 1 else query).numpy(),
+            shape,
+            None if data.steady else self._times(time_T, steps).numpy(),
+            tuple(self._remarks(value, query if at is not None else None, condition_BTP)),
+        )
+
+    def encode(self, fields: Mapping[str, Values] | Values, coords: Values | None = None) -> Tensor:
+        """latent_BLD of input fields; arguments as those of ``predict``."""
+        value = self._read(fields, coords)
+        batch = arrays.as_batch(value, None, self.data, self.normalization, slice(None))
+        latent_BLD: Tensor = self.model.encoder(batch.input_BNC, batch.points)
+        return latent_BLD
+
+    def advance(
+        self, latent_BLD: Tensor, conditions: Mapping[str, Values] | None = None, times: Values | None = None
+    ) -> Tensor:
+        """latent_BLD one time step on.
+
+        Args:
+            conditions: as those of ``predict``.
+            times: those of the latent and of the next step, where the operator is told the time between steps.
+        """
+        time_T = arrays.read_times(times, 1, self.data, self.training)
+        condition_BTP = arrays.read_conditions(conditions, time_T, self.data, self.training, len(latent_BLD), 1)
+        if condition_BTP is not None:
+            condition_BTP = self.normalization.condition(condition_BTP.to(self.device))
+        moved_BLD: Tensor = self.model.approximator(latent_BLD, None if condition_BTP is None else condition_BTP[:, 0])
+        return moved_BLD
+
+    def decode(self, latent_BLD: Tensor, at: Values | int | tuple[int, ...], chunk: int = 1 << 16) -> dict[str, Tensor]:
+        """The target fields of a latent state at any points, name → (B, *points[, C]).
+
+        Args:
+            at: as that of ``predict``.
+            chunk: query points that are decoded at a time.
+        """
+        query, shape = self._query(at)
+        coords_BQX = arrays.unit_coords(query, self.data, slice(None), len(latent_BLD), self.device)
+        decoded_BQC = self.data.targets_of(self.model.decode_in_chunks(latent_BLD, coords_BQX, chunk)).float()
+        layout = Layout(shape, True, False, torch.float32)
+        named = _named(self.normalization.to_physical(decoded_BQC).unsqueeze(1), self.data, layout)
+        return {name: value if self.data.steady else value.squeeze(1) for name, value in named.items()}
+
+    def save(self, path: Path | str) -> Path:
+        """Writes the operator as one file with a digest, which ``upt_core.load`` reads."""
+        path = Path(path)
+        file.write({"operators": {"": self.plain()}, "model": _on_cpu(self.model.state_dict())}, path)
+        return path
+
+    def plain(self) -> dict[str, Any]:
+        """All but the weights, as tensors and plain data."""
+        scale = self.normalization.on("cpu")
+        return {
+            "data": asdict(self.data),
+            "normalization": {name: value.double() for name, value in scale.named_buffers()},
+            "training": self.training.plain(),
+            "settings": self.settings,
+            "plugins": self.plugins,
+            "provenance": self.provenance,
+        }
+
+    @classmethod
+    def from_plain(
+        cls, plain: Mapping[str, Any], weights: Mapping[str, Tensor], where: str, registry: Registry | None = None
+    ) -> Self:
+        """What ``plain`` gave, with weights; the parts of the model alone must be installed.
+
+        Raises:
+            CheckpointError: a part is not installed, or the weights are not those of the model.
+        """
+        registry = registry or discovery.installed()
+        lines = missing_plugins(plain["plugins"], registry)
+        if lines:
+            raise CheckpointError(
+                f"{where}: parts of the model are missing\n" + "\n".join(f"    {line}" for line in lines)
+            )
+        data = _data_spec(plain["data"])
+        scale = plain["normalization"]
+        normalization = Normalization(data, *(scale[name] for name, _ in Normalization.identity(data).named_buffers()))
+        model = _model(plain["settings"], data, registry, where)
+        load_weights(model, weights, where)
+        training = TrainingData.from_plain(plain["training"])
+        model.eval().requires_grad_(False)
+        return cls(model, normalization, training, plain["settings"], plain["plugins"], plain["provenance"])
+
+    def _read(self, fields: Mapping[str, Values] | Values, coords: Values | None) -> Input:
+        if coords is not None and self.model.encoder.needs_grid:
+            raise DataError(
+                f"{type(self.model.encoder).__name__} works on whole grids: leave coords out, and give the fields on "
+                f"a grid"
+            )
+        return arrays.read_input(fields, coords, self.data, self.training)
+
+    def _query(self, at: Values | int | tuple[int, ...]) -> tuple[Tensor, tuple[int, ...] | None]:
+        return arrays.read_query(at, self.data, self.training.ends)
+
+    def _rolled_out(
+        self,
+        value: Input,
+        query: Tensor | None,
+        condition_BTP: Tensor | None,
+        rows: slice,
+        steps: int,
+        space: Space,
+        chunk: int,
+    ) -> Tensor:
+        """target_BTQC of some samples in physical units, float64."""
+        batch = arrays.as_batch(value, condition_BTP, self.data, self.normalization, rows)
+        if query is not None:
+            query = arrays.unit_coords(query, self.data, rows, len(batch.input_BNC), self.device)
+        found = predictions(self.model, self.data, batch, steps, space, query, chunk)
+        try:
+            return torch.stack([self.normalization.to_physical(step).to(value.layout.dtype) for step in found], dim=1)
+        except ValueError as error:
+            raise DataError(f"{type(self.model.encoder).__name__} cannot take this input: {error}") from error
+
+    def _times(self, time_T: Tensor | None, steps: int) -> Tensor:
+        if time_T is not None:
+            return time_T[1:]
+        step = self.training.time_step[0] if self.training.time_step is not None else 1.0
+        return step * torch.arange(1, steps + 1, dtype=torch.float64)
+
+    def _remarks(self, value: Input, query: Tensor | None, condition_BTP: Tensor | None) -> Iterator[str]:
+        data, training = self.data, self.training
+        frames = value.value_BNC.reshape(-1, data.frame_channels)
+        yield from remarks.on_fields(frames, data, training)
+        yield from remarks.on_points(value.value_BNC.shape[1], value.coords_BNX.flatten(0, 1), data, training)
+        if query is not None:
+            yield from remarks.on_box(query.flatten(0, 1), data, "an answer is asked for at points")
+        yield from remarks.on_conditions(None if condition_BTP is None else condition_BTP.flatten(0, 1), data, training)
+
+
+def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Loads weights, and says which differ where they belong to another architecture.
+
+    Raises:
+        CheckpointError: names or shapes differ.
+    """
+    own = model.state_dict()
+    differences = [f"{name} is missing in the checkpoint" for name in own if name not in weights]
+    differences += [f"{name} is not part of the model" for name in weights if name not in own]
+    differences += [
+        f"{name} has shape {tuple(weights[name].shape)}, the model {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if differences:
+        more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+        raise CheckpointError(
+            f"{where}: belongs to another architecture: {'; '.join(differences[:3])}{more}; use the configuration "
+            f"that is beside the checkpoint's run"
+        )
+    model.load_state_dict(dict(weights))
+
+
+def _model(settings: Mapping[str, Any], data: DataSpec, registry: Registry, where: str) -> Upt:
+    try:
+        parts = ModelSettings.model_validate(settings, context={"registry": registry})
+        runtime = {DataSpec: data, LatentSpec: parts.latent.spec()}
+        with torch.random.fork_rng(devices=[]):
+            return Upt(*(part.build(runtime) for part in (parts.encoder, parts.approximator, parts.decoder)))
+    except (ValidationError, ValueError) as error:
+        raise CheckpointError(
+            f"{where}: the model cannot be built from what the file says of it: {error}; use the versions of its run"
+        ) from error
+
+
+def _data_spec(plain: Mapping[str, Any]) -> DataSpec:
+    fields = {name: tuple(FieldSpec(**one) for one in plain[name]) for name in ("inputs", "targets")}
+    return DataSpec(**{**plain, **fields})
+
+
+def _named(target_BTQC: Tensor, data: DataSpec, layout: Layout) -> dict[str, Any]:
+    """The target fields by name, laid out as the input was."""
+    found: dict[str, Any] = {}
+    for field in data.targets:
+        value = target_BTQC[..., data.channels_of(field.name, data.targets)]
+        if layout.shape is not None:
+            value = value.reshape(*value.shape[:2], *layout.shape, field.channels)
+        value = value.squeeze(-1) if field.channels == 1 else value
+        value = value.squeeze(1) if data.steady else value
+        value = value if layout.batched else value.squeeze(0)
+        found[field.name] = value.cpu().numpy() if layout.numpy else value
+    return found
+
+
+def _rows(samples: int, batch_size: int) -> Sequence[slice]:
+    return [slice(start, start + batch_size) for start in range(0, samples, batch_size)]
+
+
+def _on_cpu(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu() for name, value in weights.items()}

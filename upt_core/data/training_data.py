@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from upt_core.data.normalize import RunningMoments
+from upt_core.data.moments import RunningMoments
 from upt_core.kinds import Split
 from upt_core.specs import DataSpec
 from upt_core.trajectory import Trajectories, Trajectory
@@ -170,8 +170,9 @@ class _Ranges:
             values = torch.as_tensor(value, dtype=torch.float64)
             self.condition.setdefault(name, []).extend([float(values.min()), float(values.max())])
         for field, moments in zip(self.data.fields, self.moments, strict=True):
-            value_MC = trajectory.fields[field.name].double().reshape(-1, field.channels)
+            value_MC = trajectory.fields[field.name].reshape(-1, field.channels)
             moments.add(value_MC)
+            value_MC = value_MC.double()
             channels = self.data.channels_of(field.name)
             self.low_C[channels] = torch.minimum(self.low_C[channels], value_MC.amin(0))
             self.high_C[channels] = torch.maximum(self.high_C[channels], value_MC.amax(0))
@@ -184,7 +185,7 @@ class _Ranges:
             "low_C": self.low_C,
             "high_C": self.high_C,
             "mean_C": torch.cat([moments.mean for moments in self.moments]),
-            "std_C": torch.cat([moments.std() for moments in self.moments]),
+            "std_C": torch.cat([moments.deviation() for moments in self.moments]),
             "condition": {name: (min(values), max(values)) for name, values in self.condition.items()},
             "ends": self.ends,
         }

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
-from upt_core.data.loader import scaled_coords
 from upt_core.data.normalize import TIME_STEP, Normalization
+from upt_core.data.point_sets import scaled_coords
 from upt_core.data.training_data import Range, TrainingData, grid_coords
 from upt_core.errors import DataError
 from upt_core.points import Points

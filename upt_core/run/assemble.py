@@ -45,11 +45,12 @@ class Assembler:
         self.settings = settings
         self.document = document
 
-    def prepare(self, known: Known | None = None) -> PreparedData:
+    def prepare(self, normalization: Normalization | None = None, training: TrainingData | None = None) -> PreparedData:
         """The data set, opened, and checked and measured where its statistics are not known.
 
         Args:
-            known: of the operator that is to be used; None: they are measured.
+            normalization: of the operator that is to be used; None: it is measured.
+            training: what is known of the data that operator was trained on; None: these data.
 
         Raises:
             ConfigError: its constructor refuses the configuration.
@@ -57,7 +58,7 @@ class Assembler:
         """
         assert self.settings.data is not None, "each task has its own data set: see prepare_all"
         dataset = self._build(("data",), self.settings.data)
-        return PreparedData(dataset, self.settings.normalize, *(known or ()))
+        return PreparedData(dataset, self.settings.normalize, normalization, training)
 
     def build(self, prepared: PreparedData | None = None, model: Upt | None = None) -> Built:
         """Model, loss terms and batches. Weights depend only on the seed.

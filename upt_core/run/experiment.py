@@ -94,7 +94,7 @@ class Experiment(Assembler):
         Args:
             known: of the operators that are to be used, by task; None: they are measured.
         """
-        return {name: part.prepare(known[name] if known else None) for name, part in self.parts.items()}
+        return {name: part.prepare(*(known[name] if known else ())) for name, part in self.parts.items()}
 
     def operators(self, built: Built | BuiltTasks) -> dict[str, Operator]:
         """The operator that each task trains, with the model as it is at any time."""

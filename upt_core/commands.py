@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from upt_core.cli.text import heading, table
     from upt_core.config.document import Document, read
     from upt_core.config.forms import Converted, Converter
+    from upt_core.config.merge import merge
     from upt_core.config.overrides import COMMAND_LINE, apply_overrides
     from upt_core.config.plain import as_plain
     from upt_core.config.problems import problems_of
@@ -44,6 +45,7 @@ _MODULE_OF = {
     "cli.text": ("heading", "table"),
     "config.document": ("Document", "read"),
     "config.forms": ("Converted", "Converter"),
+    "config.merge": ("merge",),
     "config.overrides": ("COMMAND_LINE", "apply_overrides"),
     "config.plain": ("as_plain",),
     "config.problems": ("problems_of",),
@@ -102,6 +104,7 @@ __all__ = [
     "heading",
     "installed",
     "mean_field",
+    "merge",
     "persistence",
     "problems_of",
     "read",

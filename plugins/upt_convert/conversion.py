@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from upt_convert.data import translate_data
 from upt_convert.form import OLD
+from upt_convert.include import with_included
 from upt_convert.losses import translate_losses
 from upt_convert.model import translate_model
+from upt_convert.optimizer import translate_root_optimizer
+from upt_convert.priors import translate_priors
 from upt_convert.report import Line, Report
-from upt_convert.sampling import translate_sampling
+from upt_convert.sampling import give_sampler, translate_sampling
 from upt_convert.stages import translate_stages
-from upt_convert.training import fill_in, translate_trainer
+from upt_convert.trackers import translate_trackers
+from upt_convert.training import fill_in, multiply_batches, translate_trainer
 from upt_convert.translation import Translation
 from upt_core import ConfigError
 from upt_core.commands import Document, shown
@@ -30,7 +35,6 @@ HINTS = {
     "lambda_rollout": "see the loss term rollout",
     "time_stride": "a parameter of the data sets that read files",
     "dt": "the time step is that of the data",
-    "wandb": "see callbacks: upt plugins callback",
 }
 
 
@@ -53,7 +57,7 @@ def convert(document: Document) -> Conversion:
     Raises:
         ConfigError: values that cannot be read, each with its place.
     """
-    t = Translation(document)
+    t = Translation(with_included(document))
     _check_sections(t)
     translate_trainer(t, "training", "trainer", "validation")
     translate_stages(t)
@@ -61,6 +65,11 @@ def convert(document: Document) -> Conversion:
     translate_model(t)
     translate_sampling(t)
     translate_losses(t)
+    give_sampler(t)
+    translate_priors(t)
+    translate_trackers(t)
+    translate_root_optimizer(t)
+    multiply_batches(t)
     fill_in(t)
     t.move("seed", "seed")
     t.move(t.first("training", ("seed",)), "seed")
@@ -76,13 +85,22 @@ def _check_sections(t: Translation) -> None:
             t.problem(key, f"expected a mapping of keys; got {shown(t.get(key))}")
 
 
+def whole(value: Any) -> Any:
+    """A value in which whole numbers written as floats are integers: the new form tells them apart."""
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
 _ORDER: Sequence[str] = (
     *("seed", "output", "data", "model", "sampler", "losses"),
-    *("trainer", "validation", "tasks", "stages"),
+    *("trainer", "validation", "callbacks", "tasks", "stages"),
 )
 
 
 def _ordered(document: Document) -> Document:
     """The sections as upt init writes them."""
-    data = {key: document.data[key] for key in _ORDER if key in document.data}
+    data = {key: whole(document.data[key]) for key in _ORDER if key in document.data}
     return Document(data, document.origins)

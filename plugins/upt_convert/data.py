@@ -103,4 +103,7 @@ def _guess(t: Translation, task: str, key: str, root: Any, new: str) -> None:
 
 def _sizes(t: Translation, parameters: dict[str, tuple[str, ...]], new: str) -> None:
     for parameter, spellings in parameters.items():
-        t.move(t.first("data", spellings), f"{new}.{parameter}")
+        found = t.first("data", spellings)
+        if found is None and parameter == "time_stride":
+            found = t.first("training", spellings)
+        t.move(found, f"{new}.{parameter}")

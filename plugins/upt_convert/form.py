@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from upt_core.commands import Document
 
-OLD = ("training", "latent", "operator", "ttc")
+OLD = ("training", "latent", "operator", "ttc", "include")
 """Keys at the root that only the old form has."""
 NEW = ("trainer", "model", "losses", "validation", "extends")
 """Keys at the root that only the new form has: with one of them, an old key is a mistake and is reported as such."""

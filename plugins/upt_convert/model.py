@@ -9,6 +9,8 @@ WIDTH = ("width", "hidden_dim", "hidden_size", "d_model")
 DEPTH = ("depth", "num_layers", "layers")
 HEADS = ("heads", "num_heads", "n_heads")
 FREQUENCIES = ("frequencies", "fourier_frequencies")
+USUAL_DEPTH = {"encoder": 2, "approximator": 4, "decoder": 2}
+"""Where the old form writes none."""
 ENCODERS = {"grid": "grid", "mesh": "supernode", "points": "supernode", "graph": "supernode", "supernode": "supernode"}
 
 
@@ -51,6 +53,21 @@ def _part(t: Translation, old: str, part: str, name: str) -> None:
     }.items():
         if parameter != "frequencies" or part != "approximator":
             t.move(t.first(old, spellings), f"model.{part}.{parameter}")
+    if t.made(f"model.{part}.depth") is None:
+        t.put(f"model.{part}.depth", USUAL_DEPTH[part])
+        t.remark(f"model.{part}.depth: {USUAL_DEPTH[part]}; no depth is written")
+    _hidden(t, old, part)
+
+
+def _hidden(t: Translation, old: str, part: str) -> None:
+    """The width between the two layers of a block's MLP, which is a ratio here."""
+    key = t.first(old, ("mlp_hidden_dim", "mlp_dim", "ff_dim"))
+    width = t.made(f"model.{part}.width") or t.made("model.latent.dim")
+    if key is None or not isinstance(width, int | float) or isinstance(width, bool) or width <= 0:
+        return
+    ratio = t.number(key, 0.0) / width
+    t.put(f"model.{part}.mlp_ratio", ratio, key)
+    t.say(key, f"model.{part}.mlp_ratio: {ratio:g} (of width {width})")
 
 
 def _follows(t: Translation, old: str) -> None:

@@ -50,6 +50,25 @@ def translate_optimizer(t: Translation, section: str, new: str) -> bool:
     return found is not None
 
 
+def translate_root_optimizer(t: Translation) -> None:
+    """``optimizer`` at the root, where neither ``training`` nor the run's stage names one."""
+    found = t.get("optimizer")
+    if found is None:
+        return
+    if not isinstance(found, str | Mapping):
+        t.problem("optimizer", f"expected an optimizer's name, or a mapping with its name; got {shown(found)}")
+        return
+    if t.made("trainer.optimizer.name") is not None:
+        t.say("optimizer", "not used: training or a stage names its own")
+        return
+    if isinstance(found, str):
+        _name(t, "optimizer", found, "trainer.optimizer", "optimizer")
+        return
+    key = "optimizer.name" if t.has("optimizer.name") else "optimizer.type"
+    _name(t, key, t.get(key, "adamw"), "trainer.optimizer", "optimizer")
+    _parameters(t, "optimizer", "trainer.optimizer")
+
+
 def _name(t: Translation, key: str, name: Any, new: str, old: str) -> None:
     """The optimizer's name. Nothing but AdamW is meant where none is given."""
     name = NAMES.get(name.lower(), name.lower()) if isinstance(name, str) else name
@@ -76,6 +95,7 @@ def _schedule(t: Translation, section: str, new: str) -> None:
     """A cosine schedule of the learning rate; others have no counterpart and are reported as such."""
     old = t.first(section, ("scheduler", "lr_scheduler", "lr_schedule"))
     if old is None:
+        _warm_up(t, section, new)
         return
     found = t.get(old)
     key = old if isinstance(found, str) else f"{old}.name" if t.has(f"{old}.name") else f"{old}.type"
@@ -84,8 +104,18 @@ def _schedule(t: Translation, section: str, new: str) -> None:
         return
     t.put(f"{new}.lr_schedule", {"name": "warmup_cosine", "warmup_epochs": 0}, old)
     t.say(key, f"{new}.lr_schedule.name: warmup_cosine")
-    t.move(t.first(old, ("warmup_epochs", "warmup")), f"{new}.lr_schedule.warmup_epochs")
+    warmup = t.first(old, ("warmup_epochs", "warmup")) or t.first(section, ("warmup_epochs",))
+    t.move(warmup, f"{new}.lr_schedule.warmup_epochs")
     _lowest_rate(t, old, new)
+
+
+def _warm_up(t: Translation, section: str, new: str) -> None:
+    """A warm-up alone: the rate rises to its value and stays there."""
+    warmup = t.first(section, ("warmup_epochs",))
+    if warmup is None:
+        return
+    t.put(f"{new}.lr_schedule", {"name": "warmup_cosine", "final": 1.0}, warmup)
+    t.move(warmup, f"{new}.lr_schedule.warmup_epochs")
 
 
 def _lowest_rate(t: Translation, old: str, new: str) -> None:

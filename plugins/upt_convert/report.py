@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from upt_core.commands import Keys
 
+TRAINED = ("data", "latent", "encoder", "operator", "training", "optimizer")
+"""Sections whose keys change what is trained, or how: each such key that is lost has a line of its own."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -51,8 +54,25 @@ class Report:
     def __str__(self) -> str:
         parts = [_block("This is a configuration in the old form. Its keys became:", self.converted)]
         parts.append(_block("Not written there, so decided here:", self.remarks))
-        parts.append(_block("WITHOUT A COUNTERPART, these keys change nothing:", self.lost))
+        trained = tuple(line for line in self.lost if line.path[0] in TRAINED)
+        parts.append(_block("WITHOUT A COUNTERPART, and results may differ for it:", trained))
+        parts.append(_block("Without a counterpart, beside what is trained:", _by_section(self.lost)))
         return "\n".join(part for part in parts if part)
+
+
+def _by_section(lost: tuple[Line, ...]) -> tuple[str, ...]:
+    """One line for each other section, a stage being a section: how many of its keys are lost, and which."""
+    found: dict[str, list[str]] = {}
+    for line in lost:
+        if line.path[0] not in TRAINED:
+            depth = 2 if line.path[0] == "stages" and len(line.path) > 2 else 1
+            section = ".".join(map(str, line.path[:depth]))
+            found.setdefault(section, []).append(".".join(map(str, line.path[depth:])) or line.value)
+    return tuple(f"{section}: {_counted(keys)}" for section, keys in found.items())
+
+
+def _counted(keys: list[str]) -> str:
+    return f"{len(keys)} key{'s' if len(keys) > 1 else ''} ({', '.join(keys[:6])}{', …' if len(keys) > 6 else ''})"
 
 
 def _block(title: str, lines: tuple[object, ...]) -> str:

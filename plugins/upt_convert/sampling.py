@@ -1,4 +1,4 @@
-"""``query_sampling`` and ``query_sample_*`` → ``sampler``."""
+"""``query_sampling`` and ``query_sample_*`` → the sampler of ``inverse_encoding``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONSTANT = ("constant", "none", "fixed")
 
 
 def translate_sampling(t: Translation) -> None:
-    """The sampler of the terms that look at points; all points where the old form samples none."""
+    """The sampler, made as ``sampler``; null where the old form samples none. ``give_sampler`` puts it in its place."""
     importance = _importance(t)
     schedule = t.get(SCHEDULE)
     if schedule == "cosine":
@@ -48,6 +48,22 @@ def translate_sampling(t: Translation) -> None:
     if importance is None:
         for old in (METRIC, WINDOW):
             t.say(old, "not used: points are not drawn by importance")
+
+
+def give_sampler(t: Translation) -> None:
+    """The sampler goes to the term that decodes what was encoded: the old form never sampled the forward term."""
+    sampler = t.new.data.pop("sampler", None)
+    moved = {path: place for path, place in t.new.origins.items() if path[:1] == ("sampler",)}
+    for path in moved:
+        del t.new.origins[path]
+    if sampler is None:
+        return
+    if "inverse_encoding" not in t.made("losses"):
+        t.remark("sampler: none; the old form samples for inverse_encoding alone, and that term is off")
+        return
+    t.put("losses.inverse_encoding.sampler", sampler)
+    t.new.origins.update({("losses", "inverse_encoding", *path): place for path, place in moved.items()})
+    t.remark("sampler: that of inverse_encoding alone, as in the old form; forward looks at all points")
 
 
 def _importance(t: Translation) -> dict[str, Any] | None:

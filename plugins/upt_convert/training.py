@@ -55,6 +55,25 @@ def fill_in(t: Translation) -> None:
     t.remark("encoder, approximator and decoder are all trained")
 
 
+PROCESSES = ("num_gpus", "training.num_gpus", "distributed.num_gpus", "training.world_size", "distributed.world_size")
+
+
+def multiply_batches(t: Translation) -> None:
+    """The old form counts the samples of a batch for each GPU; here ``batch_size`` counts those of all."""
+    key = next((key for key in PROCESSES if t.has(key)), None)
+    if key is None:
+        return
+    count = t.number(key, 1)
+    sections = [t.new.data.get("trainer", {}), *(s.get("trainer", {}) for s in t.new.data.get("stages", []))]
+    for section in sections:
+        size = section.get("batch_size")
+        if isinstance(size, int) and not isinstance(size, bool):
+            section["batch_size"] = round(size * count)
+    t.say(
+        key, f"trainer.batch_size: times {count:g}, since it counts the samples of all processes; start with torchrun"
+    )
+
+
 def none_if_zero(value: Any) -> Any:
     """0 and false switch off in the old form; null does so here."""
     return None if value is False or value == 0 else value

@@ -24,13 +24,14 @@ class Divergence(LossTerm):
     The unit is that of (velocity / length)², so a good weight depends on the data.
 
     Args:
-        field: name of the vector field; it needs one channel for each axis, in the axes' order.
+        field: name of the vector field; it needs one channel for each axis, in the axes' order. Left out: the only such
+            field that is predicted.
         method: "autograd" or "grid".
 
     Source: Raissi et al., Physics-informed neural networks, J. Comput. Phys. 378 (2019), for derivatives of a network.
     """
 
-    def __init__(self, field: str, method: Literal["autograd", "grid"] = "autograd") -> None:
+    def __init__(self, field: str | None = None, method: Literal["autograd", "grid"] = "autograd") -> None:
         self.field = field
         self.method = method
 
@@ -44,11 +45,12 @@ class Divergence(LossTerm):
 
     def check_data(self, data: DataSpec) -> None:
         """Refuses a field that is no vector, one axis alone, and scattered points with ``grid``."""
-        channels = data.channels_of(self.field, data.targets)
+        name = self._name(data)
+        channels = data.channels_of(name, data.targets)
         num_channels = channels.stop - channels.start
         if num_channels != data.num_axes or data.num_axes < 2:
             raise ValueError(
-                f"divergence needs a vector field with a channel for each of at least 2 axes; {self.field!r} has "
+                f"divergence needs a vector field with a channel for each of at least 2 axes; {name!r} has "
                 f"{num_channels} channels and the data set {data.num_axes} axes"
             )
         if self.method == "grid" and (data.grid_shape is None or min(data.grid_shape) < 3):
@@ -89,9 +91,21 @@ class Divergence(LossTerm):
             total = total + difference(velocity_BNX[..., axis].reshape(total.shape), axis + 1, wraps) / spacing
         return total.flatten(1)
 
+    def _name(self, data: DataSpec) -> str:
+        """The vector field: the one that is named, or the only one that it can be."""
+        if self.field is not None:
+            return self.field
+        found = [field.name for field in data.targets if field.channels == data.num_axes]
+        if len(found) != 1:
+            raise ValueError(
+                f"divergence names no field, and the data set predicts {len(found)} fields with a channel for each of "
+                f"its {data.num_axes} axes ({', '.join(found) or 'none'}); set field"
+            )
+        return found[0]
+
     def _velocity(self, step: Step, predicted_BQC: Tensor) -> Tensor:
         """The field in physical units up to a constant, which no derivative sees."""
-        return (predicted_BQC * step.unit_C)[..., step.data.channels_of(self.field, step.data.targets)]
+        return (predicted_BQC * step.unit_C)[..., step.data.channels_of(self._name(step.data), step.data.targets)]
 
 
 def difference(value: Tensor, dim: int, periodic: bool) -> Tensor:

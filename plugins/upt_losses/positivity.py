@@ -19,10 +19,10 @@ class Positivity(LossTerm):
     training split, so that the value has no unit. 0 where nothing is negative. The prediction is that of one time step.
 
     Args:
-        fields: names of the fields that must not be negative.
+        fields: names of the fields that must not be negative; left out: all that are predicted.
     """
 
-    def __init__(self, fields: Annotated[list[str], Field(min_length=1)]) -> None:
+    def __init__(self, fields: Annotated[list[str], Field(min_length=1)] | None = None) -> None:
         self.fields = fields
 
     def check_data(self, data: DataSpec) -> None:

@@ -35,6 +35,7 @@ class Muon(Optimizer):
         ns_steps: Newton-Schulz iterations that make an update orthogonal. Good values: 5.
         beta1: AdamW's memory of the gradient's mean.
         beta2: AdamW's memory of the gradient's square.
+        eps: added to AdamW's denominator.
         decay_all: shrink biases, norms and other 1-D parameters too.
         adamw_names: patterns (``*`` for anything) of parameter names, within their model part, that AdamW gets
             although they are hidden weights by their shape: those that map into or out of the hidden layers. Names of
@@ -52,6 +53,7 @@ class Muon(Optimizer):
         ns_steps: Annotated[int, Field(ge=1)] = 5,
         beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9,
         beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95,
+        eps: Annotated[float, Field(gt=0)] = 1e-8,
         decay_all: bool = False,
         adamw_names: list[str] = list(FIRST_AND_LAST),  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
@@ -61,6 +63,7 @@ class Muon(Optimizer):
         self.nesterov = nesterov
         self.ns_steps = ns_steps
         self.betas = (beta1, beta2)
+        self.eps = eps
         self.decay_all = decay_all
         self.adamw_names = tuple(adamw_names)
 
@@ -105,7 +108,9 @@ class Muon(Optimizer):
 
     def _adamw(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         groups = by_decay(parameters, self.weight_decay, self.decay_all)
-        return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, fused=True if on_cuda(parameters) else None)
+        return torch.optim.AdamW(
+            groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=True if on_cuda(parameters) else None
+        )
 
 
 def hidden_weights(model: nn.Module) -> set[int]:

@@ -16,23 +16,23 @@ seed: 3
 data: {name: burgers1d, points: 512, num_trajectories: 1024}
 model:
   latent: {tokens: 128, dim: 128}
-  encoder: {name: grid, patch: 4}
+  encoder: {name: grid, patch: 4, depth: 2}
   approximator: {name: transformer, width: 256, depth: 8, heads: 8}
   decoder: {name: perceiver, width: 256, depth: 4, heads: 8, frequencies: [1, 2, 4]}
-sampler:
-  name: cosine
-  start_ratio: 1.0
-  end_ratio: 0.2
-  start_epoch: 10
-  levels: 1000
-  base: {name: importance, metric: gradient, window: 5}
-  multiple: 1
 losses:
   forward: {name: forward}
   inverse_encoding:
     name: inverse_encoding
     weight: {name: curriculum, base: 0.01, warmup_epochs: 15, max_weight: 0.05}
     every: 1
+    sampler:
+      name: cosine
+      start_ratio: 1.0
+      end_ratio: 0.2
+      start_epoch: 10
+      levels: 1000
+      base: {name: importance, metric: gradient, window: 5}
+      multiple: 1
   inverse_decoding:
     name: inverse_decoding
     weight: {name: curriculum, base: 0.005, warmup_epochs: 15, max_weight: 0.05}
@@ -73,8 +73,8 @@ def test_every_value_has_its_place_in_the_old_file(burgers: str, converted: Conv
         ("trainer", "accumulate"): "  accum_steps",
         ("trainer", "precision"): "  amp",
         ("trainer", "optimizer", "momentum"): "muon_momentum",
-        ("sampler", "end_ratio"): "  query_sample_end_ratio",
-        ("sampler", "base", "window"): "  importance_window",
+        ("losses", "inverse_encoding", "sampler", "end_ratio"): "  query_sample_end_ratio",
+        ("losses", "inverse_encoding", "sampler", "base", "window"): "  importance_window",
         ("losses", "inverse_decoding", "weight", "base"): "  lambda_inv_dec",
         ("losses", "inverse_encoding", "weight", "warmup_epochs"): "  inverse_loss_warmup_epochs",
         ("losses", "inverse_encoding", "every"): "  inverse_loss_frequency",
@@ -97,7 +97,7 @@ def test_two_tasks(two_tasks: str, converted: Convert) -> None:
         "darcy2d": {"data": {"name": "pdebench", "path": "pdebench/darcy2d.hdf5"}, "weight": 2.0},
     }
     assert data["model"]["latent"] == {"tokens": 192, "dim": 192}
-    assert data["sampler"] == {"name": "stratified", "num_queries": 1024}
+    assert data["losses"]["inverse_encoding"]["sampler"] == {"name": "stratified", "num_queries": 1024}
     assert [data["losses"][name].get("every") for name in data["losses"]] == [None, 3, 3]
     assert found.report.lost == ()
     assert "set this to the file that you have" in str(found.report)

@@ -54,7 +54,7 @@ def test_what_is_left_out_means_what_the_old_form_means(converted: Convert) -> N
     data = found.document.data
     assert data["trainer"] == {"epochs": 20, "clip_norm": None, "optimizer": {"name": "adamw"}}
     assert data["losses"] == {"forward": {"name": "forward"}}
-    assert data["sampler"] is None
+    assert "sampler" not in data
     assert "trainer.clip_norm: null; the old form clips only where it is told to" in found.report.remarks
 
 
@@ -146,8 +146,12 @@ EXACT = {"multiple": 1}
     ],
 )
 def test_samplers(converted: Convert, training: dict[str, Any], sampler: dict[str, Any] | None) -> None:
-    found = converted(**training)
-    assert found.document.data["sampler"] == sampler
+    found = converted(**training, lambda_inv_enc=0.01)
+    assert found.document.data["losses"]["inverse_encoding"].get("sampler") == sampler
+    assert "sampler" not in found.document.data
+    assert "sampler" not in found.document.data["losses"]["forward"]
+    said = "that of inverse_encoding alone, as in the old form" in str(found.report)
+    assert said == (sampler is not None)
     validate(found.document, installed())
     assert not found.report.lost
 

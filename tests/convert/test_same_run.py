@@ -50,22 +50,23 @@ model:
   encoder: {name: grid, patch: 8}
   approximator: {name: transformer, depth: 1, heads: 2}
   decoder: {name: perceiver, width: 16, depth: 1, heads: 2, frequencies: [1, 2, 4]}
-sampler:
-  name: cosine
-  start_ratio: 1.0
-  end_ratio: 0.3
-  start_epoch: 1
-  levels: 1000
-  multiple: 1
-  base: {name: importance, metric: error, window: 1}
 losses:
   forward: forward
   inverse_encoding:
     name: inverse_encoding
     weight: {name: curriculum, base: 0.04, warmup_epochs: 1, max_weight: 0.03}
     every: 2
+    sampler:
+      name: cosine
+      start_ratio: 1.0
+      end_ratio: 0.3
+      start_epoch: 1
+      levels: 1000
+      multiple: 1
+      base: {name: importance, metric: error, window: 1}
   inverse_decoding:
     name: inverse_decoding
+    sampler: null
     weight: {name: curriculum, base: 0.02, warmup_epochs: 1, max_weight: 0.03}
     every: 2
 trainer:

@@ -74,6 +74,7 @@ def convert(old: Path, output: Path | None) -> None:
     """
     from upt_core.config.document import read
     from upt_core.config.forms import converter_of
+    from upt_core.config.settings import validate
     from upt_core.registry.discovery import installed
 
     document = read(old)
@@ -89,6 +90,7 @@ def convert(old: Path, output: Path | None) -> None:
         click.echo(text, nl=False)
     else:
         click.echo(f"{output} written; upt check {output} looks it over", err=True)
+    validate(converted.document, installed())  # last: what was converted is there to be corrected
 
 
 def schema_text() -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from upt_core import Approximator, DataSpec, LatentSpec
-from upt_models.checks import check_condition, check_positive
+from upt_models.checks import check_condition
 from upt_models.initialise import initialise, scale_
 from upt_models.lattice import NeighbourMixing, lattice_of
 from upt_models.lattice_block import LatticeBlock
@@ -47,7 +47,6 @@ class LatticeApproximator(Approximator):
         names: tuple[str, ...],
     ) -> None:
         super().__init__()
-        check_positive(width=width, hidden=hidden, depth=depth)
         self.what, self.names, self.lattice = what, names, lattice_of(what, data, latent)
         self.embed_condition = ConditionEmbedding(len(names), width) if names else None
         self.widen = NeighbourMixing(latent.dim, width, data.periodic)
@@ -83,10 +82,9 @@ def per_axis(name: str, value: int | Sequence[int], num_axes: int) -> tuple[int,
     """One number for each axis, of one for all or of one for each.
 
     Raises:
-        ValueError: there are more or fewer numbers than axes, or one is below 1.
+        ValueError: there are more or fewer numbers than axes.
     """
     numbers = (value,) * num_axes if isinstance(value, int) else tuple(value)
     if len(numbers) != num_axes:
         raise ValueError(f"{name} {list(numbers)} needs one number for all axes, or one for each of {num_axes}")
-    check_positive(**{name: min(numbers)})
     return numbers

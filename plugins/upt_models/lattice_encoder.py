@@ -7,7 +7,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from upt_core import DataSpec, Encoder, LatentSpec, Points
-from upt_models.checks import check_axes, check_channels, check_not_negative
+from upt_models.checks import check_axes, check_channels
 from upt_models.lattice import NeighbourMixing, lattice_of
 from upt_models.local_fit import local_fits, num_polynomials
 
@@ -37,7 +37,6 @@ class LatticeEncoder(Encoder):
 
     def __init__(self, data: DataSpec, latent: LatentSpec, *, degree: NonNegativeInt = 2) -> None:
         super().__init__()
-        check_not_negative(degree=degree)
         self.lattice, self.periodic = lattice_of(WHAT, data, latent), data.periodic
         self.input_channels, self.degree = data.input_channels, degree
         width = num_polynomials(data.num_axes, degree) * (data.input_channels + 1)

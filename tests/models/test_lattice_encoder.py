@@ -137,5 +137,5 @@ def test_other_points_and_channels_are_refused():
         encoder(torch.rand(1, 9, 1), Points(torch.rand(1, 9, 3)))
     with pytest.raises(ValueError, match="encoder 'lattice' was built for 1 input channels, but was given 2"):
         encoder(torch.rand(1, 9, 2), Points(torch.rand(1, 9, 2)))
-    with pytest.raises(ValueError, match="degree is -1; it must not be negative"):
+    with pytest.raises(ValueError, match="degree must be at least 0; got -1"):
         LatticeEncoder(spec(2), LatentSpec.on_lattice((4, 4), 8), degree=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from itertools import product
 
 import torch
@@ -14,7 +15,7 @@ from upt_models.checks import check_axes
 from upt_models.initialise import initialise, scale_
 from upt_models.lattice import lattice_of
 from upt_models.lattice_approximator import per_axis
-from upt_models.near_tokens import near_tokens, take_tokens
+from upt_models.near_tokens import near_tokens, row_major, take_tokens
 
 WHAT = "decoder 'basis'"
 
@@ -58,23 +59,31 @@ class BasisDecoder(Decoder):
         check_axes(WHAT, len(self.lattice), coords_BQX.shape[-1])
         coefficient_BLF = self.coefficients(latent_BLD)
         near = [near_tokens(coords_BQX[..., axis], n, self.periodic[axis]) for axis, n in enumerate(self.lattice)]
-        parts = []
-        for side in product((0, 1), repeat=len(near)):
-            index_BQ = torch.zeros_like(near[0].index_BQS[..., 0])
-            basis_BQF = torch.ones_like(coords_BQX[..., :1])
-            for tokens, at, axis_near, functions in zip(self.lattice, side, near, self.functions, strict=True):
-                index_BQ = index_BQ * tokens + axis_near.index_BQS[..., at]
-                own_BQK = basis(axis_near.offset_BQS[..., at], functions) * axis_near.weight_BQS[..., at, None]
-                basis_BQF = (basis_BQF.unsqueeze(-1) * own_BQK.unsqueeze(-2)).flatten(-2)
-            taken_BQCF = take_tokens(coefficient_BLF, index_BQ).view(*basis_BQF.shape[:-1], self.channels, -1)
-            parts.append((taken_BQCF @ basis_BQF.to(taken_BQCF.dtype).unsqueeze(-1)).squeeze(-1))
-        return torch.stack(parts).sum(dim=0)
+        bases = [
+            basis(own.offset_BQS, functions) * own.weight_BQS.unsqueeze(-1)
+            for own, functions in zip(near, self.functions, strict=True)
+        ]
+        parts_BQC = []
+        for sides in product((0, 1), repeat=len(near)):
+            index_BQ = row_major(
+                [own.index_BQS[..., side] for own, side in zip(near, sides, strict=True)], self.lattice
+            )
+            basis_BQK = reduce(_products, [own_BQSK[:, :, side] for own_BQSK, side in zip(bases, sides, strict=True)])
+            taken_BQF = take_tokens(coefficient_BLF, index_BQ)
+            taken_BQCK = taken_BQF.view(*taken_BQF.shape[:2], self.channels, -1)
+            parts_BQC.append((taken_BQCK * basis_BQK.unsqueeze(-2)).sum(dim=-1))
+        return torch.stack(parts_BQC).sum(dim=0)
 
 
-def basis(offset_BQ: Tensor, functions: int) -> Tensor:
-    """1, sin πs/2, cos πs/2, sin πs, cos πs, … of offsets s: (B, Q, K)."""
-    values = [torch.ones_like(offset_BQ)]
+def _products(left_BQK: Tensor, right_BQK: Tensor) -> Tensor:
+    """All products of a function of one axis with one of the next."""
+    return (left_BQK.unsqueeze(-1) * right_BQK.unsqueeze(-2)).flatten(-2)
+
+
+def basis(offset_BQS: Tensor, functions: int) -> Tensor:
+    """1, sin πs/2, cos πs/2, sin πs, cos πs, … of offsets s: (B, Q, S, K)."""
+    values = [torch.ones_like(offset_BQS)]
     for number in range(1, functions):
-        angle_BQ = offset_BQ * (math.pi / 2 * ((number + 1) // 2))
-        values.append(angle_BQ.sin() if number % 2 else angle_BQ.cos())
+        angle_BQS = offset_BQS * (math.pi / 2 * ((number + 1) // 2))
+        values.append(angle_BQS.sin() if number % 2 else angle_BQS.cos())
     return torch.stack(values, dim=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,14 @@ def near_tokens(coord_BQ: Tensor, tokens: int, wraps: bool) -> NearTokens:
         torch.stack([place_BQ - low_BQ, place_BQ - low_BQ - 1], dim=-1),
         torch.stack([1 - high_weight_BQ, high_weight_BQ], dim=-1),
     )
+
+
+def row_major(numbers: Sequence[Tensor], lattice: Sequence[int]) -> Tensor:
+    """Numbers of tokens on a lattice from their numbers along each axis."""
+    index_BQ = numbers[0]
+    for number_BQ, tokens in zip(numbers[1:], lattice[1:], strict=True):
+        index_BQ = index_BQ * tokens + number_BQ
+    return index_BQ
 
 
 def take_tokens(value_BLD: Tensor, index_BQ: Tensor) -> Tensor:

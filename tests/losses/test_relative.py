@@ -9,7 +9,6 @@ from upt_core import Batch, Step
 from upt_losses.forward import Forward
 from upt_losses.inverse_encoding import InverseEncoding
 from upt_losses.relative import FLOOR
-from upt_losses.rollout import Rollout
 
 
 def ratio(value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -67,10 +66,3 @@ def test_the_bias_of_a_sampled_value_falls_with_the_number_of_points(world, unif
         off[count] = abs(draws.mean().item() - dense)
     assert off[32] < 0.02 * dense
     assert off[32] < off[4]
-
-
-def test_a_rollout_has_no_relative_norm():
-    with pytest.raises(ValueError, match="norm expected 'mse', 'l1' or 'huber'; got 'relative'"):
-        Rollout(norm="relative")
-    with pytest.raises(ValueError, match="norm expected 'mse', 'l1', 'huber' or 'relative'; got 'l3'"):
-        Forward(norm="l3")

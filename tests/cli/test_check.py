@@ -47,6 +47,31 @@ def test_json(upt: Upt) -> None:
     assert stage["training"]["steps_per_epoch"] == 4
 
 
+def remarks(upt: Upt, *overrides: str) -> list[str]:
+    (stage,) = json.loads(upt("check", "tiny.yaml", "--json", *overrides).output)["stages"]
+    found: list[str] = stage["remarks"]
+    return found
+
+
+def test_it_advises_tokens_that_keep_their_place_on_a_grid(upt: Upt) -> None:
+    assert "Remarks\n  - latent.tokens is 4, so tokens have no place in space; on regular grids, tokens that keep" in (
+        upt("check", "tiny.yaml").output
+    )
+    parts = ["encoder={name: patches}", "approximator={name: spectral, width: 8, depth: 1}", "decoder={name: basis}"]
+    in_place = ["model.latent.tokens=[8]", *(f"model.{part}" for part in parts)]
+    assert remarks(upt, *in_place) == []
+    assert "Remarks" not in upt("check", "tiny.yaml", *in_place).output
+
+
+def test_it_warns_of_latent_rollouts_that_nothing_trains(upt: Upt) -> None:
+    rollout = ["validation.rollout=3", "validation.space=latent"]
+    (found,) = [text for text in remarks(upt, *rollout) if "rolls out 3 time steps" in text]
+    assert "every loss term looks one step ahead and at decoded fields, so latents drift" in found
+    cures = ("losses.near={name: forward, space: latent}", "losses.far={name: rollout, steps: 2}")
+    for cure in (*cures, "validation.space=physical", "validation.rollout=1"):
+        assert not [text for text in remarks(upt, *rollout, cure) if "rolls out" in text], cure
+
+
 STAGES = """
 stages:
 - name: autoencoder

@@ -52,6 +52,8 @@ def _sections(found: dict[str, Any]) -> dict[str, str]:
         frozen = f" (held fixed: {', '.join(stage['freeze'])})" if stage["freeze"] else ""
         sections[f"Losses{of}{frozen}"] = _losses(stage["losses"])
         sections[f"Training{of}"] = _training(stage["training"])
+        if stage["remarks"]:
+            sections[f"Remarks{of}"] = "\n".join(f"- {text}" for text in stage["remarks"])
     return sections
 
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from torch import nn
 
+from upt_core.cli.advice import advice
 from upt_core.config.settings import ExperimentSettings
 from upt_core.kinds import Split
 from upt_core.loss_bundle import WeightedTerm
@@ -57,6 +58,7 @@ def _stage(settings: ExperimentSettings, built: Built, steps_per_epoch: int) -> 
     reached = check_reach(built.bundle, built.train[0].to(built.device), settings.trainer.precision)
     return {
         "losses": [_loss(settings, name, built, points, reached) for name in settings.losses],
+        "remarks": advice(settings, built, reached),
         "training": {
             "epochs": settings.trainer.epochs,
             "steps_per_epoch": steps_per_epoch,

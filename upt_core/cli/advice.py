@@ -1,0 +1,42 @@
+"""What ``upt check`` advises against: combinations that the benchmark of quality found bad. Nothing is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from upt_core.config.settings import ExperimentSettings
+from upt_core.run.built import Built
+
+Reached = Mapping[str, Collection[str]]
+"""Loss term → the parts of the model that it trains."""
+
+
+def advice(settings: ExperimentSettings, built: Built, reached: Reached) -> list[str]:
+    """Remarks on how model, losses and validation of one stage fit together."""
+    return [*_places(settings, built), *_latent_rollouts(settings, built, reached)]
+
+
+def _places(settings: ExperimentSettings, built: Built) -> Iterator[str]:
+    """Tokens without a place, where the grid would give them one."""
+    data, latent = built.prepared.data, settings.model.latent.spec()
+    if data.grid_shape is not None and not data.steady and latent.lattice is None:
+        yield (
+            f"latent.tokens is {latent.tokens}, so tokens have no place in space; on regular grids, tokens that keep "
+            f"theirs were many times more accurate at equal cost: write a list, with parts for it, as in "
+            f"configs/burgers.yaml"
+        )
+
+
+def _latent_rollouts(settings: ExperimentSettings, built: Built, reached: Reached) -> Iterator[str]:
+    """Rollouts through the latent space that no term trains."""
+    validation = settings.validation
+    if validation.rollout == 1 or validation.space != "latent" or built.bundle.horizon > 1:
+        return
+    for parts in reached.values():
+        if "approximator" in parts and "decoder" not in parts:
+            return  # it compares latents
+    yield (
+        f"validation rolls out {validation.rollout} time steps in the latent space, but every loss term looks one step "
+        f"ahead and at decoded fields, so latents drift: add a term that compares latents (forward with space: latent) "
+        f"or looks further (rollout), or validate with space: physical"
+    )

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,53 @@ def test_an_interrupt_says_how_to_go_on_and_a_resume_does(upt: Upt) -> None:
     result = upt("train", "--resume", "run", f"trainer.epochs={done + 1}")
     assert result.exit_code == 0
     assert f"epoch {done + 1}/{done + 1}" in result.output
+
+
+def test_one_line_begins_a_run_goes_on_with_it_and_repeats_its_results(upt: Upt) -> None:
+    """For a batch script that is queued again and again."""
+    command = ("train", "tiny.yaml", "trainer.epochs=1", "--resume")
+    first = upt(*command)
+    assert first.exit_code == 0, first.output
+    assert first.output.startswith("no run of tiny in runs: one begins\n")
+    [run] = Path("runs").iterdir()
+    for checkpoint in (run / "checkpoints").iterdir():
+        checkpoint.unlink()  # as if it had been killed before the first one
+    again = upt(*command)
+    assert again.output.startswith(f"going on with {run}\n")
+    assert "epoch 1/1" in again.output
+    last = upt("train", "--resume", "tiny.yaml", "trainer.epochs=1")
+    assert last.exit_code == 0, last.output
+    assert "epochs       all were trained before" in last.output
+    assert list(Path("runs").iterdir()) == [run]
+    other = upt("train", "tiny.yaml", "--resume", "trainer.epochs=2")
+    assert other.exit_code == 2
+    assert f"{run}: this run of tiny was started with another configuration\n" in other.output
+    assert "trainer.epochs: 1 then, 2 now" in other.output
+    assert f"go on with it as it is: upt train --resume {run}; or start anew, without --resume" in other.output
+
+
+def test_a_run_that_never_saved_begins_again_by_the_same_command(upt: Upt, trained: Path) -> None:
+    command = ("train", "tiny.yaml", "--run-dir", str(trained), "trainer.epochs=1")
+    refused = upt(*command)
+    assert refused.exit_code == 2
+    assert f"{trained} holds a run already; go on with --resume {trained}, or name another" in refused.output
+    shutil.rmtree(trained / "checkpoints")
+    assert upt(*command).exit_code == 0
+
+
+def test_a_page_of_somebody_else_is_not_written_over(upt: Upt) -> None:
+    Path("site").mkdir()
+    Path("site/index.html").write_text("mine")
+    result = upt("train", "tiny.yaml", "--run-dir", "site")
+    assert result.exit_code == 2
+    assert "site has an index.html that is not of a run, and the report would take its place" in result.output
+    assert Path("site/index.html").read_text() == "mine"
+
+
+def test_resume_alone_needs_a_configuration(upt: Upt) -> None:
+    result = upt("train", "--resume")
+    assert result.exit_code == 2
+    assert "--resume needs the folder of a run, or the CONFIG whose newest run goes on" in result.output
 
 
 def test_the_panel_of_a_terminal_shows_losses_speed_and_validation(own_folder: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from upt_core import CheckpointError, Experiment, LossTerm, Progress, Step, UserError, hookimpl
+from upt_core.interrupt import SIGNALS, Interrupted
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.registry.listeners import Listeners
@@ -62,14 +63,14 @@ class Recorder:
 class StopAt:
     """Sends a signal to this process after a number of logged steps."""
 
-    def __init__(self, steps: int) -> None:
-        self.left = steps
+    def __init__(self, steps: int, number: int = signal.SIGTERM) -> None:
+        self.left, self.number = steps, number
 
     @hookimpl
     def step_ended(self) -> None:
         self.left -= 1
         if self.left == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), self.number)
 
 
 def trainer_of(experiment: Experiment, run_dir: Path, *listeners: object) -> tuple[Trainer, Built]:
@@ -204,6 +205,22 @@ class TestResume:
             trainer.train()
         assert record.events == ["started", "Interrupted"]
         assert checkpoint.load(run_dir / "checkpoints" / "last.pt")["state"]["step"] == 2
+
+    @pytest.mark.parametrize("number", SIGNALS)
+    def test_every_signal_that_ends_a_run_leaves_a_checkpoint(self, tiny: Tiny, run_dir: Path, number: int) -> None:
+        trainer, _ = trainer_of(tiny(), run_dir, StopAt(1, number))
+        with pytest.raises(Interrupted, match=f"ended by {signal.Signals(number).name}") as caught:
+            trainer.train()
+        assert caught.value.number == number
+        assert checkpoint.load(run_dir / "checkpoints" / "last.pt")["state"]["step"] == 2
+
+    def test_a_signal_that_is_switched_off_stays_so(self, tiny: Tiny, run_dir: Path) -> None:
+        """As under nohup."""
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            trainer_of(tiny(trainer={"epochs": 1}), run_dir, StopAt(1, signal.SIGHUP))[0].train()
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
     @pytest.mark.parametrize(
         ("changes", "message"),

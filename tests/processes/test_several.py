@@ -126,7 +126,7 @@ class TestResume:
     @pytest.mark.parametrize("size", [2, 3])
     def test_a_signal_to_one_ends_all_after_the_next_logged_step(self, size: int, two: Found, three: Found) -> None:
         for each in two if size == 2 else three:
-            assert each["adaptive"]["stopped"][0] == "KeyboardInterrupt"
+            assert each["adaptive"]["stopped"][0] == "Interrupted"
             assert each["adaptive"]["updates"] == 10
 
     def test_a_checkpoint_of_two_goes_on_in_three(self, three: Found, two: Found) -> None:
@@ -197,7 +197,7 @@ class TestMessages:
         for each in two:
             kind, text = each["nan"]
             assert kind == "UserError"
-            assert text.startswith("losses.odd: the term became nan at step 2 (epoch 0); lower trainer")
+            assert text.startswith("losses.odd: the term became nan at step 2 (epoch 1); lower trainer")
             assert text.endswith("(process 1)")
 
     def test_what_several_processes_cannot_do_is_refused(self, two: Found) -> None:

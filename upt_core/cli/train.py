@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 from upt_core.cli.group import INTERRUPTED, USER_ERROR
 from upt_core.cli.load import experiment_of
 from upt_core.cli.text import duration, heading, number, results_table, table
+from upt_core.interrupt import Interrupted
 from upt_core.processes import OtherProcessError, joined
 from upt_core.registry.doctor import built_in
 
@@ -26,11 +28,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="CONFIG [KEY.PATH=VALUE]...")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="The run's folder; left out: a new one in `output`.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run folder; no CONFIG.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Go on with this run folder; alone, with the newest run of CONFIG, or begin one where there is none.",
+)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
 @click.option("--no-third-party", is_flag=True, help="With upt's own plugins alone; nobody else's code is imported.")
 def train(
-    arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None, no_third_party: bool
+    arguments: tuple[str, ...], run_dir: Path | None, resume: str | None, device: str | None, no_third_party: bool
 ) -> None:
     """Train an experiment.
 
@@ -39,13 +47,14 @@ def train(
     \b
     upt train configs/burgers.yaml trainer.epochs=3 sampler.base.num_queries=32
     upt train --resume runs/burgers-20250131-120000
+    upt train configs/burgers.yaml --resume
     torchrun --nproc-per-node 4 -m upt_core train configs/burgers.yaml
     """
     try:
         with joined() as processes:
             with processes.agreed(), _heard(processes):
-                experiment = _experiment(arguments, run_dir, resume, device, not no_third_party)
-            _train(experiment, resume, run_dir, processes)
+                experiment, going_on = _experiment(arguments, run_dir, resume, device, not no_third_party)
+            _train(experiment, going_on, run_dir, processes)
     except OtherProcessError:
         sys.exit(USER_ERROR)  # the process that failed has said why
 
@@ -61,10 +70,10 @@ def _train(experiment: Experiment, resume: Path | None, run_dir: Path | None, pr
         results = experiment.train(resume or run_dir, resume=resume is not None, listeners=listeners)
         if processes.is_first:
             _summarise(record, results, record.run_dir or resume)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if processes.is_first:
             click.echo(_how_to_go_on(record, processes), err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(128 + error.number if isinstance(error, Interrupted) else INTERRUPTED)
 
 
 def _heard(processes: Processes) -> AbstractContextManager[object]:
@@ -73,24 +82,47 @@ def _heard(processes: Processes) -> AbstractContextManager[object]:
 
 
 def _experiment(
-    arguments: tuple[str, ...], run_dir: Path | None, resume: Path | None, device: str | None, third_party: bool
-) -> Experiment:
-    """The experiment of a configuration, or of the run that goes on."""
+    arguments: tuple[str, ...], run_dir: Path | None, resume: str | None, device: str | None, third_party: bool
+) -> tuple[Experiment, Path | None]:
+    """The experiment of a configuration, or of the run that goes on, with that run's folder."""
     overrides = [f"trainer.device={device}"] if device else []
     if resume is None:
         if not arguments:
             raise click.UsageError("CONFIG is missing: the YAML file of an experiment, or --resume RUN")
-        if run_dir is not None and (run_dir / "config.yaml").exists():
+        if run_dir is not None and any(run_dir.glob("checkpoints/**/*.pt")):
             raise click.UsageError(f"{run_dir} holds a run already; go on with --resume {run_dir}, or name another")
-        return experiment_of(arguments[0], [*arguments[1:], *overrides], third_party)
+        if run_dir is not None and (run_dir / "index.html").exists() and not (run_dir / "config.yaml").exists():
+            raise click.UsageError(
+                f"{run_dir} has an index.html that is not of a run, and the report would take its place; "
+                f"name another folder"
+            )
+        return experiment_of(arguments[0], [*arguments[1:], *overrides], third_party), None
     if run_dir is not None:
         raise click.UsageError("--resume goes on in its own folder; remove --run-dir")
+    if resume == "" or "=" in resume or Path(resume).is_file():  # what follows the option is its value, or is not
+        return _newest([*arguments, *([resume] if resume else [])], overrides, third_party)
     for argument in arguments:
         if "=" not in argument:
             raise click.UsageError(f"--resume goes on with the run's own configuration; remove {argument}")
     from upt_core.run.experiment import load_run
 
-    return load_run(resume, [*arguments, *overrides], None if third_party else built_in())
+    run = Path(resume)
+    return load_run(run, [*arguments, *overrides], None if third_party else built_in()), run
+
+
+def _newest(arguments: Sequence[str], overrides: Sequence[str], third_party: bool) -> tuple[Experiment, Path | None]:
+    """The experiment of a configuration, with the folder of its newest run; None: it begins."""
+    files = [argument for argument in arguments if "=" not in argument]
+    if len(files) != 1:
+        raise click.UsageError("--resume needs the folder of a run, or the CONFIG whose newest run goes on")
+    overrides = [*(argument for argument in arguments if "=" in argument), *overrides]
+    experiment = experiment_of(files[0], overrides, third_party)
+    from upt_core.run.newest import newest_run
+
+    run = newest_run(experiment)
+    where = f"in {experiment.output_dir()}"
+    click.echo(f"no run of {experiment.name} {where}: one begins" if run is None else f"going on with {run}")
+    return experiment, run
 
 
 def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
@@ -119,7 +151,7 @@ def _how_to_go_on(record: Record, processes: Processes) -> str:
     if record.run_dir is None:
         return "interrupted before training began; nothing was written"
     if not any(record.run_dir.glob("checkpoints/**/last.pt")):
-        return f"interrupted before the first checkpoint; {record.run_dir} can be removed"
+        return "interrupted before the first checkpoint; the same command begins again"
     command = "torchrun … -m upt_core" if processes.several else "upt"
     where = f"interrupted at epoch {record.epoch}, step {record.step}"
     return f"{where}; go on with: {command} train --resume {record.run_dir}"

@@ -1,0 +1,66 @@
+"""Lowers the learning rate when a figure no longer improves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+
+from upt_callbacks.figures import Better, Watched, check_name, figure
+from upt_core import Callback, Trainer, hookimpl
+
+
+class ReduceOnPlateau(Callback):
+    """Lowers the learning rate when a figure no longer improves, on top of its schedule.
+
+    The factor reached is part of every checkpoint; how long the figure has not improved is counted anew after a
+    resume.
+
+    Args:
+        figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean, such as ``epoch/loss/forward``.
+        factor: of the learning rate, each time; 0.1 to 0.5.
+        patience: values without improvement before the rate is lowered; 3 to 10.
+        better: "lower" or "higher".
+        min_change: part of the best value by which a value must be better to count; 0 to 0.01.
+        min_factor: of the learning rate, below which it is lowered no more.
+
+    Raises:
+        ValueError: ``figure`` begins with neither ``validation/`` nor ``epoch/``.
+    """
+
+    def __init__(
+        self,
+        figure: str,
+        factor: Annotated[float, Field(gt=0, lt=1)] = 0.5,
+        patience: PositiveInt = 5,
+        better: Better = "lower",
+        min_change: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        min_factor: Annotated[float, Field(gt=0, lt=1)] = 1e-3,
+    ) -> None:
+        check_name(figure)
+        self._figure = figure
+        self._factor = factor
+        self._patience = patience
+        self._min_factor = min_factor
+        self._watched = Watched(better, min_change)
+
+    @hookimpl
+    def validation_ended(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
+        """Looks at a metric."""
+        self._look(trainer, figure(self._figure, metrics, "validation"))
+
+    @hookimpl
+    def epoch_ended(self, trainer: Trainer, scalars: Mapping[str, float]) -> None:
+        """Looks at an epoch's mean."""
+        self._look(trainer, figure(self._figure, scalars, "epoch"))
+
+    def _look(self, trainer: Trainer, value: float | None) -> None:
+        if value is None:
+            return
+        self._watched.see(value)
+        if self._watched.waited < self._patience:
+            return
+        self._watched.waited = 0
+        if trainer.control.lr_factor * self._factor >= self._min_factor:
+            trainer.control.scale_lr(self._factor)

@@ -1,0 +1,52 @@
+"""The newest run of an experiment: what ``upt train CONFIG --resume`` goes on with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from upt_core.config.plain import as_plain
+from upt_core.config.yaml_text import parse_yaml
+from upt_core.errors import UserError
+from upt_core.run.experiment import Experiment
+from upt_core.run.folder import CONFIG
+
+MOST_SHOWN = 5
+
+
+def newest_run(experiment: Experiment) -> Path | None:
+    """The newest run folder of an experiment's name in its ``output``; None: there is none.
+
+    Raises:
+        UserError: it was started with another configuration; the message names what differs.
+    """
+    named = re.compile(re.escape(experiment.name) + r"-(\d{8}-\d{6})(?:-(\d+))?")
+    found: list[tuple[str, int, Path]] = []
+    for config in experiment.output_dir().glob(f"*/{CONFIG}"):
+        match = named.fullmatch(config.parent.name)
+        if match:
+            found.append((match[1], int(match[2] or 0), config.parent))
+    if not found:
+        return None
+    run = max(found)[2]
+    written, _ = parse_yaml((run / CONFIG).read_text(encoding="utf-8"), str(run / CONFIG))
+    different = list(differences(written, as_plain(experiment.settings, Path.cwd())))
+    if different:
+        more = f"\n    and {len(different) - MOST_SHOWN} more" if len(different) > MOST_SHOWN else ""
+        raise UserError(
+            f"{run}: this run of {experiment.name} was started with another configuration\n    "
+            + "\n    ".join(different[:MOST_SHOWN])
+            + f"{more}\n    go on with it as it is: upt train --resume {run}; or start anew, without --resume"
+        )
+    return run
+
+
+def differences(then: Any, now: Any, path: str = "") -> Iterator[str]:
+    """One line for each value that two configurations do not share."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for key in [*then, *(key for key in now if key not in then)]:
+            yield from differences(then.get(key), now.get(key), f"{path}.{key}" if path else str(key))
+    elif then != now:
+        yield f"{path}: {then!r} then, {now!r} now"

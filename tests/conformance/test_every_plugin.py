@@ -279,6 +279,7 @@ CASES |= {("metric", name): Case({}, declared) for name, declared in METRICS.ite
 
 ELSEWHERE: dict[tuple[Kind, str], str] = {
     ("sampler", "importance"): "tests/samplers/test_conformance.py, with its trained scores: it takes half a minute",
+    ("dataset", "symmetric"): "tests/data/test_symmetric.py, around other data sets",
     ("sampler", "mixture"): "tests/samplers/test_conformance.py, around other samplers",
     ("sampler", "boundary"): "tests/samplers/test_conformance.py",
 }

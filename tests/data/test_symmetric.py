@@ -1,0 +1,117 @@
+"""Symmetric images of training trajectories: each a solution, of training alone, fields turned as vectors are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from upt_core import DataError, Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory
+from upt_core.testing import check_dataset
+from upt_data.burgers1d import Burgers1d
+from upt_data.symmetric import Symmetric
+
+
+class Swirls(Dataset):
+    """A streamfunction ψ on a periodic square, with the velocity (∂ψ/∂y, −∂ψ/∂x) and the vorticity −Δψ, exactly."""
+
+    def __init__(self, shape: tuple[int, int] = (12, 12), periodic: bool = True, scattered: bool = False) -> None:
+        self.shape, self.periodic, self.scattered = shape, periodic, scattered
+
+    def spec(self) -> DataSpec:
+        fields = (FieldSpec("psi"), FieldSpec("velocity", 2), FieldSpec("vorticity"))
+        shape = None if self.scattered else self.shape
+        return DataSpec(fields, fields, (1.0, 1.0), (self.periodic,) * 2, shape, origin=(0.0, 0.0))
+
+    def trajectories(self, split: Split) -> Trajectories:
+        number = {"train": 0, "valid": 7, "test": 14}[split]
+        return InMemory([self._one(number + k) for k in range(3)])
+
+    def _one(self, seed: int) -> Trajectory:
+        x, y = torch.meshgrid(*[(torch.arange(n) + 0.5) / n for n in self.shape], indexing="ij")
+        turn, (a, b, c) = 2 * torch.pi, torch.rand(3, generator=torch.Generator().manual_seed(seed)).double()
+        x, y = x.double(), y.double()
+        phase = turn * (x + 2 * y + a)
+        psi = torch.sin(phase) + b * torch.cos(turn * (x + c))
+        by_x = turn * torch.cos(phase) - b * turn * torch.sin(turn * (x + c))
+        by_y = 2 * turn * torch.cos(phase)
+        vorticity = 5 * turn**2 * torch.sin(phase) + b * turn**2 * torch.cos(turn * (x + c))
+        coords = torch.stack([x, y], dim=-1).view(-1, 2)
+        time_T = torch.arange(2.0)
+        values = {"psi": psi.view(-1, 1), "velocity": torch.stack([by_y, -by_x], dim=-1).view(-1, 2)}
+        values["vorticity"] = vorticity.view(-1, 1)
+        return Trajectory({name: v.expand(2, -1, -1).float() for name, v in values.items()}, coords, time_T, {})
+
+
+def slope(value_TVC: torch.Tensor, axis: int) -> torch.Tensor:
+    """Exact derivative of a band-limited periodic field on the unit square."""
+    points = value_TVC.shape[axis]
+    shape = [1] * value_TVC.ndim
+    shape[axis] = points
+    wave = (2j * torch.pi * torch.fft.fftfreq(points, 1 / points)).view(shape)
+    return torch.fft.ifft(wave * torch.fft.fft(value_TVC, dim=axis), dim=axis).real
+
+
+def test_every_image_is_a_solution_and_all_differ():
+    """Velocity and vorticity still belong to each other: the curl of each image's velocity is its vorticity."""
+    data = Symmetric(
+        Swirls(), flips=[0, 1], swap=True, roll_axes=[0], rolls=3, vectors=["velocity"], odd=["vorticity", "psi"]
+    )
+    train = data.trajectories("train")
+    assert len(train) == 3 * 4 * 2 * 3
+    seen = set()
+    for index in range(24):
+        fields = train.read(index, 0, 2).fields
+        velocity, vorticity = (fields[name].view(2, 12, 12, -1) for name in ("velocity", "vorticity"))
+        curl = slope(velocity[..., 1:], 1) - slope(velocity[..., :1], 2)
+        torch.testing.assert_close(curl, vorticity, atol=2e-2, rtol=1e-3)
+        torch.testing.assert_close(slope(fields["psi"].view(2, 12, 12, 1), 2), velocity[..., :1], atol=1e-3, rtol=1e-3)
+        seen.add(round(float(vorticity[0, 1, 2, 0]), 4))
+    assert len(seen) == 24
+
+
+def test_validation_and_test_stay_as_they_are():
+    data = Symmetric(Swirls(), flips=[0])
+    for split in ("valid", "test"):
+        assert len(data.trajectories(split)) == 3
+        assert torch.equal(
+            data.trajectories(split).read(1, 0, 2).fields["psi"],
+            Swirls().trajectories(split).read(1, 0, 2).fields["psi"],
+        )
+
+
+def test_it_keeps_the_contract_of_data_sets():
+    check_dataset(Symmetric(Burgers1d(num_trajectories=8, points=16, num_times=5), roll_axes=[0], rolls=2))
+
+
+def test_the_mirror_image_of_burgers_is_one_of_the_data():
+    base = Burgers1d(num_trajectories=8, points=16, num_times=5)
+    train = Symmetric(base, flips=[0], vectors=["u"]).trajectories("train")
+    assert torch.equal(train.read(1, 0, 5).fields["u"], -train.read(0, 0, 5).fields["u"].flip(1))
+    assert train.num_times(1) == 5
+
+
+def test_it_says_how_many_images_there_are():
+    assert Symmetric(Swirls(), flips=[0, 1], swap=True).remarks()[-1] == (
+        "each training trajectory is shown in 8 symmetric images"
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "arguments", "message"),
+    [
+        (Swirls(scattered=True), {}, "needs fields on a regular grid"),
+        (Swirls(), {"flips": [2]}, r"flips is \[2\]; name axes once, from 0 to 1"),
+        (Swirls(), {"roll_axes": [0, 0]}, r"roll_axes is \[0, 0\]; name axes once"),
+        (Swirls(periodic=False), {"roll_axes": [1]}, "axis 1 of roll_axes is not periodic"),
+        (Swirls((12, 10)), {"swap": True}, r"swap exchanges the first two axes, but they differ: points \[12, 10\]"),
+        (Swirls(), {"vectors": ["psi"]}, "field 'psi' has 1 channels, but a vector has one for each of 2 axes"),
+    ],
+)
+def test_symmetries_that_do_not_fit_are_refused(base, arguments, message):
+    with pytest.raises(DataError, match=message):
+        Symmetric(base, **arguments).spec()
+
+
+def test_an_unknown_field_is_named():
+    with pytest.raises(ValueError, match="no field is called 'w'"):
+        Symmetric(Swirls(), odd=["w"]).spec()

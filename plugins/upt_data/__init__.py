@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from upt_core import hookimpl
+from upt_core import Register, hookimpl
 
 
 @hookimpl
@@ -25,3 +25,9 @@ def register_datasets(register: Callable[[str, type | str], None]) -> None:
     register("points", "upt_data.points:PointClouds")
     register("point_frames", "upt_data.point_frames:PointFrames")
     register("point_cases", "upt_data.point_cases:PointCases")
+
+
+@hookimpl
+def register_commands(register: Register) -> None:
+    """The command ``upt data``."""
+    register("data", "upt_data.commands.data:data")

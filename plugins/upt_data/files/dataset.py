@@ -137,6 +137,11 @@ class FileDataset(Dataset):
             pieces = [self._piece(*pairs[index]) for index in self._dealt(pairs, split)]
         return FileTrajectories(pieces, self._condition, self._selection.time_stride)
 
+    def everything(self) -> FileTrajectories:
+        """Every trajectory of ``path`` in the order of the files, whole, whatever split it belongs to."""
+        pieces = [self._piece(content, number) for content, number in self._pairs(None)]
+        return FileTrajectories(pieces, self._condition, self._selection.time_stride)
+
     def remarks(self) -> list[str]:
         """What the reader decided, each once."""
         found = [text for group in self._contents.values() for content in group for text in content.remarks()]

@@ -65,6 +65,11 @@ class FileTrajectories:
         """Number of time steps that are kept of a trajectory."""
         return self._pieces[index].stop - self._pieces[index].start
 
+    def place(self, index: int) -> str:
+        """The file of a trajectory, and its number in it, for messages."""
+        piece = self._pieces[index]
+        return f"{piece.content.place.name}, trajectory {piece.number}"
+
     def read(self, index: int, start: int, stop: int) -> Trajectory:
         """Time steps start ≤ t < stop, of those that are kept.
 

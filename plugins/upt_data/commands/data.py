@@ -1,0 +1,126 @@
+"""``upt data info``, ``upt data check`` and ``upt data convert``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from upt_core.commands import dump_yaml, heading, table
+
+if TYPE_CHECKING:
+    from upt_core import Dataset
+
+PROBLEMS = 1
+
+
+@click.group()
+def data() -> None:
+    """Look at data before training on them: files, or the data of an experiment.
+
+    \b
+    upt data info FILE...              what upt understands of files, and the YAML that reads them
+    upt data check FILE... | CONFIG    NaN, constant fields, duplicates, leaks between splits, outliers
+    upt data convert FILE... OUT.zarr  the same data in one store that is fast to read
+    """
+
+
+@data.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Write a picture of the first trajectory here (.png).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_json: bool) -> None:
+    """What upt understands of FILES: fields, axes, times, conditions, splits, memory; and the YAML that reads them."""
+    from upt_data.commands.description import describe
+    from upt_data.commands.understand import understand
+
+    found = understand(files, name)
+    if not as_json and found.arrays:
+        click.echo(heading("What the first file holds") + "\n" + table(found.arrays, ["ARRAY", "SHAPE", "TYPE"]) + "\n")
+    yaml = dump_yaml({"data": {"name": found.name, **found.settings}})
+    dataset = found.build()
+    try:
+        described = describe(dataset)
+    except ValueError as error:
+        click.echo(f"{heading('A first guess, which does not fit yet')}\n{yaml}", err=True)
+        raise error
+    if as_json:
+        click.echo(json.dumps({"data": {"name": found.name, **found.settings}, **described}, indent=2, default=str))
+    else:
+        click.echo(
+            heading(f"Read as {found.name}") + "\n" + table([[key, str(text)] for key, text in _rows(described)])
+        )
+        click.echo(f"\n{heading('To train on it')}\n{yaml}", nl=False)
+    if picture is not None:
+        from upt_data.commands.picture import draw
+
+        draw(dataset, picture)
+        click.echo(f"\npicture: {picture}", err=as_json)
+
+
+def _rows(described: dict[str, object]) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for key, value in described.items():
+        rows += [(key, text) for text in value] if isinstance(value, list) else [(key, value)]
+    return rows
+
+
+@data.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(files: tuple[Path, ...], name: str | None, as_json: bool) -> None:
+    """Look for what spoils training: NaN, constant fields, duplicates, leaks between splits, outliers.
+
+    FILES, or the YAML file of an experiment. All trajectories of all splits are read once. Exit code 1 if anything is
+    found.
+    """
+    from upt_data.commands.examine import examine
+
+    found = {task: examine(dataset) for task, dataset in _datasets(files, name).items()}
+    if as_json:
+        click.echo(json.dumps({task: [vars(one) for one in findings] for task, findings in found.items()}, indent=2))
+    for task, findings in {} if as_json else found.items():
+        named = f"{task}: " if task else ""
+        click.echo(heading(f"{named}{len(findings)} findings" if findings else f"{named}nothing found"))
+        if findings:
+            click.echo(table([[one.kind, one.place, one.text] for one in findings]))
+    if any(found.values()):
+        sys.exit(PROBLEMS)
+
+
+@data.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+@click.option("--chunk-mb", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Size of a chunk.")
+def convert(files: tuple[Path, ...], out: Path, name: str | None, chunk_mb: float) -> None:
+    """Write the data of FILES, or of an experiment's YAML file, to OUT.zarr: one store, in chunks of few time steps.
+
+    Trajectories keep their order; splits are not part of the store. Prints the YAML that reads it.
+    """
+    from upt_data.commands.to_zarr import to_zarr
+
+    datasets = _datasets(files, name)
+    if len(datasets) > 1:
+        raise click.UsageError(
+            f"the experiment has several tasks ({', '.join(datasets)}); convert their files one by one"
+        )
+    settings = to_zarr(next(iter(datasets.values())), out, chunk_mb)
+    click.echo(dump_yaml({"data": settings}), nl=False)
+
+
+def _datasets(files: tuple[Path, ...], name: str | None) -> dict[str, Dataset]:
+    """The data sets of an experiment, by task, or the one of files."""
+    from upt_data.commands.understand import understand
+
+    if len(files) == 1 and files[0].suffix.lower() in (".yaml", ".yml"):
+        from upt_core import Experiment
+
+        parts = Experiment.from_yaml(files[0]).parts
+        return {task: part.settings.data.build() for task, part in parts.items() if part.settings.data is not None}
+    return {"": understand(files, name).build()}

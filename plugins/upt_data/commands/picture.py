@@ -1,0 +1,47 @@
+"""A picture of the first trajectory of a data set: each field at its first and last time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from upt_core import Dataset, DataSpec
+
+
+def draw(dataset: Dataset, path: Path) -> None:
+    """Writes the picture."""
+    spec = dataset.spec()
+    train = dataset.trajectories("train")
+    whole = train.read(0, 0, train.num_times(0))
+    times = [0] if spec.steady else [0, len(whole.time_T) - 1]
+    names = [field.name for field in spec.fields]
+    figure = Figure(figsize=(4 * len(times), 3 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), len(times), squeeze=False)
+    for row, name in enumerate(names):
+        value_TNC = whole.fields[name]
+        for column, time in enumerate(times):
+            value_N = value_TNC[min(time, len(value_TNC) - 1)].double().norm(dim=-1)
+            value_N = value_N if value_TNC.shape[-1] > 1 else value_TNC[min(time, len(value_TNC) - 1), :, 0]
+            title = name if spec.steady else f"{name}, t = {whole.time_T[time]:.4g}"
+            _panel(axes[row][column], value_N, whole.coords_NX, spec)
+            axes[row][column].set_title(f"|{title}|" if value_TNC.shape[-1] > 1 else title)
+    figure.savefig(path, dpi=100)
+
+
+def _panel(axes: Any, value_N: Tensor, coords_NX: Tensor, spec: DataSpec) -> None:
+    """One field at one time: a curve, an image of the first two axes, or dots."""
+    if coords_NX.shape[1] == 1:
+        order = coords_NX[:, 0].argsort()
+        axes.plot(coords_NX[order, 0].numpy(), value_N[order].numpy())
+        return
+    if spec.grid_shape is not None:
+        shape = spec.grid_shape
+        image = value_N.reshape(*shape[:2], -1)[..., 0].T
+        low, high = coords_NX.amin(0).tolist(), coords_NX.amax(0).tolist()
+        shown = axes.imshow(image.numpy(), origin="lower", extent=(low[0], high[0], low[1], high[1]), aspect="auto")
+    else:
+        shown = axes.scatter(coords_NX[:, 0].numpy(), coords_NX[:, 1].numpy(), c=value_N.numpy(), s=4)
+    axes.figure.colorbar(shown, ax=axes)

@@ -1,0 +1,128 @@
+"""A first guess at which arrays are fields, axes, times and parameters; the user sees it as YAML and corrects it."""
+
+from __future__ import annotations
+
+from itertools import combinations_with_replacement
+from typing import Any
+
+from upt_data.arrays.placement import Lengths, placed_by_length
+from upt_data.arrays.source import ArraySource
+
+AXES = ("x", "y", "z", "r", "theta", "phi", "level", "lev", "depth", "height", "latitude", "lat", "longitude", "lon")
+TIMES = ("t", "time", "times")
+MEMBERS = ("trajectory", "run", "member", "ensemble", "sample", "realization", "number", "simulation", "batch")
+SPLITS = {
+    "train": "group",
+    "valid": "valid_group",
+    "validation": "valid_group",
+    "val": "valid_group",
+    "test": "test_group",
+}
+
+
+def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict[str, Any]:
+    """Settings that may read the arrays of a file on a grid; the only one of its data set, or one of several."""
+    settings: dict[str, Any] = {}
+    names = [one for one in source.names() if source.dtype(one).kind in "fiubcMm"]
+    groups = sorted({one.rpartition("/")[0] for one in names} - {""})
+    inside = [one for one in names if "/" not in one]
+    if groups:
+        settings |= _groups(groups)
+        inside += [one.rpartition("/")[2] for one in names if one.startswith(f"{groups[0]}/")]
+    full = {one: f"{groups[0]}/{one}" if groups and f"{groups[0]}/{one}" in names else one for one in inside}
+    time = next((one for one in TIMES if one in full), None)
+    axes = [one for one in AXES if one in full]
+    fields = [one for one in full if one not in (*axes, time) and len(source.shape(full[one])) > 1]
+    settings |= _dims(source, full, fields, axes, time) if name in ("netcdf", "zarr") else {}
+    axes, fields = _fitting(source, full, fields, axes, time)
+    settings |= _roles(fields, steady=time is None)
+    if axes and axes != [one for one in ("x", "y", "z") if one in full]:
+        settings["axes"] = axes
+    if time not in (None, "t"):
+        settings["time"] = time
+    if not axes:
+        settings["extent"] = [1.0]
+    if any(source.dtype(full[one]).kind == "c" for one in fields):
+        settings["complex"] = "channels"
+    settings |= _conditions(source, full, fields, {*axes, time})
+    return settings | (_one_trajectory(source, full, fields, len(axes)) if only_file else {})
+
+
+def propose_points(source: ArraySource) -> dict[str, Any]:
+    """Settings that may read a ragged file of scattered points."""
+    rows = source.shape("pos")[0]
+    time = next((one for one in TIMES if one in source.names()), None)
+    fields = [one for one in source.names() if one not in ("pos", "ptr", time) and source.shape(one)[:1] == (rows,)]
+    num = source.shape("ptr")[0] - 1
+    conditions = [one for one in source.names() if source.shape(one) == (num,) and source.dtype(one).kind in "fiu"]
+    settings = _roles(fields, steady=time is None)
+    settings |= {"conditions": conditions} if conditions else {}
+    settings |= {} if time in (None, "t") else {"time": time}
+    return settings | ({"moving": "displacement"} if len(source.shape("pos")) == 3 else {})
+
+
+def _roles(fields: list[str], steady: bool) -> dict[str, Any]:
+    if not steady:
+        return {"inputs": fields or ["u"]}
+    return {"inputs": fields[:1], "targets": fields[1:] or fields[:1], "steady": True}
+
+
+def _groups(groups: list[str]) -> dict[str, Any]:
+    """Groups that are splits, or one for each trajectory."""
+    if set(groups) <= set(SPLITS) and "train" in groups:
+        return {SPLITS[group]: group for group in groups}
+    return {"group": groups[0] if len(groups) == 1 else "*"}
+
+
+def _dims(
+    source: ArraySource, full: dict[str, str], fields: list[str], axes: list[str], time: str | None
+) -> dict[str, Any]:
+    """The name of the axis that counts trajectories, where the file names axes."""
+    found = [source.dims(full[one]) or () for one in fields]
+    members = [dim for dims in found for dim in dims if dim in MEMBERS]
+    return {"trajectory": members[0]} if members and members[0] != "trajectory" else {}
+
+
+def _fitting(
+    source: ArraySource, full: dict[str, str], fields: list[str], axes: list[str], time: str | None
+) -> tuple[list[str], list[str]]:
+    """The axes, one perhaps several times, that most fields fit, and those fields."""
+    best: tuple[list[str], list[str]] = (axes, [])
+    num_times = None if time is None else source.shape(full[time])[-1]
+    for number in range(1, 4):
+        for chosen in combinations_with_replacement(axes, number):
+            curvilinear = len(source.shape(full[chosen[0]])) > 1
+            sizes = (
+                source.shape(full[chosen[0]]) if curvilinear else tuple(source.shape(full[one])[0] for one in chosen)
+            )
+            if len(sizes) != number:
+                continue
+            lengths = Lengths(num_times, sizes, time is not None)
+            fit = [
+                one for one in fields if one not in chosen and placed_by_length(source.shape(full[one]), lengths, False)
+            ]
+            if len(fit) > len(best[1]) or (len(fit) == len(best[1]) and list(chosen) == axes):
+                best = (list(chosen), fit)
+    named = [one for one in fields if set(axes) & set(source.dims(full[one]) or ())]
+    return best if best[1] or not named else (axes, named)
+
+
+def _conditions(
+    source: ArraySource, full: dict[str, str], fields: list[str], others: set[str | None]
+) -> dict[str, Any]:
+    """Arrays of one number for each trajectory."""
+    num = source.shape(full[fields[0]])[0] if fields else 0
+    found = [one for one in full if one not in others and source.shape(full[one]) == (num,)]
+    found = [one for one in found if source.dtype(full[one]).kind in "fiu"]
+    return {"conditions": found} if found else {}
+
+
+def _sizes(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Points along each axis, of axes or of a curvilinear grid's coordinates."""
+    return shapes[0] if len(shapes[0]) > 1 else tuple(shape[0] for shape in shapes if len(shape) == 1)
+
+
+def _one_trajectory(source: ArraySource, full: dict[str, str], fields: list[str], num_axes: int) -> dict[str, Any]:
+    """A file of one trajectory can only be split by time."""
+    shapes = [source.shape(full[one]) for one in fields]
+    return {"split_by": "time"} if any(shape[:1] == (1,) and len(shape) >= 2 + num_axes for shape in shapes) else {}

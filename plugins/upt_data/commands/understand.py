@@ -1,0 +1,149 @@
+"""Files → the data set that reads them and its settings: a proposal, which is tried before it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from upt_core import DataError, Dataset, UserError
+from upt_core.commands import installed
+from upt_data.arrays.frames import frames_of
+from upt_data.arrays.hdf5 import open_hdf5_arrays
+from upt_data.arrays.mat import open_mat
+from upt_data.arrays.netcdf import open_netcdf
+from upt_data.arrays.npz import open_npy_folder, open_npz
+from upt_data.arrays.source import ArraySource
+from upt_data.arrays.zarr import is_store, open_zarr
+from upt_data.commands.propose import propose_grid, propose_points
+from upt_data.files.paths import find_files
+from upt_data.mesh import Mesh
+from upt_data.pdebench_layouts import detect
+from upt_data.torch_files import load_torch
+
+OPENERS: dict[str, Callable[[Path], ArraySource]] = {
+    "hdf5": open_hdf5_arrays,
+    "mat": open_mat,
+    "netcdf": open_netcdf,
+    "npz": lambda path: open_npy_folder(path) if path.is_dir() else open_npz(path),
+    "zarr": open_zarr,
+}
+BY_SUFFIX = {
+    ".npz": "npz",
+    ".zarr": "zarr",
+    ".nc": "netcdf",
+    ".nc4": "netcdf",
+    ".cdf": "netcdf",
+    ".mat": "mat",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".he5": "hdf5",
+}
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A data set by name, the settings that read the files, and what is in the first of them."""
+
+    name: str
+    settings: dict[str, Any]
+    arrays: list[list[str]]
+
+    def build(self) -> Dataset:
+        """The data set.
+
+        Raises:
+            UserError: there is no data set of this name; DataError: it cannot read the files so.
+        """
+        found: Dataset = installed().find("dataset", self.name).load()(**self.settings)
+        return found
+
+
+def understand(files: Sequence[Path], name: str | None = None) -> Understood:
+    """What reads these files.
+
+    Args:
+        files: files, folders or patterns, as ``path`` of a data set takes them.
+        name: the data set; None: found by the content of the first file.
+
+    Raises:
+        DataError: there is no such file, or no data set reads it.
+    """
+    path: Any = [str(file) for file in files] if len(files) > 1 else str(files[0])
+    first = _first(files[0])
+    name = name or _name(first)
+    source = OPENERS[name](first) if name in OPENERS else None
+    if source is None:
+        return Understood(name, {"path": path, **_usual(name, files)}, [])
+    arrays = [[one, str(source.shape(one)), str(source.dtype(one))] for one in sorted(source.names())[:30]]
+    try:
+        if {"pos", "ptr"} <= set(source.names()):
+            return Understood("points", {"path": path, **propose_points(source)}, arrays)
+        alone = len(files) == 1 and first == files[0].expanduser()
+        return Understood(name, {"path": path, **propose_grid(source, name, alone)}, arrays)
+    finally:
+        source.close()
+
+
+def _first(path: Path) -> Path:
+    """The first file that a path stands for; a folder that is one of some format stands for itself."""
+    path = path.expanduser()
+    well = path / "data" / "train"
+    if well.is_dir():
+        return path
+    if path.is_dir() and (is_store(path) or (path / "x.th").is_file() or frames_of(path) or any(path.glob("*/x.th"))):
+        return path
+    known = (*BY_SUFFIX, *Mesh.suffixes, ".pt", ".pth")
+    return find_files(path, known, lambda item: item.is_file() or is_store(item) or bool(frames_of(item)))[0].path
+
+
+def _name(path: Path) -> str:
+    """The data set for a file, by its content where the ending of its name says too little."""
+    if path.is_dir():
+        return _name_of_folder(path)
+    suffix = path.suffix.lower()
+    if suffix in (".pt", ".pth"):
+        return "neuraloperator" if isinstance(content := load_torch(path), dict) and "y" in content else "point_cases"
+    if suffix in Mesh.suffixes:
+        return "mesh"
+    if suffix not in BY_SUFFIX:
+        raise UserError(
+            f"{path}: no data set is known for files of this ending; known are {', '.join(sorted(BY_SUFFIX))}, .pt and "
+            f"{', '.join(Mesh.suffixes)}; name one with --as"
+        )
+    return _name_of_hdf5(path) if BY_SUFFIX[suffix] == "hdf5" else BY_SUFFIX[suffix]
+
+
+def _name_of_folder(path: Path) -> str:
+    if (path / "data" / "train").is_dir():
+        return "the_well"
+    if is_store(path):
+        return "zarr"
+    if (path / "x.th").is_file() or any(path.glob("*/x.th")):
+        return "point_frames"
+    names = {item.stem for item in path.glob("*.npy")}
+    return "npz" if names & {"x", "t", "time"} else "frames"
+
+
+def _name_of_hdf5(path: Path) -> str:
+    source = open_hdf5_arrays(path)
+    attributes = source.attributes()
+    source.close()
+    if {"n_trajectories", "n_spatial_dims"} <= set(attributes):
+        return "the_well"
+    with h5py.File(path, "r") as file:
+        try:
+            detect(file, path, "u")
+        except DataError:
+            return "hdf5"
+    return "pdebench"
+
+
+def _usual(name: str, files: Sequence[Path]) -> dict[str, Any]:
+    """Settings that a data set of one trajectory needs."""
+    folder = files[0]
+    single = len(files) == 1 and folder.is_dir() and ((folder / "x.th").is_file() or bool(frames_of(folder)))
+    return {"split_by": "time"} if name in ("point_frames", "frames") and single else {}

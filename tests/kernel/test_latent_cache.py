@@ -99,3 +99,38 @@ def test_a_note_of_another_shape_is_not_used(tiny: Tiny, tmp_path: Path) -> None
     fill(cache_of(built, tmp_path), built)
     other = LatentCache(tmp_path, key_of(built), states_of(built), LatentSpec(8, 16))
     assert other.num_done == 0
+
+
+def test_the_key_tells_settings_apart_that_leave_weights_alike(tiny: Tiny) -> None:
+    built = tiny().build()
+    keys = {key_of(built, model={"encoder": {"name": "supernode", "radius": radius}}) for radius in (0.1, 0.2)}
+    assert len(keys) == 2
+
+
+def test_an_encoder_with_parameters_without_axes_has_a_key(tiny: Tiny) -> None:
+    built = tiny().build()
+    built.bundle.model.encoder.register_parameter("scale", torch.nn.Parameter(torch.tensor(1.0)))
+    before = key_of(built)
+    with torch.no_grad():
+        built.bundle.model.encoder.scale.mul_(2)
+    assert key_of(built) != before
+
+
+def test_a_run_keeps_latents_of_another_radius_apart(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UPT_CACHE", str(tmp_path))
+    for number, radius in enumerate((0.2, 0.4)):
+        encoder = {"name": "supernode", "supernodes": 8, "radius": radius, "depth": 1}
+        stages = [
+            {
+                "name": "latent",
+                "freeze": ["encoder", "decoder"],
+                "cache_latents": True,
+                "losses": {"inv_enc": None, "inv_dec": None, "forward": {"name": "forward", "space": "latent"}},
+            }
+        ]
+        experiment = tiny(model={"encoder": encoder}, trainer={"epochs": 1}, stages=stages, sampler=...)
+        (tmp_path / f"run{number}").mkdir()
+        experiment.train(tmp_path / f"run{number}")
+        assert len(list((tmp_path / "latents").glob("*.npy"))) == number + 1

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import upt_core
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
 from upt_core.data.point_sets import PointSets
@@ -21,22 +22,37 @@ from upt_core.kinds import Split
 from upt_core.precision import Precision, autocast
 from upt_core.specs import LatentSpec
 
-FORMAT = 1
+FORMAT = 2
 
 
 def fingerprint(
-    encoder: nn.Module, normalization: Normalization, data: Mapping[str, Any], split: Split, precision: Precision
+    encoder: nn.Module,
+    normalization: Normalization,
+    data: Mapping[str, Any],
+    split: Split,
+    precision: Precision,
+    model: Mapping[str, Any] | None = None,
 ) -> str:
-    """A key of everything that latents depend on: data set, split, statistics, encoder weights, precision, torch.
+    """A key of everything that latents depend on.
 
-    Statistics of the training split stand for the data's content: other values give other moments.
+    These are the data set, its split and its statistics (they stand for the data's content: other values give other
+    moments), the encoder's class, its settings, which weights alone do not tell (a radius, a number of neighbours),
+    its weights, the precision, and the versions of torch and upt.
+
+    Args:
+        encoder: with its weights.
+        normalization: statistics of the training split, and what is known of the data (box, history, conditions).
+        data: settings of the data set.
+        model: settings of the encoder and of the latent state.
     """
     digest = hashlib.blake2b(digest_size=16)
-    plain = [FORMAT, data, split, precision, normalization.plain(), type(encoder).__qualname__, torch.__version__]
+    kind = f"{type(encoder).__module__}.{type(encoder).__qualname__}"
+    versions = [FORMAT, torch.__version__, upt_core.__version__]
+    plain = [versions, data, split, precision, normalization.plain(), repr(normalization.data), kind, model or {}]
     digest.update(json.dumps(plain, sort_keys=True).encode())
     for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

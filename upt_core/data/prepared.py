@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from upt_core.data.checks import check_split
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import TIME_STEP, Normalization
 from upt_core.data.point_sets import PointSets
@@ -65,6 +66,15 @@ class PreparedData:
         """The splits that training sees, as they are now."""
         seen: tuple[Split, ...] = ("train", "valid")
         return TrainingData.of({split: self.trajectories(split) for split in seen}, self.data)
+
+    def check_splits(self) -> None:
+        """Reads validation and test splits (of large ones a part), so that a run does not meet bad values at its end.
+
+        Raises:
+            DataError: a trajectory cannot be used; the message says which and why.
+        """
+        for split in ("valid", "test"):
+            check_split(self.trajectories(split), self.data, split)
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split."""

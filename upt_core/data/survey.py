@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
+from upt_core.data.checks import check_trajectory, place, said
 from upt_core.data.moments import RunningMoments
 from upt_core.data.normalize import TIME_STEP, Normalization, condition_rows
-from upt_core.errors import DataError
 from upt_core.specs import DataSpec
 from upt_core.trajectory import Trajectories, Trajectory
 
@@ -25,7 +24,7 @@ class Survey:
         spec: as the data set declares it.
 
     Raises:
-        DataError: a field holds values that are not finite, or time does not increase.
+        DataError: a trajectory cannot be trained on; see ``check_trajectory``.
     """
 
     def __init__(self, trajectories: Trajectories, spec: DataSpec) -> None:
@@ -37,20 +36,18 @@ class Survey:
         self._low = torch.full((spec.num_axes,), float("inf"), dtype=torch.float64)
         self._high = -self._low
         self._point_sets: set[int] = set()
-        for number in range(len(trajectories)):
-            self._add(number, trajectories.read(number, 0, trajectories.num_times(number)))
+        for number in said(range(len(trajectories)), "measuring the training split"):
+            trajectory = trajectories.read(number, 0, trajectories.num_times(number))
+            check_trajectory(trajectory, spec, place(number, "train"))
+            self._add(trajectory)
 
-    def _add(self, number: int, trajectory: Trajectory) -> None:
+    def _add(self, trajectory: Trajectory) -> None:
         for name, moments in self.fields.items():
             value = trajectory.fields[name]
-            if not torch.isfinite(value).all():
-                raise DataError(
-                    f"trajectory {number} of the training split: field {name!r} has NaN or infinite values; "
-                    f"remove or repair it"
-                )
             moments.add(value.reshape(-1, value.shape[-1]))
         if not self.spec.steady:
-            self._add_times(number, trajectory.time_T.double())
+            steps = trajectory.time_T.double().diff()
+            self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
         if self.names:
             self.conditions.add(condition_rows(trajectory.condition, trajectory.time_T, self.names, self.spec.steady))
         if trajectory.point_set not in self._point_sets:
@@ -58,17 +55,6 @@ class Survey:
             coords_NX = trajectory.coords_NX.double()
             self._low = torch.minimum(self._low, coords_NX.amin(0))
             self._high = torch.maximum(self._high, coords_NX.amax(0))
-
-    def _add_times(self, number: int, time_T: Tensor) -> None:
-        steps = time_T.diff()
-        if len(steps) == 0:
-            raise DataError(f"trajectory {number} of the training split has 1 time step; at least 2 are needed")
-        self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
-        if self.shortest <= 0:
-            raise DataError(
-                f"trajectory {number} of the training split: physical time must increase from step to step; "
-                f"the smallest step is {self.shortest:g}"
-            )
 
     def data(self) -> DataSpec:
         """The data set's description with its domain, and with the time step as a condition where it varies."""

@@ -15,6 +15,8 @@ from upt_core.kinds import Metric
 from upt_core.model import Upt
 from upt_core.operator.rollout import Space, persistence, rollout
 from upt_core.precision import Precision, autocast
+from upt_core.remarks import remark
+from upt_core.task_bundle import in_task
 
 Predictor = Callable[[Batch], Tensor]
 """A batch → predicted targets (B, T, N, C), normalised."""
@@ -35,6 +37,13 @@ def evaluate(
         for metric in metrics.values():
             metric.update(prediction, target, batch)
     return {name: metric.compute() for name, metric in metrics.items()}
+
+
+def say_remarks(metrics: Mapping[str, Metric], task: str = "") -> None:
+    """Says what a reader must know of the figures just computed, a line for each metric that has something to say."""
+    for name, metric in metrics.items():
+        if text := metric.remark():
+            remark(f"{in_task(task, name)}: {text}")
 
 
 def model_predictor(model: Upt, batches: Batches, precision: Precision = "fp32", space: Space = "latent") -> Predictor:

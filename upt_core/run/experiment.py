@@ -18,7 +18,7 @@ from upt_core.data.task_batches import TaskBatches
 from upt_core.errors import CheckpointError, UserError
 from upt_core.kinds import Split
 from upt_core.model import Upt
-from upt_core.operator.evaluate import baselines, evaluate, model_predictor
+from upt_core.operator.evaluate import baselines, evaluate, model_predictor, say_remarks
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space
 from upt_core.processes import current, joined
@@ -89,12 +89,15 @@ class Experiment(Assembler):
         return {task.name: Assembler(task.settings, task.document) for task in self.tasks}
 
     def prepare_all(self, known: Mapping[str, Known] | None = None) -> dict[str, PreparedData]:
-        """The data set of each task, opened, and checked and measured where its statistics are not known.
+        """The data set of each task, opened; where its statistics are not known, measured, and all its splits checked.
 
         Args:
             known: of the operators that are to be used, by task; None: they are measured.
         """
-        return {name: part.prepare(*(known[name] if known else ())) for name, part in self.parts.items()}
+        prepared = {name: part.prepare(*(known[name] if known else ())) for name, part in self.parts.items()}
+        for part in prepared.values() if known is None else ():
+            part.check_splits()
+        return prepared
 
     def operators(self, built: Built | BuiltTasks) -> dict[str, Operator]:
         """The operator that each task trains, with the model as it is at any time."""
@@ -236,6 +239,8 @@ class Experiment(Assembler):
             for predictor, predict in predictors.items():
                 values = evaluate(predict, batches, metrics, part.device)
                 row = predictor if predictor == "model" or not self.tasks else "baseline"
+                if predictor == "model":
+                    say_remarks(metrics, name)
                 results.setdefault(row, {}).update({in_task(name, metric): v for metric, v in values.items()})
         return {row: self._with_mean(values) for row, values in results.items()}
 

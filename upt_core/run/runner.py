@@ -18,7 +18,7 @@ from upt_core.data.latent_cache import LatentCache, fingerprint
 from upt_core.data.prepared import PreparedData
 from upt_core.data.store import cache_dir
 from upt_core.data.windows import Windows
-from upt_core.errors import CheckpointError
+from upt_core.errors import CheckpointError, UserError
 from upt_core.operator.evaluate import model_predictor
 from upt_core.processes import current
 from upt_core.registry.listeners import Listeners
@@ -132,6 +132,13 @@ class Runner:
         if not trainer.finished:
             trainer.train()
         best = folder / "best.pt"
+        if not self.processes.of_first(best.is_file):
+            monitor = experiment.plan().monitor
+            raise UserError(
+                f"training ended, but {monitor}, which chooses the best state, was NaN or infinite in every "
+                f"validation: there is no best state. The last one is {last}; look at the validation split, or let "
+                f"another metric decide (validation.monitor)"
+            )
         checkpoint.load_model(built.bundle.model, self.processes.of_first(lambda: checkpoint.weights(best)), best)
 
     def _placed(self, plan: Plan, number: int) -> Plan:
@@ -155,7 +162,9 @@ class Runner:
         model = built.bundle.model
         states = Windows(built.prepared.trajectories("train"), built.prepared.data, 0, built.prepared.data.condition)
         precision = settings.trainer.precision
-        key = fingerprint(model.encoder, built.prepared.normalization, as_plain(settings.data), "train", precision)
+        parts = {"encoder": as_plain(settings.model.encoder), "latent": as_plain(settings.model.latent)}
+        data = as_plain(settings.data)
+        key = fingerprint(model.encoder, built.prepared.normalization, data, "train", precision, parts)
         cache = LatentCache(cache_dir("latents"), key, states, settings.model.latent.spec())
         size = self.processes.share.largest(settings.trainer.batch_size)
         cache.fill(

@@ -136,8 +136,8 @@ class Runner:
             monitor = experiment.plan().monitor
             raise UserError(
                 f"training ended, but {monitor}, which chooses the best state, was NaN or infinite in every "
-                f"validation: there is no best state. The last one is in {folder}; look at the validation split, or let "
-                f"another metric decide (validation.monitor)"
+                f"validation: there is no best state. The last one is in {folder}; look at the validation split, or "
+                f"let another metric decide (validation.monitor)"
             )
         checkpoint.load_model(built.bundle.model, self.processes.of_first(lambda: checkpoint.weights(best)), best)
 

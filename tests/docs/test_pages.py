@@ -31,6 +31,7 @@ BUILT_IN = sorted(
     if any(entry.distribution.name == catalogue.DISTRIBUTION for entry in claims)
 )
 EVERY = {"loss": "losses.md", "dataset": "data.md", "schedule": "losses.md", "sampler": "quick-reference.md"}
+EVERY |= dict.fromkeys(("encoder", "approximator", "decoder"), "models.md")
 
 
 def prose(page: Path) -> str:

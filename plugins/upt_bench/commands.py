@@ -62,6 +62,29 @@ def losses(quick: bool, out: Path, device: str) -> None:
 
 
 @bench.command()
+@click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/loop"), show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+def loop(quick: bool, out: Path, device: str) -> None:
+    """The trainer beside a bare loop with the same losses, on the main example; how long a checkpoint stalls it.
+
+    Takes about five minutes.
+    """
+    from rich.console import Console
+
+    from upt_bench.loop import run
+    from upt_bench.setting import Setting
+    from upt_bench.table import print_figures
+    from upt_core.commands import resolve_device
+
+    console = Console()
+    with console.status("") as status:
+        results = run(Setting(resolve_device(device), None, quick, status.update), out)
+    print_figures(results, console, "upt bench loop")
+    click.echo(f"{out / 'results.json'}")
+
+
+@bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, a minute: shows that all works; figures mean nothing.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("bench/quality"), show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
 from importlib.metadata import EntryPoint, distributions
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from upt_core import CheckpointError, ConfigError, Experiment
+from upt_core import CheckpointError, ConfigError, Experiment, cli
 from upt_core.registry import Registry, doctor
 from upt_core.registry import discovery as plugins
 
@@ -29,6 +30,11 @@ def register_schedules(register):
     register("e_abstract", "upt_odd.good:Abstract")
     register("f_absent", "upt_odd.absent:Nobody")
     register("g_slow", "upt_odd.slow:Slow")
+    register("i_example", "upt_odd.good:Example")
+
+@hookimpl
+def register_samplers(register):
+    register("h_declared", "upt_odd.sampler:Twice")
 """
 GOOD = '''
 from upt_core import Schedule
@@ -44,6 +50,10 @@ class Needs(Good):
     """What is asked for."""
     def __init__(self, value: float) -> None: ...
 
+class Example(Needs):
+    """An example of what is asked for."""
+    check_arguments = {"value": 0.5}
+
 class Refused(Schedule):
     """Not a number."""
     def __call__(self, progress):
@@ -52,6 +62,9 @@ class Refused(Schedule):
 class Abstract(Schedule):
     """Nothing."""
 '''
+
+
+TEMPLATE = Path(cli.__file__).parent / "template" / "sampler.py.tmpl"
 
 
 @pytest.fixture
@@ -63,12 +76,13 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     info.mkdir()
     (package / "__init__.py").write_text(INIT)
     (package / "good.py").write_text(GOOD)
+    (package / "sampler.py").write_text(TEMPLATE.read_text().replace("$Class", "Twice"))
     (package / "crash.py").write_text("import os\nos._exit(7)\n")
     (package / "slow.py").write_text("import time\ntime.sleep(600)\n")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: upt-odd\nVersion: 0.4\n")
     (info / "entry_points.txt").write_text("[upt_core]\nodd = upt_odd\n")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]))
     invalidate_caches()
     plugins.installed.cache_clear()
     yield plugins.installed()
@@ -86,13 +100,49 @@ def test_every_fate_is_reported_and_stops_no_other(upt: Upt, odd: Registry) -> N
     assert starts == ["ok", "partly", "refused", "broken", "broken", "broken"]
     text = " ".join(result.output.split())
     assert "ok schedule 'a_good' of upt-odd 0.4, imported in 0." in text
-    assert "the kit was not run: value has no default" in text
+    assert "the kit was not run: value has no default; give it one in the class attribute check_arguments" in text
     assert "number: nan of type float at Progress(epoch=0" in text
     assert "cure: use math instead of torch" in text
-    assert "it ended its process with code 7" in text
+    assert "it ended the process with code 7" in text
     assert "schedule 'e_abstract' of upt-odd 0.4 cannot be used: Abstract lacks the methods __call__" in text
     assert "cannot be imported from 'upt_odd.absent:Nobody': ModuleNotFoundError" in text
     assert lines[-1] == "6 examined, 4 wrong"
+
+
+DEADLY = {
+    "a_exit": ("import os\nos._exit(7)\n", "its import ended the process with code 7"),
+    "b_fault": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "its import ended the process by SIGSEGV"),
+    "c_loop": ("while True: pass\n", "its import did not come to an end within 1.5 s"),
+    "d_raises": ("1 / 0\n", None),
+    "e_well": ("", None),
+}
+
+
+def test_entry_points_that_end_or_block_their_process_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What raises is well here: the registry reports it."""
+    info = tmp_path / "upt_deadly-0.1.dist-info"
+    info.mkdir()
+    for name, (code, _) in DEADLY.items():
+        (tmp_path / f"deadly_{name}.py").write_text(code)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: upt-deadly\nVersion: 0.1\n")
+    listed = "\n".join(f"{name} = deadly_{name}" for name in DEADLY)
+    (info / "entry_points.txt").write_text(f"[upt_core]\n{listed}\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    points = [p for d in distributions(path=[str(tmp_path)]) for p in d.entry_points if p.group == plugins.GROUP]
+    well, broken = doctor.survivors(points, seconds_each=1.5)
+    assert [point.name for point in well] == ["d_raises", "e_well"]
+    assert {plugin.entry_point: plugin.cause for plugin in broken} == {
+        name: cause for name, (_, cause) in DEADLY.items() if cause
+    }
+    assert str(broken[0]).startswith("a_exit of upt-deadly 0.1 (")
+
+
+def test_what_the_author_declares_is_heeded(upt: Upt, odd: Registry) -> None:
+    result = upt("plugins", "doctor", "h_declared", "i_example")
+    assert result.exit_code == 0, result.output
+    assert "2 examined, 0 wrong" in result.output
 
 
 def test_one_that_blocks_is_ended(odd: Registry) -> None:

@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from upt_core.processes import ALONE, current, joined
 
-LIMIT = 150
+LIMIT = 600
 """Seconds after which processes that wait for each other in vain are ended."""
 
 

@@ -196,7 +196,7 @@ class TestMessages:
     def test_nan_in_one_is_said_by_all_and_the_step_is_not_taken(self, two: Found) -> None:
         for each in two:
             kind, text = each["nan"]
-            assert kind == "UserError"
+            assert kind == "BadNumbersError"
             assert text.startswith("losses.odd: the term became nan at step 2 (epoch 1); lower trainer")
             assert text.endswith("(process 1)")
 

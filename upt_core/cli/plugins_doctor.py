@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 
 import click
 
@@ -26,9 +27,10 @@ def doctor(names: tuple[str, ...], kind: Kind | None, third_party: bool) -> None
     """
     from upt_core.errors import UserError
     from upt_core.registry import doctor as examiner
-    from upt_core.registry.discovery import installed
+    from upt_core.registry.discovery import GROUP, load
 
-    registry = installed()
+    points, dead = examiner.survivors(entry_points(group=GROUP))
+    registry = load(points)
     entries = examiner.chosen(registry, names, kind)
     unknown = sorted(set(names) - {entry.name for entry in entries})
     if unknown:
@@ -39,13 +41,13 @@ def doctor(names: tuple[str, ...], kind: Kind | None, third_party: bool) -> None
     if third_party:
         entries = [entry for entry in entries if entry.distribution.name != examiner.OWN]
     wrong = 0
-    for finding in examiner.examine(entries):
+    for finding in examiner.examine(entries, without=[plugin.entry_point for plugin in dead]):
         wrong += finding.state in ("broken", "refused")
         state = style(f"{finding.state:8}", fg=LOOK[finding.state])
         click.echo(f"{state} {finding.entry}, imported in {finding.import_s:.2f} s")
         if finding.message:
             click.echo(indent(finding.message, 9))
-    for plugin in [] if names else registry.broken:
+    for plugin in [] if names else [*dead, *registry.broken]:
         wrong += 1
         click.echo(f"{style('broken  ', fg=LOOK['broken'])} {plugin}")
     click.echo(f"{len(entries)} examined, {wrong} wrong")

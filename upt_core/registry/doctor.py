@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +17,12 @@ from typing import Literal
 from upt_core.errors import CheckpointError
 from upt_core.registry import KINDS, Entry, Kind, Registry
 from upt_core.registry.discovery import GROUP, load
+from upt_core.registry.distribution import Distribution
+from upt_core.registry.names import BrokenPlugin
 
 OWN = "upt-core"
+WITHOUT = "UPT_DOCTOR_WITHOUT"
+"""Tells the processes that the doctor starts which entry points they must not import, by names with spaces between."""
 _MARK = "upt-tryout "
 State = Literal["ok", "partly", "refused", "broken"]
 
@@ -39,22 +44,64 @@ class Finding:
     import_s: float
 
 
-def examine(entries: Sequence[Entry], seconds_each: float = 120.0) -> Iterator[Finding]:
+def examine(entries: Sequence[Entry], seconds_each: float = 120.0, without: Sequence[str] = ()) -> Iterator[Finding]:
     """Tries plugins, those of one distribution in one process; one that ends its process is named, the others go on.
 
     Args:
         entries: the plugins, sorted by distribution.
         seconds_each: time that a plugin may take on average before its process is ended.
+        without: names of entry points that must not be imported.
     """
     for _, group in groupby(entries, key=lambda entry: entry.distribution):
         left = list(group)
         while left:
-            found, end = _tried(left, seconds_each * len(left))
+            found, end = _tried(left, seconds_each * len(left), without)
             yield from found
             left = left[len(found) :]
             if left:
                 yield Finding(left[0], "broken", end, 0.0)
                 left = left[1:]
+
+
+def survivors(points: Iterable[EntryPoint], seconds_each: float = 60.0) -> tuple[list[EntryPoint], list[BrokenPlugin]]:
+    """The entry points whose import ends, and those whose import ends or blocks the process that does it.
+
+    Each of another distribution than upt's own is imported in a process of its own.
+
+    Args:
+        points: of the group.
+        seconds_each: time that one import may take before its process is ended.
+    """
+    well: list[EntryPoint] = []
+    broken: list[BrokenPlugin] = []
+    for point in points:
+        if point.dist is None or point.dist.name == OWN:
+            well.append(point)
+            continue
+        command = [sys.executable, "-m", "upt_core.registry.entry_probe", point.dist.name, point.name]
+        end = _end_of(command, seconds_each)
+        if end:
+            distribution = Distribution(str(point.dist.name), str(point.dist.version))
+            broken.append(BrokenPlugin(point.name, distribution, f"its import {end}"))
+        else:
+            well.append(point)
+    return well, broken
+
+
+def _end_of(command: Sequence[str], seconds: float) -> str:
+    """How a process ended, in words; empty where it ended well."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return f"did not come to an end within {seconds:g} s"
+    return ended(done.returncode) if done.returncode else ""
+
+
+def ended(code: int) -> str:
+    """How a process ended, from its exit code: the signal by name, or the code."""
+    if code < 0:
+        return f"ended the process by {signal.Signals(-code).name}"
+    return f"ended the process with code {code}"
 
 
 def built_in(points: Iterable[EntryPoint] | None = None) -> Registry:
@@ -94,7 +141,7 @@ def check_run(folder: Path, registry: Registry) -> None:
         )
 
 
-def _tried(entries: Sequence[Entry], seconds: float) -> tuple[list[Finding], str]:
+def _tried(entries: Sequence[Entry], seconds: float, without: Sequence[str]) -> tuple[list[Finding], str]:
     """Findings of the plugins that were tried, in order, and how the process ended."""
     words = [word for entry in entries for word in (entry.kind, entry.name)]
     command = [sys.executable, "-m", "upt_core.testing.tryout", *words]
@@ -105,12 +152,12 @@ def _tried(entries: Sequence[Entry], seconds: float) -> tuple[list[Finding], str
             text=True,
             timeout=seconds,
             check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", WITHOUT: " ".join(without)},
         )
     except subprocess.TimeoutExpired as late:
         return _findings(entries, _text(late.stdout)), f"it did not come to an end within {seconds:g} s"
     last = (done.stderr.strip().splitlines() or [""])[-1]
-    return _findings(entries, done.stdout), f"it ended its process with code {done.returncode} ({last})"
+    return _findings(entries, done.stdout), f"it {ended(done.returncode)} ({last})"
 
 
 def _findings(entries: Sequence[Entry], output: str) -> list[Finding]:

@@ -1,4 +1,8 @@
-"""Tries plugins in a process of their own: import, schema, construction by defaults, kit.
+"""Tries plugins in a process of their own: import, schema, construction, kit.
+
+What the author declares about a plugin stands in two class attributes, both optional: ``check_options`` are arguments
+of the kit of its kind, such as ``{"distinct": False}`` of a sampler that may draw a point twice; ``check_arguments``
+are arguments of the constructor to try it with, for parameters without a default.
 
 ``python -m upt_core.testing.tryout KIND NAME [KIND NAME …]`` prints one JSON object a line, as it goes;
 ``upt_core.registry.doctor`` starts it.
@@ -8,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Any
 
 import torch
@@ -20,7 +26,8 @@ from upt_core.config.schema import PluginConfig, plugin_model
 from upt_core.config.signature import REQUIRED, RUNTIME_KINDS
 from upt_core.errors import PluginError
 from upt_core.registry import Entry, Kind, Registry
-from upt_core.registry.discovery import installed
+from upt_core.registry.discovery import GROUP, load
+from upt_core.registry.doctor import WITHOUT
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.installed import require_plain_text
 
@@ -49,13 +56,18 @@ def try_plugin(registry: Registry, kind: Kind, name: str) -> dict[str, Any]:
 
 
 def _kit(entry: Entry, model: type[PluginConfig]) -> dict[str, str]:
-    needed = [parameter.name for parameter in model.signature.parameters if parameter.default is REQUIRED]
+    cls = entry.load()
+    arguments = dict(getattr(cls, "check_arguments", {}))
+    required = [parameter.name for parameter in model.signature.parameters if parameter.default is REQUIRED]
+    needed = [name for name in required if name not in arguments]
     if needed:
-        return {"state": "partly", "message": f"the kit was not run: {', '.join(needed)} has no default"}
+        cure = "give it one in the class attribute check_arguments"
+        return {"state": "partly", "message": f"the kit was not run: {', '.join(needed)} has no default; {cure}"}
     try:
         require_plain_text(entry)
-        config = model.model_validate({})
-        _check(entry.kind)(_subject(entry.kind, config), **_LENIENT.get(entry.kind, {}))
+        config = model.model_validate(arguments)
+        options = {**_LENIENT.get(entry.kind, {}), **getattr(cls, "check_options", {})}
+        _check(entry.kind)(_subject(entry.kind, config), **options)
     except testing.ConformanceError as refusal:
         return {"state": "refused", "message": str(refusal)}
     except Exception as error:  # a stranger's code may raise anything
@@ -80,7 +92,8 @@ def main(words: list[str]) -> None:
     torch.set_num_threads(1)
     out = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        registry = installed()
+        without = os.environ.get(WITHOUT, "").split()
+        registry = load(point for point in entry_points(group=GROUP) if point.name not in without)
         for kind, name in zip(words[::2], words[1::2], strict=True):
             found = try_plugin(registry, kind, name)  # type: ignore[arg-type]
             print(MARK + json.dumps(found), file=out, flush=True)

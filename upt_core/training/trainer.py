@@ -508,6 +508,18 @@ class Trainer:
         state = self._whole_state()
         self.processes.of_first(lambda: self._write(state, wait))
 
+    def save_beside(self) -> None:
+        """Has a checkpoint written by a thread; returns when the state is copied."""
+        self._save(wait=False)
+
+    def finish_saving(self) -> None:
+        """Returns when all checkpoints are on disk.
+
+        Raises:
+            CheckpointError: the last one could not be written.
+        """
+        self._tell_of_files(self._saver.finish())
+
     def _write(self, state: Mapping[str, Any], wait: bool) -> None:
         self._saver.save(state, self.state.updates)
         self._rewound = 0

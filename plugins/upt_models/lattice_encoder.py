@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
 
-from upt_core import DataSpec, Encoder, LatentSpec, Points
+from upt_core import DataSpec, Encoder, LatentSpec, Need, Points
 from upt_models.checks import check_axes, check_channels
 from upt_models.lattice import NeighbourMixing, lattice_of
-from upt_models.local_fit import local_fits, num_polynomials
+from upt_models.local_fit import LocalFits, num_polynomials
 
 WHAT = "encoder 'lattice'"
 
@@ -37,10 +39,28 @@ class LatticeEncoder(Encoder):
 
     def __init__(self, data: DataSpec, latent: LatentSpec, *, degree: NonNegativeInt = 2) -> None:
         super().__init__()
-        self.lattice, self.periodic = lattice_of(WHAT, data, latent), data.periodic
-        self.input_channels, self.degree = data.input_channels, degree
+        self.lattice, self.input_channels = lattice_of(WHAT, data, latent), data.input_channels
+        self.local_fits = LocalFits(self.lattice, data.periodic, degree)
         width = num_polynomials(data.num_axes, degree) * (data.input_channels + 1)
         self.mix = NeighbourMixing(width, latent.dim, data.periodic)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """How the points near to each token weigh against each other."""
+        return (self.local_fits,)
+
+    def remark(self, points: Points) -> str:
+        """How many points the tokens hear, which share of the tokens has enough for a fit."""
+        points, count = points.row(0), math.prod(self.lattice)
+        heard_L = torch.zeros(count, device=points.device)
+        for near in self.local_fits.near(points):
+            heard_L.index_add_(0, near.token_RN.flatten(), (near.weight_RN > 0).float().flatten())
+        wanted = num_polynomials(len(self.lattice), self.local_fits.degree)
+        enough = (heard_L >= wanted).float().mean().item()
+        return (
+            f"{count} tokens hear all points: {int(heard_L.min())} to {int(heard_L.max())} each, {heard_L.mean():.0f} "
+            f"on average; {100 * enough:.3g} % hear the {wanted} that a fit of degree {self.local_fits.degree} needs"
+        )
 
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         """latent_BLD of the input fields.
@@ -54,7 +74,7 @@ class LatticeEncoder(Encoder):
             value_BNC = input_BNC.float() if input_BNC.element_size() < 4 else input_BNC
             ones_BN1 = torch.ones_like(value_BNC[..., :1])
             value_BNC = torch.cat([value_BNC, ones_BN1], dim=-1)
-            fit_BLPC = local_fits(value_BNC, points, self.lattice, self.periodic, self.degree)
+            fit_BLPC = self.local_fits.fit(value_BNC, points)
         fit_BVF = fit_BLPC.reshape(len(input_BNC), *self.lattice, -1)
         latent_BLD: Tensor = self.mix(fit_BVF).flatten(1, -2)
         return latent_BLD

@@ -10,7 +10,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from upt_core import Points
+from upt_core import Need, Points
+from upt_models.near_tokens import row_major
 
 REACH = 1.5
 """A token hears points up to so many token spacings away along each axis, so that each point is heard by three."""
@@ -26,7 +27,7 @@ class Near:
 
     Args:
         rows: the points' numbers, a slice of N.
-        token_RN: number of the token in a stack of R lattices; R = 1 where all rows share their points.
+        token_RN: number of the token; R = 1 where all rows share their points.
         weight_RN: smooth weight, 0 from ``REACH`` on, at padding, and where there is no token.
         basis_RNP: the polynomials at the point, seen from the token.
     """
@@ -42,60 +43,82 @@ def num_polynomials(num_axes: int, degree: int) -> int:
     return math.comb(num_axes + degree, degree)
 
 
-def local_fits(
-    value_BNC: Tensor, points: Points, lattice: Sequence[int], periodic: Sequence[bool], degree: int
-) -> Tensor:
-    """Coefficients (B, L, P, C) of the polynomials that fit the values around each token best.
+@dataclass(frozen=True)
+class LocalFits(Need):
+    """How the points near to each token of a lattice weigh against each other in a local fit.
 
     Token j minimises ``Σ_i g(s_ij) (Σ_p c_jp φ_p(s_ij) − u_i)² + ridge · |c_j|²`` over the points i near to it, where
-    s_ij is the point's offset in token spacings, g = Π cos²(πs/3) and φ_p are products of Legendre polynomials. Every
-    point is heard; padding is not. Cost and memory are linear in N; no distances between points are computed.
+    s_ij is the point's offset in token spacings, g = Π cos²(πs/3) and φ_p are products of Legendre polynomials. The
+    answer is the inverse (L, P, P) of the matrix of these normal equations. Cost is linear in the points; no distances
+    between points are computed.
+
+    Args:
+        lattice: tokens along each axis.
+        periodic: for each axis, whether it wraps around.
+        degree: highest total degree of the polynomials.
     """
-    rows = 1 if points.shared and points.mask_BN is None else points.batch_size
-    count, width = math.prod(lattice), num_polynomials(len(lattice), degree)
-    gram = value_BNC.new_zeros(rows * count, width * width)
-    moment = value_BNC.new_zeros(len(value_BNC) * count, width * value_BNC.shape[-1])
-    shift_B1 = torch.arange(len(value_BNC), device=value_BNC.device).unsqueeze(1) * count
-    for near in _near(points, rows, lattice, periodic, degree):
-        basis_RNP = near.basis_RNP.to(value_BNC.dtype)
-        weighted_RNP = basis_RNP * near.weight_RN.unsqueeze(-1).to(value_BNC.dtype)
-        gram.index_add_(0, near.token_RN.flatten(), _outer(weighted_RNP, basis_RNP).flatten(0, 1))
-        token_BN = near.token_RN if rows > 1 else near.token_RN + shift_B1
-        share_BNF = _outer(weighted_RNP, value_BNC[:, near.rows])
-        moment = moment.index_add(0, token_BN.flatten(), share_BNF.flatten(0, 1))
-    ridge_PP = RIDGE * torch.eye(width, device=gram.device, dtype=gram.dtype)
-    factor, _ = torch.linalg.cholesky_ex(gram.view(rows, count, width, width) + ridge_PP)
-    return torch.cholesky_solve(moment.view(len(value_BNC), count, width, -1), factor)
+
+    lattice: tuple[int, ...]
+    periodic: tuple[bool, ...]
+    degree: int
+
+    def compute(self, points: Points) -> tuple[Tensor, ...]:
+        """inverse_LPP of one sample, in float32."""
+        count, width = math.prod(self.lattice), num_polynomials(len(self.lattice), self.degree)
+        gram = torch.zeros(count, width * width, device=points.device)
+        for near in self.near(points):
+            weighted_RNP = near.basis_RNP * near.weight_RN.unsqueeze(-1)
+            gram.index_add_(0, near.token_RN.flatten(), _outer(weighted_RNP, near.basis_RNP).flatten(0, 1))
+        ridge_PP = RIDGE * torch.eye(width, device=points.device)
+        factor, _ = torch.linalg.cholesky_ex(gram.view(count, width, width) + ridge_PP)
+        return (torch.cholesky_inverse(factor),)
+
+    def fit(self, value_BNC: Tensor, points: Points) -> Tensor:
+        """Coefficients (B, L, P, C) of the polynomials that fit the values around each token best.
+
+        Every point is heard; padding is not.
+        """
+        (inverse_BLPP,) = points.get(self)
+        batch, count, width, _ = inverse_BLPP.shape
+        moment = value_BNC.new_zeros(batch * count, width * value_BNC.shape[-1])
+        first_B1 = torch.arange(batch, device=value_BNC.device).unsqueeze(1) * count
+        for near in self.near(points):
+            weighted_RNP = (near.basis_RNP * near.weight_RN.unsqueeze(-1)).to(value_BNC.dtype)
+            token_BN = near.token_RN + first_B1
+            share_BNF = _outer(weighted_RNP, value_BNC[:, near.rows])
+            moment = moment.index_add(0, token_BN.flatten(), share_BNF.flatten(0, 1))
+        return inverse_BLPP.to(value_BNC.dtype) @ moment.view(batch, count, width, -1)
+
+    @torch.no_grad()
+    def near(self, points: Points) -> Iterator[Near]:
+        """For each stretch of points, one after the other all of the tokens near to them."""
+        rows = 1 if points.shared and points.mask_BN is None else points.batch_size
+        for start in range(0, points.num_points, CHUNK):
+            part = slice(start, start + CHUNK)
+            coords_RNX = points.coords_BNX[:rows, part].float()
+            mask_RN = None if points.mask_BN is None else points.mask_BN[:rows, part]
+            for shifts in product((-1, 0, 1), repeat=len(self.lattice)):
+                token_RN, weight_RN, offset_RNX = self._token(coords_RNX, shifts)
+                weight_RN = weight_RN if mask_RN is None else weight_RN * mask_RN
+                yield Near(part, token_RN, weight_RN, polynomials(offset_RNX / REACH, self.degree))
+
+    def _token(self, coords_RNX: Tensor, shifts: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """The token so many places from the nearest one: its number, weight, and the offset of the points from it."""
+        weight_RN, numbers, offsets = torch.ones_like(coords_RNX[..., 0]), [], []
+        for axis, (tokens, wraps, shift) in enumerate(zip(self.lattice, self.periodic, shifts, strict=True)):
+            place_RN = coords_RNX[..., axis] * tokens - 0.5
+            token_RN = place_RN.round() + shift
+            offsets.append(place_RN - token_RN)
+            weight_RN = weight_RN * torch.cos(offsets[-1] * (math.pi / (2 * REACH))).square()
+            if not wraps:
+                weight_RN = weight_RN * ((token_RN >= 0) & (token_RN < tokens))
+            numbers.append(token_RN.long() % tokens if wraps else token_RN.long().clamp(0, tokens - 1))
+        return row_major(numbers, self.lattice), weight_RN, torch.stack(offsets, dim=-1)
 
 
 def _outer(left_RNP: Tensor, right_BNC: Tensor) -> Tensor:
     """Products of all pairs, flattened: (B, N, P · C)."""
     return (left_RNP.unsqueeze(-1) * right_BNC.unsqueeze(-2)).flatten(-2)
-
-
-@torch.no_grad()
-def _near(points: Points, rows: int, lattice: Sequence[int], periodic: Sequence[bool], degree: int) -> Iterator[Near]:
-    """For each stretch of points, one after the other all of the tokens near to them."""
-    first_R1 = torch.arange(rows, device=points.device).unsqueeze(1) * math.prod(lattice)
-    for start in range(0, points.num_points, CHUNK):
-        part = slice(start, start + CHUNK)
-        coords_RNX = points.coords_BNX[:rows, part].float()
-        mask_RN = None if points.mask_BN is None else points.mask_BN[:rows, part]
-        for shifts in product((-1, 0, 1), repeat=len(lattice)):
-            weight_RN, offsets = torch.ones_like(coords_RNX[..., 0]), []
-            weight_RN = weight_RN if mask_RN is None else weight_RN * mask_RN
-            token_of_RN = torch.zeros_like(first_R1)
-            for axis, (tokens, wraps, shift) in enumerate(zip(lattice, periodic, shifts, strict=True)):
-                place_RN = coords_RNX[..., axis] * tokens - 0.5
-                token_RN = place_RN.round() + shift
-                offsets.append(place_RN - token_RN)
-                weight_RN = weight_RN * torch.cos(offsets[-1] * (math.pi / (2 * REACH))).square()
-                if not wraps:
-                    weight_RN = weight_RN * ((token_RN >= 0) & (token_RN < tokens))
-                number_RN = token_RN.long() % tokens if wraps else token_RN.long().clamp(0, tokens - 1)
-                token_of_RN = token_of_RN * tokens + number_RN
-            basis_RNP = polynomials(torch.stack(offsets, dim=-1) / REACH, degree)
-            yield Near(part, token_of_RN + first_R1, weight_RN, basis_RNP)
 
 
 def polynomials(place_RNX: Tensor, degree: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from upt_core import DataSpec, FieldSpec, LatentSpec, Points
 from upt_models.lattice_encoder import LatticeEncoder
-from upt_models.local_fit import REACH, local_fits, num_polynomials, polynomials
+from upt_models.local_fit import REACH, LocalFits, num_polynomials, polynomials
 
 
 def spec(axes: int, periodic: bool = False, channels: int = 1) -> DataSpec:
@@ -28,7 +28,7 @@ def test_a_quadratic_field_is_fitted_exactly_wherever_the_points_are(axes):
     """Without the pull of the ridge; with it the coefficients are off by about a hundredth of a point in many."""
     lattice = LATTICES[axes]
     points = Points(torch.rand(2, 3000, axes, generator=torch.Generator().manual_seed(0)))
-    fit_BLPC = local_fits(quadratic(points.coords_BNX), points, lattice, (False,) * axes, 2)
+    fit_BLPC = LocalFits(lattice, (False,) * axes, 2).fit(quadratic(points.coords_BNX), points)
     centres = torch.cartesian_prod(*[(torch.arange(n) + 0.5) / n for n in lattice]).view(1, -1, axes)
     at_centre_1P1 = polynomials(torch.zeros(1, 1, axes), 2).view(1, 1, -1, 1)
     found = (fit_BLPC * at_centre_1P1).sum(dim=2)
@@ -57,7 +57,7 @@ def test_every_point_is_heard():
 
 def test_a_point_speaks_to_the_tokens_near_to_it_alone():
     points = Points(torch.tensor([[[0.51]]]))
-    fit_BLPC = local_fits(torch.ones(1, 1, 1), points, (10,), (False,), 1)
+    fit_BLPC = LocalFits((10,), (False,), 1).fit(torch.ones(1, 1, 1), points)
     heard = fit_BLPC[0, :, 0, 0].abs() > 1e-6
     assert heard.nonzero().flatten().tolist() == [4, 5, 6]  # the point lies at 5.1 of 10, 4.6 token spacings after 0
     assert REACH == 1.5
@@ -113,6 +113,26 @@ def test_points_are_taken_in_stretches_of_bounded_size(monkeypatch):
     whole = encoder(field_BNC, points)
     monkeypatch.setattr("upt_models.local_fit.CHUNK", 32)
     torch.testing.assert_close(encoder(field_BNC, points), whole, atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_found_once_for_a_point_set_is_used_again():
+    encoder = LatticeEncoder(spec(2), LatentSpec.on_lattice((4, 4), 8))
+    field_BNC, points = torch.randn(2, 100, 1), Points(torch.rand(1, 100, 2)).repeat(2)
+    (need,) = encoder.needs
+    assert not points.knows(need)
+    latent_BLD = encoder(field_BNC, points)
+    assert points.knows(need)
+    assert torch.equal(encoder(field_BNC, points), latent_BLD)
+    assert points.get(need)[0].shape == (2, 16, 6, 6)
+
+
+def test_upt_check_is_told_how_well_tokens_are_covered():
+    encoder = LatticeEncoder(spec(2), LatentSpec.on_lattice((6, 1), 8))
+    coords = torch.cat([torch.full((8, 2), 0.2), torch.tensor([[0.9, 0.1]])]).unsqueeze(0)
+    assert encoder.remark(Points(coords)) == (
+        "6 tokens hear all points: 0 to 8 each, 4 on average; 50 % hear the 6 that a fit of degree 2 needs"
+    )
+    assert "0 % hear the 6" in encoder.remark(Points(coords[:, :3]))
 
 
 def test_an_empty_stretch_of_the_domain_gives_finite_tokens_and_gradients():

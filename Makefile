@@ -3,7 +3,7 @@
 
 SETUP := bin="$$(bash .ci/setup)" &&
 
-.PHONY: train test check docs site wheel-test clean
+.PHONY: train test check docs site wheel-test faults clean
 
 train:  ## the main example: Burgers' equation, some minutes on 2 cores
 	@$(SETUP) "$$bin/upt" train configs/burgers.yaml
@@ -19,6 +19,9 @@ docs:  ## the pages that are generated: catalogue, tables of keys, snapshot of p
 
 site:  ## the documentation as a site, in build/site
 	@$(SETUP) "$$bin/python" -m mkdocs build --strict -f docs/site/mkdocs.yml
+
+faults:  ## what a run survives: faults done to a small run, some minutes; the table in docs/faults.md
+	@$(SETUP) OMP_NUM_THREADS=1 "$$bin/python" tests/faults/table.py
 
 wheel-test:  ## the test suite against the built wheel, in an environment of its own
 	@$(SETUP) bash .ci/wheel-test "$$bin"

@@ -58,6 +58,21 @@ def test_all_problems_come_at_once_with_place_and_cure(check: Check, registry: R
     assert str(caught.value).count("exp.yaml:") == 6
 
 
+def test_a_callback_that_refuses_its_arguments_is_a_problem_with_its_place(check: Check) -> None:
+    with pytest.raises(
+        ConfigError, match=r"exp.yaml:\d+:\d+: callbacks.0: .*plain name such as epochs.csv; got '../x'"
+    ):
+        check(("validation:", "callbacks: [{name: csv, file: ../x}]\nvalidation:"))
+
+
+def test_a_flood_of_unknown_keys_is_told_shortly(experiment: str, registry: Registry) -> None:
+    document = parse(experiment + "".join(f"key{number}: 1\n" for number in range(3000)), "many.yaml")
+    with pytest.raises(ConfigError) as caught:
+        validate(document, registry)
+    assert len(caught.value.problems) == 101
+    assert caught.value.problems[-1].message == "and 2900 more problems; correct these first"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

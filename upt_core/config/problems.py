@@ -16,17 +16,24 @@ from upt_core.errors import Problem
 from upt_core.registry import Registry
 from upt_core.wording import names_a_type, what_is_wrong
 
+MOST = 100
+"""Problems that are told one by one: nobody reads more, and looking for the nearest key to each takes time."""
+
 
 def problems_of(error: ValidationError, document: Document, registry: Registry) -> list[Problem]:
     """Every error of a validation, in the order of the configuration; alternatives of one value are one problem."""
     found: dict[Keys, list[dict[str, Any]]] = {}
     for item in error.errors(include_url=False):
         found.setdefault(_path_in(document.data, item["loc"], item["type"]), []).append(dict(item))
-    return [
+    shown = dict(list(found.items())[:MOST])
+    problems = [
         _problem(path, items, document, registry)
-        for path, items in found.items()
-        if not (_is_choice(path, items) and any(other[: len(path)] == path and other != path for other in found))
+        for path, items in shown.items()
+        if not (_is_choice(path, items) and any(other[: len(path)] == path and other != path for other in shown))
     ]
+    if len(found) > MOST:
+        problems.append(Problem((), f"and {len(found) - MOST} more problems; correct these first"))
+    return problems
 
 
 def _problem(path: Keys, items: list[dict[str, Any]], document: Document, registry: Registry) -> Problem:

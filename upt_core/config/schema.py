@@ -23,7 +23,7 @@ from upt_core.kinds import FixedValue
 from upt_core.registry import Entry, Kind, Registry, kind_of_class, with_article
 from upt_core.wording import shown
 
-BUILT_WHEN_CHECKED: tuple[Kind, ...] = ("sampler", "loss", "schedule", "metric", "optimizer")
+BUILT_WHEN_CHECKED: tuple[Kind, ...] = ("sampler", "loss", "schedule", "metric", "optimizer", "callback")
 """Kinds whose constructors are cheap: they are tried at parse time, so that errors across arguments are located."""
 
 __all__ = ["KIND_KEY", "Plugin", "PluginConfig", "Section", "as_config", "parameter_descriptions", "plugin_model"]

@@ -41,6 +41,8 @@ from upt_core.training.saver import Saver, copied, in_words, newest
 
 MOST_SKIPPED, MOST_REWINDS, MOST_BATCHES_KEPT = 20, 5, 3
 """Steps skipped in a row, and returns to one checkpoint, before a run ends; files of bad batches that are kept."""
+WORKER_ENDED = "DataLoader worker (pid"
+"""Begins torch's error, which its handler of SIGCHLD raises wherever the program is."""
 REWIND_FACTOR = 0.5
 """Of the learning rate, after a return to a checkpoint; without it the same numbers would go bad again."""
 
@@ -210,6 +212,13 @@ class Trainer:
             if self.plan.on_nan != "rewind":
                 raise
             self._rewind(error)
+        except RuntimeError as error:
+            if WORKER_ENDED not in str(error):
+                raise
+            raise UserError(
+                f"a process that reads data ahead was ended from outside ({str(error).splitlines()[0]}); where memory "
+                f"ran out, lower trainer.workers or trainer.batch_size"
+            ) from error
 
     def _epoch(self, interrupt: Interrupt) -> None:
         started, progress = time.perf_counter(), self.progress()

@@ -1,0 +1,239 @@
+"""The fault table: each fault done to a small run, what it lost, and whether the run then ends as if nothing had been.
+
+``make faults`` runs it (some minutes) and writes the table into docs/faults.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from upt_core import CheckpointError
+from upt_core.run.metrics_log import read_metrics
+from upt_core.training import checkpoint
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+EVERY = 20
+"""Steps of the optimizer between checkpoints."""
+CONFIG = """
+data: {name: burgers1d, num_trajectories: 24, points: 32, num_times: 6}
+model:
+  latent: {tokens: 4, dim: 16}
+  encoder: {name: grid, patch: 8, depth: 1}
+  approximator: {name: transformer, depth: 1}
+  decoder: {name: perceiver, depth: 1}
+sampler: {name: uniform, num_queries: 8}
+losses: {forward: {name: forward}}
+trainer:
+  epochs: 30
+  batch_size: 4
+  optimizer: {name: adamw, lr: 0.001}
+  device: cpu
+  log_every: 1
+  ema: 0.9
+  checkpoint: {every_steps: 20, every_minutes: null}
+validation: {metrics: {relative_l2: {name: relative_l2}}, every: 10}
+"""
+
+
+@dataclass
+class Row:
+    """What one fault did, the worst of all times that it was tried."""
+
+    fault: str
+    times: int
+    lost: int
+    seconds: float
+    equal: bool
+    message: str
+
+
+class Runs:
+    """Runs of the same small experiment in processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "tiny.yaml").write_text(CONFIG)
+        assert self.finish(folder / "whole", new=True)[0] == 0
+        self.weights = self._weights(folder / "whole")
+
+    def start(self, run: Path, new: bool = True) -> subprocess.Popen[str]:
+        """Begins a run, or goes on with it."""
+        words = ["tiny.yaml", "--run-dir", str(run)] if new else ["--resume", str(run)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "upt_core", "train", *words],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def finish(self, run: Path, new: bool = False) -> tuple[int, str]:
+        """Exit code, and what was said."""
+        process = self.start(run, new)
+        said = process.communicate()[1]
+        return process.returncode, said
+
+    def until(self, run: Path, step: int) -> subprocess.Popen[str]:
+        """A run that has logged a step."""
+        process = self.start(run)
+        while steps_of(run) < step:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+        return process
+
+    def recovered(self, fault: str, run: Path, lost: int) -> Row:
+        """The row of a fault that is done: goes on with the run to its end."""
+        started = time.monotonic()
+        code, said = self.finish(run)
+        assert code == 0, said
+        remarks = [line for line in said.splitlines() if line.startswith("remark: ")]
+        message = remarks[0].replace(str(self.folder) + "/", "") if remarks else ""
+        weights = self._weights(run)
+        equal = all(torch.equal(value, weights[name]) for name, value in self.weights.items())
+        return Row(fault, 1, lost, time.monotonic() - started, equal, message)
+
+    def _weights(self, run: Path) -> dict[str, torch.Tensor]:
+        found: dict[str, torch.Tensor] = checkpoint.load(run / "checkpoints" / "last.pt")["model"]
+        return found
+
+
+def steps_of(run: Path) -> int:
+    """Steps that are logged."""
+    return max((line["step"] + 1 for line in read_metrics(run) if line["kind"] == "step"), default=0)
+
+
+def saved_of(run: Path) -> int:
+    """The step of the last checkpoint; 0: there is none."""
+    path = run / "checkpoints" / "last.pt"
+    return int(checkpoint.load(path)["state"]["step"]) if path.is_file() else 0
+
+
+def kill(runs: Runs, rng: random.Random) -> Row:
+    """SIGKILL after a random step."""
+    run = runs.folder / f"kill-{rng.random()}"
+    process = runs.until(run, rng.randrange(1, 100))
+    process.kill()
+    process.wait()
+    return runs.recovered("kill -9 at a random moment", run, steps_of(run) - saved_of(run))
+
+
+def signalled(number: signal.Signals) -> Callable[[Runs, random.Random], Row]:
+    """One of the signals that end a run."""
+
+    def fault(runs: Runs, rng: random.Random) -> Row:
+        run = runs.folder / number.name
+        process = runs.until(run, rng.randrange(1, 100))
+        process.send_signal(number)
+        said = process.communicate()[1].strip().replace(str(runs.folder) + "/", "")
+        assert process.returncode == 128 + number, said
+        row = runs.recovered(f"{number.name} (exit code {128 + number})", run, steps_of(run) - saved_of(run))
+        row.message = said
+        return row
+
+    return fault
+
+
+def damaged(runs: Runs, rng: random.Random) -> Row:
+    """The last checkpoint is cut short after a kill."""
+    run = runs.folder / "damaged"
+    process = runs.until(run, 70)
+    process.kill()
+    process.wait()
+    last = run / "checkpoints" / "last.pt"
+    content = last.read_bytes()
+    last.unlink()
+    last.write_bytes(content[: len(content) // 2])
+    older = int(checkpoint.load(run / "checkpoints" / "last-1.pt")["state"]["step"])
+    return runs.recovered("last.pt cut short, the run killed", run, steps_of(run) - older)
+
+
+def torn(runs: Runs, rng: random.Random) -> Row:
+    """A line in the middle of the log is torn, and the last one."""
+    run = runs.folder / "torn"
+    process = runs.until(run, 50)
+    process.kill()
+    process.wait()
+    lost = steps_of(run) - saved_of(run)
+    log = run / "metrics.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[len(lines) // 2] = lines[len(lines) // 2][:7] + b"\n"
+    log.write_bytes(b"".join(lines) + b'{"kind": "st')
+    row = runs.recovered("torn lines in metrics.jsonl, the run killed", run, lost)
+    for line in log.read_text().splitlines():
+        json.loads(line)
+    return row
+
+
+def flipped(runs: Runs, rng: random.Random) -> Row:
+    """One bit of a checkpoint is flipped, 60 times: how often that is refused."""
+    path, copy = runs.folder / "whole" / "checkpoints" / "last.pt", runs.folder / "flipped.pt"
+    content, refused, said = path.read_bytes(), 0, ""
+    for _ in range(60):
+        bits = bytearray(content)
+        bits[rng.randrange(len(bits))] ^= 1 << rng.randrange(8)
+        copy.write_bytes(bits)
+        try:
+            checkpoint.load(copy)
+        except CheckpointError as error:
+            refused, said = refused + 1, str(error).replace(str(runs.folder) + "/", "")
+    return Row(f"one flipped bit in a checkpoint: {refused} of 60 refused", 60, 0, 0.0, refused == 60, said)
+
+
+FAULTS: list[tuple[Callable[[Runs, random.Random], Row], int]] = [
+    (kill, 3),
+    *((signalled(number), 1) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU)),
+    (damaged, 1),
+    (torn, 1),
+    (flipped, 1),
+]
+
+
+def worst(rows: list[Row]) -> Row:
+    """One row of the same fault, done several times."""
+    last = rows[-1]
+    if len(rows) == 1:
+        return last
+    lost, seconds = max(row.lost for row in rows), max(row.seconds for row in rows)
+    return Row(last.fault, len(rows), lost, seconds, all(row.equal for row in rows), last.message)
+
+
+def table(rows: list[Row]) -> str:
+    """As Markdown."""
+    lines = [
+        "| fault | times | steps to do again, at most | seconds to the end | as if nothing had been | message |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        equal, message = "yes" if row.equal else "NO", row.message.splitlines()[0] if row.message else ""
+        lines.append(f"| {row.fault} | {row.times} | {row.lost} | {row.seconds:.0f} | {equal} | {message} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Does every fault, writes the table, and fails where one of them lost more than is stated."""
+    rng = random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Runs(Path(folder))
+        rows = [worst([fault(runs, rng) for _ in range(times)]) for fault, times in FAULTS]
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    print(table(rows))
+    sys.exit(0 if all(row.equal and row.lost <= 2 * EVERY + 5 for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,8 @@ class Advection1d(Dataset):
         valid_fraction: share of the trajectories kept for validation.
         test_fraction: share of the trajectories kept for test.
         seed: of the initial conditions, the velocities and the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Advection1d(Dataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         check_fractions(valid_fraction, test_fraction)
         if not isinstance(velocity, (int, float)) and (len(velocity) != 2 or not velocity[0] < velocity[1]):
@@ -56,12 +59,13 @@ class Advection1d(Dataset):
         self.valid_fraction = valid_fraction
         self.test_fraction = test_fraction
         self.seed = seed
+        self.history = history
 
     def spec(self) -> DataSpec:
         """One scalar field ``u`` on a periodic grid."""
         field = (FieldSpec("u"),)
         condition = () if isinstance(self.velocity, (int, float)) else ("velocity",)
-        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition, origin=(0.0,))
+        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition, origin=(0.0,), history=self.history)
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split, made now."""

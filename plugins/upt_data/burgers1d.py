@@ -38,6 +38,8 @@ class Burgers1d(Dataset):
         valid_fraction: share of the trajectories kept for validation.
         test_fraction: share of the trajectories kept for test.
         seed: of the initial conditions, the viscosities and the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Burgers1d(Dataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         check_fractions(valid_fraction, test_fraction)
         self.num_trajectories = num_trajectories
@@ -62,13 +65,14 @@ class Burgers1d(Dataset):
         self.valid_fraction = valid_fraction
         self.test_fraction = test_fraction
         self.seed = seed
+        self.history = history
         self._check()
 
     def spec(self) -> DataSpec:
         """One scalar field ``u`` on a periodic grid."""
         field = (FieldSpec("u"),)
         condition = () if isinstance(self.viscosity, float) else ("viscosity",)
-        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition, origin=(0.0,))
+        return DataSpec(field, field, (1.0,), (True,), (self.points,), condition, origin=(0.0,), history=self.history)
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; the first call solves the equation, or finds the solution in the cache."""

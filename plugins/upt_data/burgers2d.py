@@ -46,6 +46,8 @@ class Burgers2d(Dataset):
         valid_fraction: share of the trajectories kept for validation.
         test_fraction: share of the trajectories kept for test.
         seed: of the initial conditions, the points, the viscosities and the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Burgers2d(Dataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         check_fractions(valid_fraction, test_fraction)
         self.layout = layout
@@ -80,6 +83,7 @@ class Burgers2d(Dataset):
         self.valid_fraction = valid_fraction
         self.test_fraction = test_fraction
         self.seed = seed
+        self.history = history
         self._check()
 
     def spec(self) -> DataSpec:
@@ -87,7 +91,9 @@ class Burgers2d(Dataset):
         field = (FieldSpec("velocity", 2),)
         shape = (self.points, self.points) if self.layout == "grid" else None
         condition = () if isinstance(self.viscosity, float) else ("viscosity",)
-        return DataSpec(field, field, (1.0, 1.0), (True, True), shape, condition, origin=(0.0, 0.0))
+        return DataSpec(
+            field, field, (1.0, 1.0), (True, True), shape, condition, origin=(0.0, 0.0), history=self.history
+        )
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; the first call computes them, or finds them in the cache."""

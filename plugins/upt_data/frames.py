@@ -49,6 +49,8 @@ class Frames(FileDataset):
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
         seed: of the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     what = "folder of frames (.npy or images), or a folder of such folders"
@@ -70,10 +72,22 @@ class Frames(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
-            path, valid_path, test_path, split_by, None, time_stride, told, table, valid_fraction, test_fraction, seed
+            path,
+            valid_path,
+            test_path,
+            split_by,
+            None,
+            time_stride,
+            told,
+            table,
+            valid_fraction,
+            test_fraction,
+            seed,
+            history,
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)

@@ -45,6 +45,8 @@ class Mesh(FileDataset):
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
         seed: of the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     suffixes = (".vtu", ".vtk", ".xdmf", ".xmf", ".cgns", ".e", ".exo", ".ex2", ".msh", ".med")
@@ -71,12 +73,13 @@ class Mesh(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         check_domain(extent, origin, periodic)
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
-            test_fraction, seed,
+            test_fraction, seed, history,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)

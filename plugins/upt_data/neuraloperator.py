@@ -55,6 +55,8 @@ class NeuralOperator(FileDataset):
         valid_fraction: share of the samples of ``path`` kept for validation.
         test_fraction: share of the samples of ``path`` kept for test; not used where ``test_path`` is given.
         seed: of the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     suffixes = (".pt",)
@@ -79,13 +81,14 @@ class NeuralOperator(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         if input_field == target_field:
             raise ValueError(f"input_field and target_field are both {input_field!r}; give them different names")
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_samples, time_stride, told, table, valid_fraction,
-            test_fraction, seed,
+            test_fraction, seed, history,
         )  # fmt: skip
         super().__init__(selection, (input_field,), (target_field,))
         self._num_test_samples = num_test_samples

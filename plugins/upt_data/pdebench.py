@@ -51,6 +51,8 @@ class PdeBench(FileDataset):
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
         seed: of the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     suffixes = (".hdf5", ".h5")
@@ -71,11 +73,12 @@ class PdeBench(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
-            test_fraction, seed,
+            test_fraction, seed, history,
         )  # fmt: skip
         super().__init__(selection, (), ())
         self._field = field

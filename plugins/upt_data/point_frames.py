@@ -50,6 +50,8 @@ class PointFrames(FileDataset):
         valid_fraction: share of the cases (or frames) kept for validation.
         test_fraction: share of the cases (or frames) kept for test.
         seed: of the split by trajectory.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     what = "folder of a case (x.th, y.th, 00000000_mesh.th, …), or a folder of cases"
@@ -71,11 +73,23 @@ class PointFrames(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         check_domain(extent, origin, periodic)
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
-            path, valid_path, test_path, split_by, None, time_stride, told, table, valid_fraction, test_fraction, seed
+            path,
+            valid_path,
+            test_path,
+            split_by,
+            None,
+            time_stride,
+            told,
+            table,
+            valid_fraction,
+            test_fraction,
+            seed,
+            history,
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)

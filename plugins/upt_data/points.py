@@ -48,6 +48,8 @@ class PointClouds(FileDataset):
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
         seed: of the split.
+        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+            Well's 4. More than 1 where a single frame does not say how things move.
     """
 
     suffixes = (".npz", ".h5", ".hdf5", ".zarr")
@@ -75,12 +77,13 @@ class PointClouds(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         check_domain(extent, origin, periodic)
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
-            test_fraction, seed,
+            test_fraction, seed, history,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)

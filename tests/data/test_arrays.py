@@ -369,6 +369,17 @@ def test_float64_keeps_its_digits(tmp_path: Path) -> None:
     assert np.array_equal(whole.fields["u"].numpy(), pressure[round(whole.condition["c"])].reshape(5, 24, 1))  # type: ignore[arg-type]
 
 
+def test_history_is_what_the_model_sees(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **FLOW)
+    spec = Npz(path=tmp_path / "a.npz", history=3).spec()
+    assert (spec.history, spec.channels, spec.input_channels) == (3, 1, 3)
+    np.savez(tmp_path / "b.npz", **(FLOW | {"u": U[:, 0]}))
+    with pytest.raises(DataError, match="a steady problem has no time, and so no history"):
+        Npz(path=tmp_path / "b.npz", steady=True, history=2).spec()
+    with pytest.raises(ValueError, match="Npz: history must be at least 1; got 0"):
+        Npz(path=tmp_path / "b.npz", history=0)
+
+
 def test_large_arrays_stay_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from upt_data.arrays import npz as archive
 

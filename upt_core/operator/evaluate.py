@@ -61,7 +61,13 @@ def baselines(prepared: PreparedData, batches: Batches) -> dict[str, Predictor]:
     if not batches.data.steady:
         return {"persistence": lambda batch: persistence(batches.data, batch, batch.target_BTNC.shape[1])}
     mean_TNC = mean_field(prepared)
-    return {"mean field": lambda batch: mean_TNC.to(batch.input_BNC.device).expand_as(batch.target_BTNC)}
+    everywhere_TNC = mean_TNC.mean(1, keepdim=True)  # for points that are not those of the training split
+
+    def mean(batch: Batch) -> Tensor:
+        fits = mean_TNC.shape[1] in (1, batch.points.num_points)
+        return (mean_TNC if fits else everywhere_TNC).to(batch.input_BNC.device).expand_as(batch.target_BTNC)
+
+    return {"mean field": mean}
 
 
 def mean_field(prepared: PreparedData) -> Tensor:

@@ -55,6 +55,7 @@ class GridArrays(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        history: Annotated[int, Field(ge=1)] = 1,
     ) -> None:
         """Fields (trajectories, times, *grid) or (trajectories, times, *grid, channels), by their arrays' names.
 
@@ -99,6 +100,8 @@ class GridArrays(FileDataset):
             valid_fraction: share kept for validation.
             test_fraction: share kept for test.
             seed: of the split.
+            history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
+                Well's 4. More than 1 where a single frame does not say how things move.
         """
         targets = list(inputs) if targets is None else list(targets)
         selection = Selection(
@@ -113,6 +116,7 @@ class GridArrays(FileDataset):
             valid_fraction,
             test_fraction,
             seed,
+            history,
         )
         super().__init__(selection, inputs, targets)
         self._settings = GridSettings(

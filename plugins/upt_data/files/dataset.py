@@ -44,6 +44,7 @@ class Selection:
         table: a CSV file of parameters.
         valid_fraction, test_fraction: shares of what is dealt out.
         seed: of the dealing.
+        history: time steps that the model sees.
     """
 
     path: Path | Sequence[Path]
@@ -57,6 +58,7 @@ class Selection:
     valid_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
+    history: int = 1
 
     def __post_init__(self) -> None:
         check_fractions(self.valid_fraction, self.test_fraction)
@@ -124,7 +126,13 @@ class FileDataset(Dataset):
             condition=self._condition_names,
             steady=first.steady,
             origin=domain.origin,
+            history=self._history(first),
         )
+
+    def _history(self, content: Content) -> int:
+        if content.steady and self._selection.history > 1:
+            raise DataError(f"{content.place.name}: a steady problem has no time, and so no history; leave it out")
+        return self._selection.history
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; their values are read when they are needed."""

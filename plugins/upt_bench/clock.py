@@ -29,17 +29,17 @@ def medians(
     times: dict[str, list[float]] = {name: [] for name in actions}
     for action in actions.values():
         action()  # tables are made at the first call
-    numbers = {name: max(1, min(MOST, int(SHORT / _seconds(action, device)))) for name, action in actions.items()}
+    numbers = {name: max(1, min(MOST, int(SHORT / seconds_of(action, device)))) for name, action in actions.items()}
     started = time.perf_counter()
     for number in range(rounds):
         if number >= 3 and time.perf_counter() - started > seconds:
             break
         for name, action in actions.items():
-            times[name].append(_seconds(action, device, numbers[name]))
+            times[name].append(seconds_of(action, device, numbers[name]))
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def _seconds(action: Action, device: torch.device, number: int = 1) -> float:
+def seconds_of(action: Action, device: torch.device, number: int = 1) -> float:
     """On the host, the time that the processor worked for this thread: a busy machine changes it less."""
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     _wait(device)

@@ -85,6 +85,30 @@ def loop(quick: bool, out: Path, device: str) -> None:
 
 
 @bench.command()
+@click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/neighbours"), show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+def neighbours(quick: bool, out: Path, data: Path | None, device: str) -> None:
+    """Training steps with supernodes at more and more points, and ways to search.
+
+    Without real data, made-up points take the place of the flow's. Takes about five minutes.
+    """
+    from rich.console import Console
+
+    from upt_bench.neighbours import run
+    from upt_bench.setting import Setting
+    from upt_bench.table import print_figures
+    from upt_core.commands import resolve_device
+
+    console = Console()
+    with console.status("") as status:
+        results = run(Setting(resolve_device(device), _data_folder(data), quick, status.update), out)
+    print_figures(results, console, "upt bench neighbours")
+    click.echo(f"{out / 'results.json'}, neighbours.png")
+
+
+@bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, a minute: shows that all works; figures mean nothing.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("bench/quality"), show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from upt_bench import loss_tables, sampler_tables
+from upt_bench import loss_tables, neighbour_tables, sampler_tables
 from upt_bench.results import Results
 from upt_bench.table import figures_markdown, shown
 
@@ -40,6 +40,7 @@ def _environment(results: Results) -> str:
 COMMON: Mapping[str, Callable[[Results], str]] = {"figures": figures_markdown, "environment": _environment}
 BENCHMARKS: Mapping[str, Shown] = {
     "samplers": Shown(("samplers.md", "which-sampler.md"), {**COMMON, **sampler_tables.TABLES}),
+    "neighbours": Shown(("supernodes.md",), {**COMMON, **neighbour_tables.TABLES}),
     "losses": Shown(("losses.md", "quick-reference.md"), {**COMMON, **loss_tables.TABLES}),
 }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from upt_core.interpolation import lagrange_weights
     from upt_core.kinds import Callback, Dataset, LossTerm, Metric, Optimizer, Probe, Sampler, Schedule, Split
     from upt_core.locality import LocalityOrder, hilbert_key, hilbert_order
+    from upt_core.measures import grid_measure, node_measure, simplex_measure
     from upt_core.model import Upt
     from upt_core.needs import Need
     from upt_core.operator.load import load
@@ -36,6 +37,7 @@ _MODULE_OF = {
     "interpolation": ("lagrange_weights",),
     "kinds": ("Callback", "Dataset", "LossTerm", "Metric", "Optimizer", "Probe", "Sampler", "Schedule", "Split"),
     "locality": ("LocalityOrder", "hilbert_key", "hilbert_order"),
+    "measures": ("grid_measure", "node_measure", "simplex_measure"),
     "model": ("Upt",),
     "needs": ("Need",),
     "operator.load": ("load",),
@@ -94,11 +96,14 @@ __all__ = [
     "Upt",
     "UserError",
     "cache_dir",
+    "grid_measure",
     "hilbert_key",
     "hilbert_order",
     "hookimpl",
     "lagrange_weights",
     "load",
+    "node_measure",
+    "simplex_measure",
     "split_indices",
 ]
 

@@ -26,7 +26,7 @@ class Points:
         sample_id_B: number of each row's sample in the data set, for samplers that remember scores.
         extent: physical length of each axis.
         periodic: for each axis, whether the domain wraps around.
-        measure_BN: how much of space each point stands for: the area or volume of its cell, in any unit, > 0. Means
+        measure_BN: how much of space each point stands for: the area or volume of its cell, in any unit, ≥ 0. Means
             are over space then. None: each point counts the same.
     """
 

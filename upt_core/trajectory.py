@@ -20,7 +20,9 @@ class Trajectory:
         time_T: physical times of the steps.
         condition: conditioning values by name, as in ``DataSpec.condition``: a number, or numbers (T,) that change in
             time (what holds from step t to t + 1 is the value at t). The time step is added by upt.
-        point_set: which point set this is; trajectories with equal numbers share their coordinates.
+        point_set: which point set this is; trajectories with equal numbers share their coordinates and their measure.
+        measure_N: area or volume of the cell around each point, ≥ 0, in any unit; None: each point counts the same.
+            ``grid_measure`` and ``node_measure`` find it for grids and meshes.
     """
 
     fields: dict[str, Tensor]
@@ -28,6 +30,7 @@ class Trajectory:
     time_T: Tensor
     condition: Mapping[str, float | Tensor]
     point_set: int = 0
+    measure_N: Tensor | None = None
 
 
 class Trajectories(Protocol):

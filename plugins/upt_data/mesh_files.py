@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from upt_core import DataError
+from upt_core import DataError, node_measure, simplex_measure
 from upt_data.arrays.extra import library
 from upt_data.arrays.grid_content import STEADY_TIMES
 from upt_data.checks import Array
@@ -23,6 +23,14 @@ COORDINATES = "coordinates"
 
 
 MOST_KEPT = 8
+SIMPLICES: dict[str, list[list[int]]] = {
+    "vertex": [[0]],
+    "line": [[0, 1]],
+    "triangle": [[0, 1, 2]],
+    "quad": [[0, 1, 2], [0, 2, 3]],
+    "tetra": [[0, 1, 2, 3]],
+}
+"""The simplices of which cells consist, by meshio's names; the numbers are those of the cell's nodes."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +45,11 @@ class MeshSettings:
 
 @dataclass(frozen=True)
 class MeshFrame:
-    """A mesh of one time: points (N, 3), and fields (N, C) at them."""
+    """A mesh of one time: points (N, 3), fields (N, C) at them, and the areas or volumes of their cells (N,)."""
 
     points: Values
     fields: dict[str, Values]
+    measure: Tensor | None
 
 
 def mesh_frames(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
@@ -97,6 +106,7 @@ class MeshContent(Content):
         self._frames = frames
         self._settings = settings
         self._points = np.ascontiguousarray(first.points[:, self.axes], dtype=np.float64)
+        self._measure = first.measure
         self._times = times
         self._is_series = is_series
         self._handles = {path: Handle(path, _nothing) for path in frames}
@@ -109,6 +119,10 @@ class MeshContent(Content):
     def points(self, number: int) -> Tensor:
         """The nodes, or the cells' centres."""
         return torch.from_numpy(self._points.astype(np.float32))
+
+    def measure(self, number: int) -> Tensor | None:
+        """Areas or volumes of the cells; None where the mesh has others than triangles, quadrilaterals, tetrahedra."""
+        return self._measure
 
     def num_points(self, number: int) -> int:
         """How many there are."""
@@ -215,4 +229,27 @@ def _chosen(path: Path, mesh: Any, settings: MeshSettings) -> MeshFrame:
             if value.dtype.kind not in "fiub":
                 raise DataError(f"{path}, {name!r} holds {value.dtype}; store real numbers")
             fields[name] = value.reshape(len(value), -1)
-    return MeshFrame(points, fields)
+    return MeshFrame(points, fields, mesh_measure(mesh, settings.in_cells))
+
+
+def mesh_measure(mesh: Any, in_cells: bool) -> Tensor | None:
+    """Areas or volumes of a mesh's cells, or what of them belongs to each node, (N,) float64.
+
+    Simplices of the highest dimension count, quadrilaterals as two triangles. None where a mesh has cells of another
+    kind. Nodes that belong to no cell have 0.
+    """
+    blocks = [
+        (SIMPLICES.get(block.type), torch.from_numpy(np.asarray(block.data, dtype=np.int64))) for block in mesh.cells
+    ]
+    most = max((len(parts[0]) for parts, _ in blocks if parts is not None), default=0)
+    if not blocks or any(parts is None or (in_cells and len(parts[0]) < most) for parts, _ in blocks):
+        return None
+    nodes_NX = torch.from_numpy(np.asarray(mesh.points, dtype=np.float64))
+    whole = [(parts, cells_MK) for parts, cells_MK in blocks if parts is not None and len(parts[0]) == most]
+    if in_cells:
+        areas = [sum(simplex_measure(nodes_NX, cells_MK[:, part]) for part in parts) for parts, cells_MK in whole]
+        measure_N = torch.cat([torch.as_tensor(area) for area in areas])
+    else:
+        corners_MK = torch.cat([cells_MK[:, part] for parts, cells_MK in whole for part in parts])
+        measure_N = node_measure(nodes_NX, corners_MK)
+    return measure_N

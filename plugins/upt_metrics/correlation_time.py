@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from upt_core import Batch
-from upt_metrics.per_sample import MeanOfFigures, mean_over_points, real_points
+from upt_metrics.per_sample import MeanOfFigures, mean_over_points, over_space
 
 
 class CorrelationTime(MeanOfFigures):
@@ -47,9 +47,9 @@ class CorrelationTime(MeanOfFigures):
 
 
 def correlation(prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
-    """Pearson's correlation over the real points (B, T, C)."""
+    """Pearson's correlation over the real points, or over space where they have a measure (B, T, C)."""
     first, second = (
-        real_points(value - mean_over_points(value, batch).unsqueeze(2), batch)
+        over_space(value - mean_over_points(value, batch).unsqueeze(2), batch)
         for value in (prediction_BTNC, target_BTNC)
     )
     sizes = [value / torch.linalg.vector_norm(value, dim=2, keepdim=True) for value in (first, second)]

@@ -80,9 +80,22 @@ def real_points(value_BTNC: Tensor, batch: Batch) -> Tensor:
     return value_BTNC if mask_BN is None else value_BTNC.where(mask_BN[:, None, :, None].to(value_BTNC.device), 0)
 
 
+def over_space(value_BTNC: Tensor, batch: Batch) -> Tensor:
+    """The values of real points, times the root of their measure over its mean: norms of them are norms over space."""
+    measure_BN = batch.points.relative_measure_BN
+    value_BTNC = real_points(value_BTNC, batch)
+    return value_BTNC if measure_BN is None else value_BTNC * _as_values(measure_BN.sqrt(), value_BTNC)
+
+
 def mean_over_points(value_BTNC: Tensor, batch: Batch) -> Tensor:
-    """Mean over the real points of each sample: (B, T, C)."""
-    length_B1 = batch.points.length_B1
+    """Mean over the real points of each sample, or over space where points have a measure: (B, T, C)."""
+    length_B1, measure_BN = batch.points.length_B1, batch.points.relative_measure_BN
+    if measure_BN is not None:
+        value_BTNC = value_BTNC * _as_values(measure_BN, value_BTNC)
     if length_B1 is None:
         return value_BTNC.mean(dim=2)
     return real_points(value_BTNC, batch).sum(dim=2) / length_B1.unsqueeze(-1).to(value_BTNC.device)
+
+
+def _as_values(value_BN: Tensor, like: Tensor) -> Tensor:
+    return value_BN[:, None, :, None].to(like)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from upt_core import Batch
-from upt_metrics.per_sample import real_points
+from upt_metrics.per_sample import over_space
 from upt_metrics.relative import MeanOfRatios
 
 
@@ -24,5 +24,5 @@ class RelativeL2(MeanOfRatios):
 
     def sizes(self, value_BTNC: Tensor, batch: Batch) -> Tensor:
         """One norm for each sample."""
-        norm_B: Tensor = torch.linalg.vector_norm(real_points(value_BTNC, batch), dim=(1, 2, 3))
+        norm_B: Tensor = torch.linalg.vector_norm(over_space(value_BTNC, batch), dim=(1, 2, 3))
         return norm_B

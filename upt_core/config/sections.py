@@ -166,6 +166,7 @@ class TaskSettings(Section):
     )
     data: Any = Field(None, description="the task's data set")
     normalize: Any = Field(None, description="in place of the experiment's")
+    mean: Any = Field(None, description="in place of the experiment's")
     model: dict[str, Any] = Field({}, description="put over the experiment's model: encoder, decoder")
     sampler: Any = Field(None, description="in place of the experiment's sampler")
     losses: dict[str, Any] = Field({}, description="put over the experiment's losses; null takes a term away")
@@ -184,6 +185,10 @@ class ExperimentSettings(Section):
     )
     normalize: Literal["standard", "none"] = Field(
         "standard", description="scale fields to mean 0 and deviation 1 over the training split"
+    )
+    mean: Literal["space", "points"] = Field(
+        "space",
+        description="what means in losses and metrics are over: space, where points have known cells, or points",
     )
     model: ModelSettings
     sampler: Annotated[AnyPlugin, Plugin("sampler")] | None = Field(

@@ -15,7 +15,7 @@ from upt_core.errors import ConfigError, Problem
 from upt_core.registry import Registry
 
 TASKS = "tasks"
-OVERRIDDEN = ("data", "normalize", "model", "sampler", "losses", "validation")
+OVERRIDDEN = ("data", "normalize", "mean", "model", "sampler", "losses", "validation")
 
 
 @dataclass(frozen=True)

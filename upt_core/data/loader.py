@@ -162,6 +162,6 @@ class Batches(Dataset[Batch]):
         """The points of a sample. A number stands for the same points wherever it occurs in a split."""
         key = self._keys.get(sample.point_set)
         if key is not None:
-            return self.point_sets.get(key, sample.coords_NX)
-        self._keys[sample.point_set], points = self.point_sets.find(sample.coords_NX)
+            return self.point_sets.get(key, sample.coords_NX, sample.measure_N)
+        self._keys[sample.point_set], points = self.point_sets.find(sample.coords_NX, sample.measure_N)
         return points

@@ -9,13 +9,18 @@ import tempfile
 import weakref
 from collections import OrderedDict
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from upt_core.errors import DataError
 from upt_core.needs import Found, Need
 from upt_core.points import Points
 from upt_core.specs import DataSpec
+
+Over = Literal["space", "points"]
+"""What means are over."""
 
 KEPT_BYTES = 1 << 30
 """How much a process keeps of point sets and of what was found for them; the least recently used goes first."""
@@ -30,11 +35,13 @@ class PointSets:
     Args:
         data: the domain, by which coordinates are scaled.
         needs: what encoders and samplers ask of points; more may be added as models are built.
+        over: whether means are over space where points have a measure, or over points in any case.
     """
 
-    def __init__(self, data: DataSpec, needs: tuple[Need, ...] = ()) -> None:
+    def __init__(self, data: DataSpec, needs: tuple[Need, ...] = (), over: Over = "space") -> None:
         self.data = data
         self.needs = needs
+        self.over = over
         self._kept: OrderedDict[bytes, Points] = OrderedDict()
         self._folder: Path | None = None
         self._written = 0
@@ -72,7 +79,7 @@ class PointSets:
             self.data.grid_shape,
             extent=self.data.extent,
             periodic=self.data.periodic,
-            measure_BN=None if measure_N is None else measure_N.float()[None],
+            measure_BN=None if measure_N is None or self.over == "points" else _checked(measure_N, coords_NX),
         )
 
     def _found(self, key: bytes, need: Need, points: Points) -> Found:
@@ -111,6 +118,23 @@ def scaled_coords(coords_NX: Tensor, data: DataSpec) -> Tensor:
     assert data.origin is not None, "the origin is measured when the data set is prepared"
     low, extent = torch.tensor(data.origin, dtype=torch.float64), torch.tensor(data.extent, dtype=torch.float64)
     return ((coords_NX.double() - low) / extent).float()
+
+
+def _checked(measure_N: Tensor, coords_NX: Tensor) -> Tensor:
+    """The measure of one row of points, (1, N) float32, scaled to mean 1: any unit fits into float32.
+
+    Raises:
+        DataError: it is not one number ≥ 0 for each point, or all are 0.
+    """
+    measure_N = measure_N.double()
+    sound = (measure_N >= 0).all() & measure_N.isfinite().all() & (measure_N > 0).any()
+    if measure_N.shape != coords_NX.shape[:1] or not bool(sound):
+        raise DataError(
+            f"the measure of points has shape {tuple(measure_N.shape)} and values from {float(measure_N.min()):g} to "
+            f"{float(measure_N.max()):g}; expected {len(coords_NX)} areas or volumes, not negative; correct them "
+            f"in the data set, or set mean: points"
+        )
+    return (measure_N / measure_N.mean()).float()[None]
 
 
 def _digest(coords_NX: Tensor, measure_N: Tensor | None) -> bytes:

@@ -8,7 +8,7 @@ from typing import Literal
 from upt_core.data.checks import check_split
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import TIME_STEP, Normalization
-from upt_core.data.point_sets import PointSets
+from upt_core.data.point_sets import Over, PointSets
 from upt_core.data.survey import Survey
 from upt_core.data.training_data import TrainingData
 from upt_core.data.windows import Windows
@@ -28,6 +28,7 @@ class PreparedData:
         normalization: reuse these statistics (of an operator) instead of measuring them. The box and the conditions are
             those of the operator, too; the grid is that of the data at hand.
         training: what is known of the data that the operator was trained on; None: these data.
+        over: what means are over: space, where the data set knows the cells of its points, or points.
 
     Raises:
         DataError: the data set cannot be read, holds values that are not finite, or has not the fields or conditions of
@@ -40,6 +41,7 @@ class PreparedData:
         normalize: Literal["standard", "none"] = "standard",
         normalization: Normalization | None = None,
         training: TrainingData | None = None,
+        over: Over = "space",
     ) -> None:
         self.dataset = dataset
         self._training = training
@@ -48,11 +50,11 @@ class PreparedData:
             spec = dataset.spec()
             _check_fits(spec, normalization.data)
             self.data, self.normalization = replace(normalization.data, grid_shape=spec.grid_shape), normalization
-            self.point_sets = PointSets(self.data)
+            self.point_sets = PointSets(self.data, over=over)
             return
         survey = Survey(self.trajectories("train"), dataset.spec())
         self.data = survey.data()
-        self.point_sets = PointSets(self.data)
+        self.point_sets = PointSets(self.data, over=over)
         self.normalization = survey.normalization() if normalize == "standard" else Normalization.identity(self.data)
 
     @property

@@ -30,7 +30,8 @@ class InMemory:
         whole = self._trajectories[index]
         fields = {name: value if value.shape[0] == 1 else value[start:stop] for name, value in whole.fields.items()}
         condition = {n: v if isinstance(v, int | float) else v[start:stop] for n, v in whole.condition.items()}
-        return Trajectory(fields, whole.coords_NX, whole.time_T[start:stop], condition, whole.point_set)
+        time_T = whole.time_T[start:stop]
+        return Trajectory(fields, whole.coords_NX, time_T, condition, whole.point_set, whole.measure_N)
 
 
 def split_indices(num: int, split: Split, valid_fraction: float, test_fraction: float, seed: int = 0) -> list[int]:

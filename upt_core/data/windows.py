@@ -23,6 +23,7 @@ class Sample:
         number: of the sample in its split.
         first_NC: target fields at t = 0 of the trajectory; None for steady problems.
         condition_TP: conditioning values of each step, float64; None where there are none.
+        measure_N: area or volume of the cell around each point; None: each point counts the same.
         given_TNC: fields that are inputs but not targets at the target steps; None where they do not change in time.
     """
 
@@ -34,6 +35,7 @@ class Sample:
     coords_NX: Tensor
     point_set: int
     given_TNC: Tensor | None = None
+    measure_N: Tensor | None = None
 
 
 class Windows:
@@ -110,6 +112,7 @@ class Windows:
             window.coords_NX,
             window.point_set,
             self._given(window),
+            window.measure_N,
         )
 
     def _conditions(self, window: Trajectory, present: int) -> Tensor:

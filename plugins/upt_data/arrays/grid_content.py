@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from upt_core import grid_measure
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array
@@ -113,6 +114,10 @@ class GridContent(Content):
     def points(self, number: int) -> Tensor:
         """The points of the grid."""
         return self.grid.points()
+
+    def measure(self, number: int) -> Tensor | None:
+        """Areas of the cells of an unevenly spaced or curvilinear grid."""
+        return None if self.grid.regular else grid_measure(self.grid.points(), self.grid.shape)
 
     def num_points(self, number: int) -> int:
         """Points of the grid."""

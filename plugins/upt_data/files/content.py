@@ -40,6 +40,10 @@ class Content(ABC):
     def points(self, number: int) -> Tensor:
         """coords_NX of a trajectory, float32."""
 
+    def measure(self, number: int) -> Tensor | None:
+        """Areas or volumes of the cells around the points of a trajectory, (N,); None where each counts the same."""
+        return None
+
     @abstractmethod
     def num_points(self, number: int) -> int:
         """How many points a trajectory has; read from headers."""

@@ -53,7 +53,7 @@ class FileTrajectories:
         self._stride = stride
         self._keep = 8 * sum(map(_num_values, pieces)) <= KEPT_BYTES
         self._kept: dict[int, dict[str, Tensor]] = {}
-        self._coords: tuple[int, Tensor | None] = (-1, None)
+        self._places: tuple[int, tuple[Tensor, Tensor | None] | None] = (-1, None)
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -92,18 +92,19 @@ class FileTrajectories:
             name: value if isinstance(value, float) else torch.from_numpy(value[:: self._stride][steps].copy())
             for name, value in self._conditions[index].items()
         }
-        return Trajectory(fields, self._points(piece), time_T, condition, piece.point_set)
+        coords_NX, measure_N = self._points(piece)
+        return Trajectory(fields, coords_NX, time_T, condition, piece.point_set, measure_N)
 
     def _times(self, piece: Piece) -> np.ndarray[tuple[int], np.dtype[np.floating]]:
         return np.asarray(piece.content.times(piece.number)[:: self._stride], dtype=np.float64)
 
-    def _points(self, piece: Piece) -> Tensor:
-        """The points; trajectories that share them share their memory."""
-        number, coords_NX = self._coords
-        if coords_NX is None or number != piece.point_set:
-            coords_NX = piece.content.points(piece.number)
-            self._coords = (piece.point_set, coords_NX)
-        return coords_NX
+    def _points(self, piece: Piece) -> tuple[Tensor, Tensor | None]:
+        """The points and their measure; trajectories that share them share their memory."""
+        number, places = self._places
+        if places is None or number != piece.point_set:
+            places = piece.content.points(piece.number), piece.content.measure(piece.number)
+            self._places = (piece.point_set, places)
+        return places
 
     def _fields(self, piece: Piece, start: int, stop: int) -> dict[str, Tensor]:
         first, stride = (piece.start + start) * self._stride, self._stride

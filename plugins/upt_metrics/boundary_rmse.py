@@ -44,6 +44,11 @@ class BoundaryRmse(MeanOfFigures):
                 f"{self.tolerance}); raise tolerance, or leave the metric out"
             )
         squared_BTNC = (prediction_BTNC - target_BTNC).square().where(mask_BN[:, None, :, None], 0)
+        measure_BN = batch.points.relative_measure_BN
+        if measure_BN is not None:
+            measure_BN = measure_BN.to(target_BTNC.device) * mask_BN
+            squared_BTNC = squared_BTNC * measure_BN[:, None, :, None]
+            count_B1 = measure_BN.sum(dim=1, keepdim=True)
         return (squared_BTNC.sum(dim=2) / count_B1.unsqueeze(-1)).sqrt()
 
     def _mask(self, points: Points) -> Tensor:

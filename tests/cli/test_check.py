@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
+
 from .conftest import Upt
 
 
@@ -35,6 +37,17 @@ def test_it_says_which_share_of_the_points_is_heard(upt: Upt) -> None:
     near = supernode.replace("max_neighbours: 2", "max_neighbours: null, radius: 0.04")
     some = "4 supernodes hear 37.5 % of the points: 3 to 3 each, 3 on average"
     assert f"encoder: {some}; in a training step all of them\n" in upt("check", "tiny.yaml", near).output
+
+
+def test_it_says_what_means_are_over(upt: Upt) -> None:
+    rng = np.random.default_rng(0)
+    np.savez("stretched.npz", u=rng.random((12, 4, 9)), x=np.arange(9.0) ** 2, t=np.arange(4.0))
+    data = "data={name: npz, path: stretched.npz}"
+    supernode = "model.encoder={name: supernode, supernodes: 4, depth: 0}"
+    settings = [data, supernode, "trainer.batch_size=2"]
+    assert "  means    over space, by the cells around points\n" in upt("check", "tiny.yaml", *settings).output
+    assert "  means    over points\n" in upt("check", "tiny.yaml", *settings, "mean=points").output
+    assert "means" not in upt("check", "tiny.yaml").output
 
 
 def test_json(upt: Upt) -> None:

@@ -295,7 +295,11 @@ def test_an_unevenly_spaced_axis(tmp_path: Path) -> None:
     path = tmp_path / "stretched.npz"
     np.savez(path, **(FLOW | {"x": np.arange(6.0) ** 2}))
     assert Npz(path=path).spec().grid_shape is None
+    measure = wholes(Npz(path=path))[0].measure_N
+    assert measure is not None
+    assert measure.reshape(6, 4)[:, 1].tolist() == pytest.approx([0.5 / 4, 2 / 4, 4 / 4, 6 / 4, 8 / 4, 4.5 / 4])
     mapped = Npz(path=path, uneven="index")
+    assert wholes(mapped)[0].measure_N is None
     coordinates = wholes(mapped)[0].fields["coordinates"].numpy().reshape(6, 4, 2)
     assert np.array_equal(coordinates[:, 1, 0], np.arange(6.0) ** 2)
     assert np.array_equal(coordinates[1, :, 1], np.arange(4.0) / 4)

@@ -64,6 +64,25 @@ def test_values_in_cells_are_at_their_centres(tmp_path: Path) -> None:
     assert np.allclose(whole.coords_NX[2].numpy(), POINTS[[5, 6, 7, 8], :2].mean(0))
 
 
+def test_cells_and_nodes_know_their_areas(tmp_path: Path) -> None:
+    corners = np.array([[0.0, 0, 3], [2, 0, 3], [2, 1, 3], [0, 1, 3], [3, 0, 3]])
+    for number in range(8):
+        meshio.Mesh(
+            corners,
+            [("quad", [[0, 1, 2, 3]]), ("triangle", [[1, 4, 2]])],
+            {"u": corners.sum(1)},
+            {"p": [np.ones(1), np.zeros(1)]},
+        ).write(tmp_path / f"{number}.vtu")
+    areas = {}
+    for location, field in (("cell", "p"), ("point", "u")):
+        data = Mesh(path=tmp_path, inputs=[field], location=location, split_by="time")  # type: ignore[arg-type]
+        measure = data.trajectories("train").read(0, 0, 1).measure_N
+        assert measure is not None
+        areas[location] = measure.tolist()
+    assert areas["cell"] == pytest.approx([2, 0.5])
+    assert areas["point"] == pytest.approx([2 / 3, 1 / 3 + 1 / 6, 2 / 3 + 1 / 6, 1 / 3, 1 / 6])
+
+
 def test_an_xdmf_series_has_its_own_times(tmp_path: Path) -> None:
     values = RNG.random((8, 9))
     with meshio.xdmf.TimeSeriesWriter(tmp_path / "run.xdmf", data_format="XML") as writer:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from upt_core import DataSpec, LossTerm, Step
+from upt_core import DataSpec, LossTerm, Queries, Step
 from upt_core.testing import ConformanceError, check_loss
 
 
@@ -80,6 +81,10 @@ WRONG: dict[str, tuple[LossTerm, str]] = {
     "padding": (
         Term(lambda step: error(step).mean()),
         r"alone: .* of a batch, .* on average over its samples by themselves, without padding, on padded rows of",
+    ),
+    "over points": (
+        Term(lambda step: Queries.all(replace(step.points, measure_BN=None)).mean(error(step))),
+        r"space: .* with points of measure 1 to 3, .* with each point as often instead, on 24 scattered points",
     ),
     "of the whole batch": (
         Term(lambda step: right(step).square()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -63,9 +64,8 @@ class MeanDifference(Metric):
 
     def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
         error_BTN = (prediction_BTNC - target_BTNC).abs().mean(dim=-1)
-        if batch.points.mask_BN is not None and batch.points.length_B1 is not None:
-            share_BN = batch.points.mask_BN * (batch.points.num_points / batch.points.length_B1)
-            error_BTN = error_BTN * share_BN.unsqueeze(1)
+        if batch.points.density_BN is not None:
+            error_BTN = error_BTN * batch.points.density_BN.unsqueeze(1)
         self.total += float(error_BTN.mean(dim=(1, 2)).sum())
         self.count += len(prediction_BTNC)
 
@@ -83,6 +83,13 @@ class Unmasked(MeanDifference):
     def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
         self.total += float((prediction_BTNC - target_BTNC).abs().mean(dim=(1, 2, 3)).sum())
         self.count += len(prediction_BTNC)
+
+
+class OverPoints(MeanDifference):
+    """Counts small cells as much as large ones."""
+
+    def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
+        super().update(prediction_BTNC, target_BTNC, replace(batch, points=replace(batch.points, measure_BN=None)))
 
 
 class Wide(MeanDifference):
@@ -127,6 +134,7 @@ class Failing(MeanDifference):
 
 
 METRICS: dict[type[Metric], str] = {
+    OverPoints: r"space: [\d.]+ with points of measure 1 to 3, [\d.]+ with each point as often instead, on 24 scat",
     Wide: r"padding: [\d.]+ for a padded sample, [\d.]+ for the same without padding, on padded rows",
     MeanOfBatches: r"batches: [\d.]+ in batches of 3, 2 samples, [\d.]+ in one, on a grid of 16 points",
     Unmasked: r"padding: .* when predictions at padding change, on padded rows",

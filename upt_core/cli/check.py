@@ -65,6 +65,9 @@ def _data(data: dict[str, Any]) -> str:
     )
     rows = [["fields", ", ".join(data["inputs"]) + " → " + ", ".join(data["targets"])]]
     rows.append(["points", f"{shape} ({count(data['points'])} points), extent {axes}"])
+    if not data["grid_shape"]:
+        cells = ", by the cells around points" if data["mean"] == "space" else ""
+        rows.append(["means", f"over {data['mean']}{cells}"])
     for split, sizes in data["splits"].items():
         rows.append([split, f"{count(sizes['trajectories'])} trajectories, {count(sizes['samples'])} samples"])
     if data["condition"]:

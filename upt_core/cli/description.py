@@ -49,7 +49,9 @@ def describe(experiment: Experiment) -> dict[str, Any]:
 
 def _task(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
     assert settings.data is not None, "a task has a data set"
-    data = {"name": settings.data.name, "points": built.train[0].points.num_points, **_data(built)}
+    points = built.train[0].points
+    data = {"name": settings.data.name, "points": points.num_points, **_data(built)}
+    data["mean"] = "points" if points.measure_BN is None else "space"
     return {"data": data, "model": _model(settings, built)}
 
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 
-_POINT_AXIS = {"input_BNC": 1, "target_BTNC": 2, "reference_BNC": 1, "given_BTNC": 2}
+POINT_AXIS = {"input_BNC": 1, "target_BTNC": 2, "reference_BNC": 1, "given_BTNC": 2}
+"""The axis of the points in the tensors of a batch."""
 
 
 def alone(batch: Batch, row: int, padded: bool = False) -> Batch:
@@ -22,7 +23,7 @@ def alone(batch: Batch, row: int, padded: bool = False) -> Batch:
         value = getattr(batch, field.name)
         if isinstance(value, Tensor):
             own = value[row : row + 1]
-            axis = _POINT_AXIS.get(field.name)
+            axis = POINT_AXIS.get(field.name)
             parts[field.name] = own if axis is None else own.narrow(axis, 0, kept)
     one = points.row(row)
     if padded:

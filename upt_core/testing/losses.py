@@ -14,12 +14,13 @@ from upt_core.testing.loss_means import check_unbiased
 from upt_core.testing.loss_trial import step_of, value_of
 from upt_core.testing.made_up_data import Case, grid, scattered
 from upt_core.testing.made_up_models import knowing_model, small_model
+from upt_core.testing.measured import with_measure
 from upt_core.testing.spy import watch
 
 CASES = (grid(1), grid(2), scattered(2), scattered(2, padded=True), grid(2, steady=True))
 
 
-def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False) -> None:
+def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False, over_space: bool = True) -> None:
     """Raises unless a loss term keeps the contract, on grids of 1 and 2 axes, scattered points and padded rows.
 
     The fields are the scalar ``u`` and, with 2 axes, the vector ``velocity``. Data that the term refuses in
@@ -27,7 +28,7 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False)
     that it is the same twice; that no value is read on the host after the first call; that its gradient is finite,
     where every prediction is true as well, and reaches a parameter of the model; that the batch is left as it was;
     that fields of zeros give no NaN; that a sample alone has the value that it has in any padded batch, of which the
-    term takes the mean over samples; and what is declared.
+    term takes the mean over samples; that means are over space where points have a measure; and what is declared.
 
     Args:
         term: the term.
@@ -35,6 +36,7 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False)
         unbiased: declares that the value at query points, averaged over draws of a sampler with any weights, is the
             value at all points; and that the term reports its pointwise values, which ``step.mean`` does. A term with
             ``pointwise = False`` takes no sampler and declares nothing.
+        over_space: False declares that each point counts the same whatever its cell.
 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
@@ -53,6 +55,9 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False)
             _check_optimum(term, case, batch)
         if unbiased:
             check_unbiased(term, case, batch)
+    for case in cases if over_space else ():
+        if case.data.grid_shape is None and case.lengths is None:
+            _check_space(term, case, case.batch(max(1, term.horizon)))
 
 
 def _accepted(term: LossTerm) -> list[Case]:
@@ -225,6 +230,20 @@ def _check_alone(term: LossTerm, case: Case, batch: Batch) -> None:
             "equal values: what a sample is worth depends neither on padding nor on the other samples",
             "take the mean over the real points of each sample, which step.mean does, and then over samples",
         )
+
+
+@torch.no_grad()
+def _check_space(term: LossTerm, case: Case, batch: Batch) -> None:
+    model = small_model(case.data)
+    measured, repeated = (value_of(term, step_of(model, own, case), case).item() for own in with_measure(batch))
+    require(
+        abs(measured - repeated) <= 1e-4 * abs(repeated) + 1e-6,
+        "space",
+        f"{measured:.6g} with points of measure 1 to 3, {repeated:.6g} with each point as often instead, on {case}",
+        "equal values: where points have a measure (the area or volume of their cells), means are over space",
+        "take means with step.mean, or multiply by the weights of step.all_queries() before a mean over points; or "
+        "declare over_space=False",
+    )
 
 
 @torch.no_grad()

@@ -24,9 +24,8 @@ class SmallEncoder(Encoder):
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         """latent_BLD."""
         value_BND = torch.tanh(self.layer(torch.cat([input_BNC, points.coords_BNX], dim=-1)))
-        if points.mask_BN is not None and points.length_B1 is not None:
-            value_BND = value_BND * points.mask_BN.unsqueeze(-1)
-            return (value_BND.sum(dim=1) / points.length_B1).view(-1, TOKENS, WIDTH)
+        if points.density_BN is not None:
+            value_BND = value_BND * points.density_BN.unsqueeze(-1)
         return value_BND.mean(dim=1).view(-1, TOKENS, WIDTH)
 
 

@@ -15,28 +15,34 @@ from upt_core.batch import Batch
 from upt_core.kinds import Metric
 from upt_core.testing.failure import ConformanceError, require
 from upt_core.testing.made_up_data import Case, grid, scattered
+from upt_core.testing.measured import with_measure
 
 Reference = Callable[[Tensor, Tensor], float]
 _SAMPLES, _TIMES = 5, 2
 
 
-def check_metric(metric: Metric, reference: Reference | None = None, *, tolerance: float = 1e-5) -> None:
+def check_metric(
+    metric: Metric, reference: Reference | None = None, *, tolerance: float = 1e-5, over_space: bool = True
+) -> None:
     """Raises unless a metric keeps the contract, on grids of 1 and 2 axes, scattered points and padded rows.
 
     Points that ``update`` refuses with a ValueError are left out; one kind must be left. Checked are: a finite float;
     the reference; that the figure does not depend on how samples are dealt out to batches; that ``reset`` forgets;
-    that padding does not count; that a perfect prediction is not worse than another; that arguments are left alone.
+    that padding does not count; that means are over space where points have a measure; that a perfect prediction is
+    not worse than another; that arguments are left alone.
 
     Args:
         metric: the metric.
         reference: the figure of predictions and targets (B, T, N, C), both on a grid without padding, computed in
             another way than the metric does, for example with numpy in float64.
         tolerance: relative difference from the reference that rounding explains.
+        over_space: False declares that each point counts the same whatever its cell, as in a quantile over points.
 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
-    tried, refusals = 0, []
+    tried: list[_Samples] = []
+    refusals = []
     for case in (grid(1), grid(2), scattered(2), scattered(2, padded=True)):
         samples = _Samples(case)
         try:
@@ -51,15 +57,18 @@ def check_metric(metric: Metric, reference: Reference | None = None, *, toleranc
                 "no error on shapes (B, T, N, C)",
                 "handle this case, or refuse it with a ValueError that says why",
             ) from error
-        tried += 1
+        tried.append(samples)
         _check_case(copy.deepcopy(metric), samples, reference, tolerance)
     require(
-        tried > 0,
+        bool(tried),
         "points",
         "update() refuses all points: " + "; ".join(refusals),
         "at least one of: a grid of 1 or 2 axes, scattered points",
         "refuse only what the figure is not defined for",
     )
+    for samples in tried if over_space else ():
+        if samples.lengths is None and samples.case.data.grid_shape is None:
+            _check_space(copy.deepcopy(metric), samples)
 
 
 class _Samples:
@@ -194,6 +203,24 @@ def _check_padding(metric: Metric, samples: _Samples, value: float) -> None:
         f"{dealt:.8g} in batches of one sample without padding, {value:.8g} in one padded batch, on {samples.case}",
         "the same figure: it must not depend on validation.batch_size",
         "keep a figure of each sample's real points; where samples count by their points, do so in every batch alike",
+    )
+
+
+def _check_space(metric: Metric, samples: _Samples) -> None:
+    prediction, _, batch = samples.part(0, _SAMPLES)
+    errors = replace(batch, input_BNC=batch.target_BTNC[:, 0], target_BTNC=prediction)
+    measured, repeated = (
+        _figure(metric, [(other.target_BTNC, own.target_BTNC, own)])
+        for own, other in zip(with_measure(batch), with_measure(errors), strict=True)
+    )
+    require(
+        math.isclose(measured, repeated, rel_tol=1e-4, abs_tol=1e-6),
+        "space",
+        f"{measured:.8g} with points of measure 1 to 3, {repeated:.8g} with each point as often instead, on "
+        f"{samples.case}",
+        "the same figure: where points have a measure (the area or volume of their cells), means are over space",
+        "multiply by batch.points.density_BN, where it is not None, before a mean over all N points; or declare "
+        "over_space=False",
     )
 
 

@@ -74,8 +74,8 @@ def train_steps(changes: dict[str, Any]) -> None:
 
     moved(built.bundle, move)
     batches = [built.train[number]._mapped(move) for number in range(2)]
+    trainer: Trainer = experiment.trainer(built, Path("nowhere"))
     with mode:
-        trainer: Trainer = experiment.trainer(built, Path("nowhere"))
         trainer.device = DEVICE
         built.bundle.train()
         means = Means()
@@ -90,6 +90,17 @@ def train_steps(changes: dict[str, Any]) -> None:
 PLANE = {"name": "burgers2d", "num_trajectories": 6, "points": 8, "num_times": 4}
 SCATTERED = {**PLANE, "layout": "scattered", "points_min": 40, "points_max": 60}
 GRID = {"encoder": {"name": "grid", "patch": 4, "depth": 1}}
+ON_LATTICE = {
+    "latent": {"tokens": [4, 4], "dim": 8},
+    "approximator": {"name": "spectral", "width": 8, "modes": 2, "neighbours": True},
+    "decoder": {"name": "basis", "functions": 3},
+}
+RELATIVE = {
+    "relative": {"name": "forward", "norm": "relative"},
+    "consistency": {"name": "forward", "norm": "relative", "space": "latent"},
+    "pushforward": {"name": "rollout", "steps": 2, "gradient_steps": 1, "space": "physical"},
+}
+JITTERED = {"name": "jittered", "base": {"name": "stratified", "num_queries": 8}}
 SUPERNODE = {"encoder": {"name": "supernode", "supernodes": 8, "depth": 1}}
 ANYWHERE = {
     "rollout": {"name": "rollout", "steps": 2},
@@ -122,6 +133,17 @@ CASES: dict[str, dict[str, Any]] = {
     "every term on a grid": {"data": PLANE, "model": GRID, "losses": {**ANYWHERE, **ON_GRIDS}},
     "every term at scattered points": {"data": SCATTERED, "model": SUPERNODE, "losses": ANYWHERE},
     "all points": {"sampler": None, "data": SCATTERED, "model": SUPERNODE},
+    "jittered, tokens on a lattice": {
+        "sampler": JITTERED,
+        "data": PLANE,
+        "model": {**ON_LATTICE, "encoder": {"name": "patches"}},
+        "losses": RELATIVE,
+    },
+    "scattered points onto a lattice": {
+        "data": SCATTERED,
+        "model": {**ON_LATTICE, "encoder": {"name": "lattice"}},
+        "losses": RELATIVE,
+    },
     "muon": {"trainer": {"optimizer": {"name": "muon"}, "log_every": 1000}},
 }
 

@@ -79,7 +79,7 @@ def measure(cell: Cell) -> dict[str, Any]:
         "seconds": round(trained.spent, 2),
     }
     row |= judge(trained, prepared)
-    if task.finer and not cell.quick and not isinstance(trained, Untrained):
+    if task.finer and not isinstance(trained, Untrained):
         row |= judge_finer(trained, cell.experiment(*task.finer), prepared)
     row["peak_mib"] = round(_peak_mib())
     row["seconds_with_judging"] = round(time.process_time() - started, 1)

@@ -65,7 +65,9 @@ def one_step(trained: Trained, prepared: PreparedData) -> float:
 @torch.no_grad()
 def judge_finer(trained: Trained, finer: Experiment, prepared: PreparedData) -> dict[str, Any]:
     """One step on the same trajectories at twice the resolution of training, with its statistics."""
-    return {"finer": one_step(trained, finer.prepare(prepared.normalization))}
+    twice = finer.prepare()
+    twice.normalization.load_state_dict(prepared.normalization.state_dict())
+    return {"finer": one_step(trained, twice)}
 
 
 def _half_way(trained: Trained, prepared: PreparedData) -> float | None:

@@ -92,7 +92,15 @@ def tiny() -> Cell:
 
 def test_a_cell_is_trained_and_judged_in_every_way(tiny: Cell) -> None:
     row = measure(tiny)
-    for name in ("one_step", "half_way", "reconstruction", "rollout_physical", "rollout_latent", "spectrum_latent", "finer"):
+    for name in (
+        "one_step",
+        "half_way",
+        "reconstruction",
+        "rollout_physical",
+        "rollout_latent",
+        "spectrum_latent",
+        "finer",
+    ):
         assert math.isfinite(row[name]), name
     assert row["steps"] > 0
     assert row["seconds"] >= row["budget"] == 0.3

@@ -21,7 +21,13 @@ from upt_bench.quality.untrained import Untrained, mean, persistent
 from upt_core import Experiment
 
 QUICK = ("trainer.budget.seconds=1.5", "trainer.batch_size=8")
-QUIET = ("trainer.log_every=1000000", "trainer.sampling_share_every=null", "validation.every=1000000", "callbacks=[]")
+QUIET = (
+    "trainer.log_every=1000000",
+    "trainer.sampling_share_every=0",
+    "trainer.gradient_share_every=0",
+    "validation.every=1000000",
+    "callbacks=[]",
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ from upt_core.registry.discovery import load
 def test_it_validates_and_uses_what_is_chosen(registry: Registry) -> None:
     settings = validate(parse(starter(registry), "start.yaml"), registry)
     used = [plugin.name for plugin in plugins_of(settings)]
-    assert sorted(used) == sorted(name for names in CHOSEN.values() for name in names)
+    chosen = [choice for choices in CHOSEN.values() for choice in choices]
+    assert set(used) == {choice.plugin for choice in chosen} | {"stratified"}
+    assert list(settings.losses) == ["forward", "inverse_encoding", "consistency"]
+    assert settings.losses["consistency"].space == "latent"
     assert settings.trainer.epochs == EXAMPLES["epochs"]
 
 

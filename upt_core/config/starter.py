@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -22,19 +23,34 @@ from upt_core.errors import UserError
 from upt_core.registry import Kind, Registry
 
 SCHEMA_FILE = "upt.schema.json"
-CHOSEN: dict[str, tuple[str, ...]] = {
-    "data": ("burgers1d",),
-    "encoder": ("grid",),
-    "approximator": ("transformer",),
-    "decoder": ("perceiver",),
-    "sampler": ("stratified",),
-    "losses": ("forward", "inverse_encoding"),
-    "optimizer": ("adamw",),
-    "lr_schedule": ("warmup_cosine",),
-    "metrics": ("relative_l2",),
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A plugin of a first experiment: its name, its key among several, and values that differ from its defaults."""
+
+    plugin: str
+    key: str = ""
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+CHOSEN: dict[str, tuple[Choice, ...]] = {
+    "data": (Choice("burgers1d"),),
+    "encoder": (Choice("patches"),),
+    "approximator": (Choice("spectral"),),
+    "decoder": (Choice("basis", values={"functions": 7}),),
+    "sampler": (Choice("jittered", values={"base": {"name": "stratified", "num_queries": 64}}),),
+    "losses": (
+        Choice("forward", values={"norm": "relative"}),
+        Choice("inverse_encoding", values={"norm": "relative"}),
+        Choice("forward", "consistency", {"norm": "relative", "space": "latent"}),
+    ),
+    "optimizer": (Choice("soap"),),
+    "lr_schedule": (Choice("warmup_cosine", values={"warmup_share": 0.05}),),
+    "metrics": (Choice("relative_l2"),),
 }
 """What a first experiment uses at each key, where it is installed; else the first that needs no parameters."""
-EXAMPLES: dict[str, Any] = {"epochs": 10, "num_queries": 64, "tokens": 32, "dim": 96}
+EXAMPLES: dict[str, Any] = {"epochs": 10, "tokens": [64], "dim": 16, "clip_norm": None}
 """Values of keys that have no default, or one that does not suit a first experiment."""
 
 SHIPPED = (Path(sys.prefix) / "share/upt/configs", Path(__file__).parents[2] / "configs")
@@ -72,36 +88,36 @@ def _plugins(key: str, field: FieldInfo, kind: Kind, registry: Registry, depth: 
     """A key that takes a plugin, or several by name."""
     models = usable(registry, kind)
     yield from _wrapped(f"one of: {', '.join(models) or 'none is installed'}", depth)
-    chosen = [name for name in CHOSEN.get(key, ()) if name in models]
+    chosen = [choice for choice in CHOSEN.get(key, ()) if choice.plugin in models]
     if not chosen and field.is_required():
-        chosen = [name for name in models if not _required(models[name])][:1]
+        chosen = [Choice(name) for name in models if not _required(models[name])][:1]
     if not chosen:
         yield _indent(_value(key, field), depth)
         return
     yield _indent(f"{key}:", depth)
     many = get_origin(field.annotation) is dict
-    for name in chosen:
+    for choice in chosen:
         if many:
-            yield _indent(f"{name}:", depth + 1)
-        yield from _plugin(name, models[name], depth + 1 + many)
+            yield _indent(f"{choice.key or choice.plugin}:", depth + 1)
+        yield from _plugin(choice, models[choice.plugin], depth + 1 + many)
 
 
-def _plugin(name: str, model: type[PluginConfig], depth: int) -> Iterator[str]:
-    yield _indent(f"name: {name}", depth)
+def _plugin(choice: Choice, model: type[PluginConfig], depth: int) -> Iterator[str]:
+    yield _indent(f"name: {choice.plugin}", depth)
     for key, field in keys_of(model).items():
         if key != "name":
             yield from _comment(field, depth)
-            yield _indent(_value(key, field), depth)
+            yield _indent(_value(key, field, choice.values), depth)
 
 
 def _required(model: type[PluginConfig]) -> bool:
     return any(field.is_required() and key not in EXAMPLES for key, field in keys_of(model).items())
 
 
-def _value(key: str, field: FieldInfo) -> str:
+def _value(key: str, field: FieldInfo, values: Mapping[str, Any] = EXAMPLES) -> str:
     """``key: example``, its default as a comment, or an empty value that must be filled in."""
-    if key in EXAMPLES:
-        return f"{key}: {_inline(EXAMPLES[key])}"
+    if key in values:
+        return f"{key}: {_inline(values[key])}"
     if field.is_required():
         return f"{key}:"
     return f"# {key}: {_inline(field.get_default(call_default_factory=True))}"

@@ -13,7 +13,7 @@ from .conftest import Upt
 
 QUICK = (
     *("data.num_trajectories=12", "data.num_times=3", "data.points=32"),
-    *("trainer.epochs=1", "trainer.batch_size=20", "trainer.device=cpu"),
+    *("model.latent.tokens=[8]", "trainer.epochs=1", "trainer.batch_size=20", "trainer.device=cpu"),
 )
 
 

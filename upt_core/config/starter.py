@@ -78,8 +78,11 @@ def _section(model: type[BaseModel], registry: Registry, depth: int) -> Iterator
         if kind is not None:
             yield from _plugins(key, field, kind, registry, depth)
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield _indent(f"{key}:", depth)
-            yield from _section(field.annotation, registry, depth + 1)
+            inner = list(_section(field.annotation, registry, depth + 1))
+            if all(line.lstrip().startswith("#") for line in inner) and not field.is_required():
+                yield _indent(_value(key, field), depth)  # a mapping without keys is none
+            else:
+                yield from (_indent(f"{key}:", depth), *inner)
         else:
             yield _indent(_value(key, field), depth)
 

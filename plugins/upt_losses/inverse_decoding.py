@@ -18,8 +18,8 @@ class InverseDecoding(LossTerm):
 
     A grid encoder reads whole grids, so with one the latent is decoded on all points, O(B·N·width), and a sampler is
     refused. An encoder that takes any points reads the query points themselves, so sampling works. Input fields that
-    the model does not predict (a permeability, a mask) are taken from the input. It trains encoder and decoder, and
-    with ``of: predicted`` the approximator too. Good weights: 0.001 to 0.05.
+    the model does not predict (a permeability, a mask), and the past where there is a history, are as given. It trains
+    encoder and decoder, and with ``of: predicted`` the approximator too. Good weights: 0.001 to 0.05.
 
     Trap: a sampler that prefers some regions shows the encoder another density of points than it meets elsewhere;
     ``uniform`` or ``stratified`` suit this term.
@@ -59,16 +59,16 @@ class InverseDecoding(LossTerm):
 
 
 def _decoded_input(step: Step, time: int, queries: Queries) -> Tensor:
-    """The fields (B, Q, C) that the encoder reads, as decoded; those that are never predicted as they were given."""
-    decoded_BQC, data = step.decoded(time, queries), step.data
-    if time == 0 or all(field in data.targets for field in data.inputs):
-        return data.inputs_of(decoded_BQC)
-    given_BQC = step.input(queries)
-    parts = []
-    for field in data.inputs:
-        source_BQC = decoded_BQC if field in data.targets else given_BQC
-        parts.append(source_BQC[..., data.channels_of(field.name)])
-    return torch.cat(parts, dim=-1)
+    """What the encoder reads (B, Q, C): the present as decoded; the past, and what is never predicted, as given."""
+    decoded_BQC, data, batch = step.decoded(time, queries), step.data, step.batch
+    input_BQC = queries.take(batch.input_BNC)
+    if time == 0:
+        past_BQC = input_BQC[..., : data.input_channels - data.frame_channels]
+        return torch.cat([past_BQC, data.inputs_of(decoded_BQC)], dim=-1)
+    given_BNC = batch.given_at(time)
+    return data.next_input(
+        input_BQC, data.targets_of(decoded_BQC), None if given_BNC is None else queries.take(given_BNC)
+    )
 
 
 def _real_first(input_BQC: Tensor, points: Points, queries: Queries) -> tuple[Tensor, Points]:

@@ -92,6 +92,7 @@ def _data(built: Built) -> dict[str, Any]:
         "extent": list(data.extent),
         "periodic": list(data.periodic),
         "condition": list(data.condition),
+        "history": data.history,
         "steady": data.steady,
         "remarks": built.prepared.dataset.remarks(),
     }

@@ -44,7 +44,7 @@ def data_file(folder: Path, given: bool = False) -> dict[str, Any]:
 def prepared_of(folder: Path, history: int, given: bool = False) -> PreparedData:
     settings = data_file(folder, given)
     settings.pop("name")
-    return PreparedData(Npz(**settings), "none", history=history)
+    return PreparedData(Npz(**settings, history=history), "none")
 
 
 @pytest.mark.parametrize("history", [1, 2, 4])
@@ -136,15 +136,6 @@ def test_a_run_with_a_history_learns_the_direction(tiny: Tiny, tmp_path: Path) -
     assert operator.data.history == 2
     u = np.load(tmp_path / "waves.npz")["u"]
     assert operator.predict({"u": u[:3, :2]}, steps=4)["u"].shape == (3, 4, 16)
-
-
-def test_a_history_of_a_steady_problem_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "steady.npz", a=np.ones((6, 8)), u=np.ones((6, 8)), x=np.arange(8))
-    dataset = Npz(path=tmp_path / "steady.npz", inputs=["a"], targets=["u"], steady=True)
-    with pytest.raises(
-        DataError, match=r"history is 2, but this data set is steady: it has no past; leave history out"
-    ):
-        PreparedData(dataset, history=2)
 
 
 def test_a_history_longer_than_the_trajectories_is_refused(tmp_path: Path) -> None:

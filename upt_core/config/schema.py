@@ -202,12 +202,6 @@ _CONTAINERS: dict[Any, Any] = {
 _Step = Annotated[int, Strict(), Field(ge=1)]
 
 _KIND_FIELDS: dict[Kind, dict[str, Any]] = {
-    "dataset": {
-        "history": (
-            _Step,
-            Field(1, description="time steps that the encoder sees: the present and those before; 1 to 10"),
-        ),
-    },
     "metric": {
         "field": (str | None, Field(None, description="the only target field that counts; left out: all")),
         "steps": (

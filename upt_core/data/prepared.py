@@ -29,8 +29,6 @@ class PreparedData:
             those of the operator, too; the grid is that of the data at hand.
         training: what is known of the data that the operator was trained on; None: these data.
         over: what means are over: space, where the data set knows the cells of its points, or points.
-        history: time steps that the encoder sees, the present and those before. That of an operator, where its
-            statistics are reused.
 
     Raises:
         DataError: the data set cannot be read, holds values that are not finite, or has not the fields or conditions of
@@ -44,7 +42,6 @@ class PreparedData:
         normalization: Normalization | None = None,
         training: TrainingData | None = None,
         over: Over = "space",
-        history: int = 1,
     ) -> None:
         self.dataset = dataset
         self._training = training
@@ -55,10 +52,7 @@ class PreparedData:
             self.data, self.normalization = replace(normalization.data, grid_shape=spec.grid_shape), normalization
             self.point_sets = PointSets(self.data, over=over)
             return
-        spec = dataset.spec()
-        if spec.steady and history > 1:
-            raise DataError(f"history is {history}, but this data set is steady: it has no past; leave history out")
-        survey = Survey(self.trajectories("train"), replace(spec, history=history))
+        survey = Survey(self.trajectories("train"), dataset.spec())
         self.data = survey.data()
         self.point_sets = PointSets(self.data, over=over)
         self.normalization = survey.normalization() if normalize == "standard" else Normalization.identity(self.data)

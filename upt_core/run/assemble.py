@@ -58,8 +58,7 @@ class Assembler:
         """
         assert self.settings.data is not None, "each task has its own data set: see prepare_all"
         dataset = self._build(("data",), self.settings.data)
-        settings = self.settings
-        return PreparedData(dataset, settings.normalize, normalization, training, settings.mean, settings.data.history)
+        return PreparedData(dataset, self.settings.normalize, normalization, training, self.settings.mean)
 
     def build(self, prepared: PreparedData | None = None, model: Upt | None = None) -> Built:
         """Model, loss terms and batches. Weights depend only on the seed.

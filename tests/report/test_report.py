@@ -16,7 +16,7 @@ from upt_core.report.load import load
 
 from .conftest import RunMaker
 
-PLOTS = ("predictions", "error_map", "validation", "losses", "weights")
+PLOTS = ("predictions", "error_map", "spectra", "validation", "losses", "weights")
 
 
 def picture_is_drawn(path: Path) -> bool:
@@ -32,11 +32,12 @@ def test_a_whole_run(make_run: RunMaker) -> None:
     for name in PLOTS:
         assert picture_is_drawn(folder / "plots" / f"{name}.png"), name
         assert picture_is_drawn(folder / "plots" / f"{name}-dark.png"), name
+        assert picture_is_drawn(folder / "plots" / f"{name}-narrow.png"), name
     text = page.read_text()
     assert "Finished after 6 of 6 epochs and 24 s of training" in text
     for number in ("0.01234", "0.005", "0.09876", "0.04"):
         assert f"<td>{number}</td>" in text
-    assert text.count("data:image/png;base64,") == 2 * len(PLOTS)
+    assert text.count("data:image/png;base64,") == 3 * len(PLOTS)
     assert "0123456789ab (main), with changes that are not committed" in text
     assert "name: burgers1d" in text
     assert "http" not in text.replace("http-equiv", ""), "the page needs nothing from elsewhere"

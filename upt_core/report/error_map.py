@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from upt_core.report.fields import draw_field, range_of
 from upt_core.report.load import Array, Examples, RunData
-from upt_core.report.style import ERROR_MAP, Theme, figure
+from upt_core.report.style import ERROR_MAP, Theme, panels
 
 MAX_CHANNELS = 3
 BINS = 24
@@ -22,7 +22,8 @@ def caption(run: RunData) -> str:
     count, steps = run.examples.target.shape[:2]
     over = f"{count} example{'s' if count > 1 else ''}" + (f" and {steps} time steps" if steps > 1 else "")
     when = " Beside it: the error at each time step of the rollout." if steps > 1 else ""
-    return f"Root mean square error over {over} of the test split, in the units of the field.{when}"
+    which = " shown above" if run.examples.roles else ""
+    return f"Root mean square error over {over} of the test split{which}, in the units of the field.{when}"
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:
@@ -34,8 +35,8 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     rollout = examples.target.shape[1] > 1
     line = examples.num_axes == 1
     width = 3.4 if not line else 4.8
-    fig = figure(min(13.0, width * (channels + rollout)), 2.9)
-    axes = np.atleast_1d(fig.subplots(1, channels + rollout))
+    fig, grid = panels(theme, 1, channels + rollout, min(13.0, width * (channels + rollout)), 2.6)
+    axes = grid[0]
     for channel in range(channels):
         ax = axes[channel]
         square = (examples.prediction[..., channel] - examples.target[..., channel]) ** 2

@@ -11,6 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 
 from upt_core.report.load import Array, Examples
+from upt_core.report.style import FIELD_MAP, SIGNED_MAP
+
+SIGNED = 0.1
+"""A field has both signs where the smaller side reaches this share of the larger."""
 
 SLAB = 0.1
 """Share of the third axis that a slice through scattered points is thick."""
@@ -23,6 +27,15 @@ def range_of(values: Sequence[Array]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def colours_of(values: Sequence[Array]) -> tuple[str, tuple[float, float]]:
+    """The colour map that fits several fields, and its limits: around 0 where they have both signs."""
+    low, high = range_of(values)
+    if low < 0 < high and min(-low, high) > SIGNED * max(-low, high):
+        largest = max(-low, high)
+        return SIGNED_MAP, (-largest, largest)
+    return FIELD_MAP, (low, high)
 
 
 def draw_field(
@@ -44,7 +57,7 @@ def draw_field(
         ax.set_aspect(_aspect(x, y))
         return drawn
     ax.set_facecolor(mpl.rcParams["grid.color"])  # neither end of a colour map vanishes on it
-    inside = _inside(examples, coords_NX)
+    inside = inside_slice(coords_NX)
     size = min(60.0, max(1.0, 16000.0 / max(1, int(inside.sum()))))
     drawn = ax.scatter(
         coords_NX[inside, 0], coords_NX[inside, 1], c=value_N[:length][inside], s=size, vmin=low, vmax=high,
@@ -54,9 +67,9 @@ def draw_field(
     return drawn
 
 
-def _inside(examples: Examples, coords_NX: Array) -> Array:
+def inside_slice(coords_NX: Array) -> Array:
     """The points of a slice around the middle of the third axis; in two dimensions all."""
-    if examples.num_axes < 3:
+    if coords_NX.shape[1] < 3:
         return np.ones(len(coords_NX), dtype=bool)
     z = coords_NX[:, 2]
     middle, half = (z.min() + z.max()) / 2, SLAB / 2 * max(float(np.ptp(z)), 1e-12)

@@ -9,17 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from upt_core.report.fields import range_of
+from upt_core.report.fields import colours_of, range_of
 from upt_core.report.load import Array, Examples
-from upt_core.report.style import ERROR_MAP, FIELD_MAP, Theme, figure
+from upt_core.report.style import ERROR_MAP, Theme, panels
 
 
 def draw_lines(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -> Figure:
     """One row for each (example, channel): the last time step as lines, then the rollout or the error."""
     rollout = examples.target.shape[1] > 1
-    columns = 4 if rollout else 2
-    fig = figure(10, 2.2 * len(rows) + 0.3)
-    axes = fig.subplots(len(rows), columns, squeeze=False, width_ratios=[1.4, 1, 1, 1] if rollout else [1.5, 1])
+    ratios = [1.4, 1, 1, 1] if rollout else [1.5, 1]
+    fig, axes = panels(theme, len(rows), len(ratios), 10, 2.2, ratios)
     for row, (index, channel) in zip(axes, rows, strict=True):
         order, x = _positions(examples, index)
         _last_step(row[0], examples, index, channel, order, x, theme)
@@ -47,7 +46,7 @@ def _last_step(ax: Axes, examples: Examples, index: int, channel: int, order: Ar
         ax.plot(x, given, color=theme.muted, linewidth=1.2, label="input")
     ax.plot(x, examples.target[index, -1, order, channel], color=theme.ink, label="target")
     ax.plot(x, examples.prediction[index, -1, order, channel], "--", color="C1", label="prediction")
-    ax.set_title(f"{name}, example {index + 1}" + (f", time step {steps}" if steps > 1 else ""))
+    ax.set_title(f"{examples.place(index)}: {name}" + (f", time step {steps}" if steps > 1 else ""))
 
 
 def _error(ax: Axes, examples: Examples, index: int, channel: int, order: Array, x: Array) -> None:
@@ -61,14 +60,14 @@ def _rollout(fig: Figure, axes: Sequence[Axes], examples: Examples, index: int, 
     """Space to the right, time upwards."""
     target = examples.target[index][:, order, channel]
     prediction = examples.prediction[index][:, order, channel]
-    error, shared = abs(prediction - target), range_of([target, prediction])
-    panels = (
-        ("target", target, shared, FIELD_MAP),
-        ("prediction", prediction, shared, FIELD_MAP),
-        ("|error|", error, (0.0, range_of([error])[1]), ERROR_MAP),
+    error, shared = abs(prediction - target), colours_of([target, prediction])
+    images = (
+        ("target", target, shared),
+        ("prediction", prediction, shared),
+        ("|error|", error, (ERROR_MAP, (0.0, range_of([error])[1]))),
     )
     extent = (0.0, float(examples.extent[0]), 0.5, target.shape[0] + 0.5)
-    for ax, (title, image, (low, high), cmap) in zip(axes, panels, strict=True):
+    for ax, (title, image, (cmap, (low, high))) in zip(axes, images, strict=True):
         ax.grid(False)
         drawn = ax.imshow(
             image, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap=cmap, interpolation="nearest"

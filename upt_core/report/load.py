@@ -46,6 +46,8 @@ class RunData:
         results: name of a predictor → metric → value on the test split; None before the end of a run.
         examples: example predictions; None before the end of a run, and where there are several tasks.
         tasks: example predictions of each of several tasks.
+        description: model and data in numbers; empty where the file is not there.
+        densities: where the samplers looked, in the order of epochs.
     """
 
     folder: Path
@@ -55,6 +57,8 @@ class RunData:
     results: dict[str, dict[str, float]] | None
     examples: Examples | None
     tasks: dict[str, Examples] = field(default_factory=dict)
+    description: dict[str, Any] = field(default_factory=dict)
+    densities: list[dict[str, Array]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -136,6 +140,9 @@ class Examples:
         lengths: (n,) real points of each example; the rest is padding.
         extent: (X,) physical length of each axis.
         grid_shape: points along each axis; empty for scattered points.
+        roles: what each example stands for: good, median, worst; empty where they were chosen evenly.
+        numbers: in the split.
+        errors: relative L2 error of each.
     """
 
     input: Array
@@ -147,6 +154,15 @@ class Examples:
     grid_shape: tuple[int, ...]
     input_names: list[str]
     target_names: list[str]
+    roles: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    errors: tuple[float, ...] = ()
+
+    def place(self, index: int) -> str:
+        """What an example stands for, with its error; its number where that is not known."""
+        if not self.roles:
+            return f"example {index + 1}"
+        return f"{self.roles[index]} ({self.errors[index]:.2g})"
 
     @property
     def num_axes(self) -> int:
@@ -172,7 +188,17 @@ def load(folder: Path) -> RunData:
         results["predictors"] if results else None,
         _examples(folder / "examples.npz"),
         _examples_of_tasks(folder),
+        _json(folder / "description.json") or {},
+        _densities(folder / "sampling.npz"),
     )
+
+
+def _densities(path: Path) -> list[dict[str, Array]]:
+    found: dict[str, dict[str, Array]] = {}
+    for key, value in (_arrays(path) or {}).items():
+        number, _, name = key.partition("/")
+        found.setdefault(number, {})[name] = value
+    return [found[number] for number in sorted(found)]
 
 
 def _examples_of_tasks(folder: Path) -> dict[str, Examples]:
@@ -203,14 +229,20 @@ def _lines(path: Path) -> list[Line]:
     return list(found.values())
 
 
-def _examples(path: Path) -> Examples | None:
+def _arrays(path: Path) -> dict[str, Array] | None:
     if not path.is_file():
         return None
     try:
         with path.open("rb") as file, np.load(file) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            return {name: stored[name] for name in stored.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise UserError(f"{path}: cannot be read: {error}; remove the file to write the report without it") from error
+
+
+def _examples(path: Path) -> Examples | None:
+    arrays = _arrays(path)
+    if arrays is None:
+        return None
     return Examples(
         arrays["input"],
         arrays["target"],
@@ -221,4 +253,5 @@ def _examples(path: Path) -> Examples | None:
         tuple(int(size) for size in arrays["grid_shape"]),
         [str(name) for name in arrays["input_names"]],
         [str(name) for name in arrays["target_names"]],
+        *(tuple(arrays[name].tolist()) if name in arrays else () for name in ("roles", "numbers", "errors")),
     )

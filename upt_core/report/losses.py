@@ -20,7 +20,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     names = [name for name in dict.fromkeys([*means, *steps]) if name != "total"]
     if not names:
         return None
-    fig = figure(9, 4.2)
+    fig = figure(theme.width(9), 4.2)
     ax = fig.subplots()
     colors = {name: f"C{i % len(theme.cycle)}" for i, name in enumerate(names)}
     for name in [*names, "total"]:
@@ -37,7 +37,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     ax.set_yscale("log")
     ax.set_ylabel("loss term, unweighted")
     epoch_axis(ax, run.position)
-    legend_above(ax)
+    legend_above(ax, theme)
     return fig
 
 

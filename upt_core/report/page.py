@@ -13,10 +13,13 @@ import yaml
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from upt_core.report import error_map, losses, predictions, validation, weights
-from upt_core.report.load import RunData
-from upt_core.report.style import DPI, LIGHT, THEMES, Theme
+from upt_core.report import error_map, facts, losses, predictions, sampling, spectra, validation, weights
+from upt_core.report.film import SCRIPT, film
+from upt_core.report.load import Examples, RunData
+from upt_core.report.remarks import remarks
+from upt_core.report.style import DPI, LIGHT, NARROW_LIGHT, THEMES, Theme
 from upt_core.report.template import CSS, PAGE
+from upt_core.report.verdict import verdicts
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,28 @@ class Plot:
 PLOTS = (
     Plot("predictions", "Example predictions", predictions.draw, predictions.caption),
     Plot("error_map", "Where the error is", error_map.draw, error_map.caption),
+    Plot("spectra", "Scales", spectra.draw, lambda run: spectra.CAPTION),
+    Plot("sampling", "Where the sampler looked", sampling.draw, sampling.caption),
     Plot("validation", "Validation", validation.draw, validation.caption),
     Plot("losses", "Loss terms", losses.draw, lambda run: losses.CAPTION),
     Plot("weights", "Weights and gradients", weights.draw, lambda run: weights.CAPTION),
 )
 
+OF_EXAMPLES = (predictions.draw, error_map.draw, spectra.draw)
+
 
 def write_page(run: RunData) -> Path:
-    """Writes ``plots/NAME.png`` (and ``NAME-dark.png``) and ``index.html``, which holds the pictures; its path."""
+    """Writes ``plots/NAME.png`` (and ``-dark``, ``-narrow``) and ``index.html``, which holds the pictures; its path."""
     sections = [(plot, view, _pictures(view, plot)) for plot, view in _views(run)]
     text = PAGE.format(
         css=CSS,
         title=escape(run.name),
         status=escape(_status(run)),
+        verdict=_verdict(run),
         results=_results(run),
+        numbers=_numbers(run),
+        films=_films(run),
+        script=SCRIPT,
         plots="\n".join(_section(view, plot, pictures) for plot, view, pictures in sections if pictures),
         config=escape(yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True)),
         environment=_environment(run.environment),
@@ -60,7 +71,7 @@ def write_page(run: RunData) -> Path:
 def _views(run: RunData) -> Iterator[tuple[Plot, RunData]]:
     """Every picture with the run that it shows; what shows examples is drawn for each of several tasks."""
     for plot in PLOTS:
-        if plot.draw not in (predictions.draw, error_map.draw) or not run.tasks:
+        if plot.draw not in OF_EXAMPLES or not run.tasks:
             yield plot, run
             continue
         for task, examples in run.tasks.items():
@@ -69,21 +80,22 @@ def _views(run: RunData) -> Iterator[tuple[Plot, RunData]]:
 
 
 def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:
-    """Theme → picture; empty where there is nothing to show yet."""
+    """Suffix of a theme → picture; empty where there is nothing to show yet."""
     found: dict[str, Path] = {}
-    places: list[Bbox] = []
-    for theme in THEMES:
-        with theme.applied():
-            figure = plot.draw(run, theme)
-            if figure is None:
-                return {}
-            path = run.folder / "plots" / f"{plot.name}{theme.suffix}.png"
-            path.parent.mkdir(exist_ok=True)
-            if places:
-                _place(figure, places)
-            figure.savefig(path)
-            places = [ax.get_position(original=True) for ax in figure.axes]
-            found[theme.suffix] = path
+    for themes in (THEMES, (NARROW_LIGHT,)):
+        places: list[Bbox] = []
+        for theme in themes:
+            with theme.applied():
+                figure = plot.draw(run, theme)
+                if figure is None:
+                    return {}
+                path = run.folder / "plots" / f"{plot.name}{theme.suffix}.png"
+                path.parent.mkdir(exist_ok=True)
+                if places:
+                    _place(figure, places)
+                figure.savefig(path)
+                places = [ax.get_position(original=True) for ax in figure.axes]
+                found[theme.suffix] = path
     return found
 
 
@@ -95,14 +107,35 @@ def _place(figure: Figure, places: list[Bbox]) -> None:
 
 
 def _section(run: RunData, plot: Plot, pictures: dict[str, Path]) -> str:
-    light, dark = (_data_uri(pictures[theme.suffix]) for theme in THEMES)
-    width = _width(pictures[LIGHT.suffix])
-    size = "large" if width > 640 else "small"
+    light, dark, narrow = (_data_uri(pictures[theme.suffix]) for theme in (*THEMES, NARROW_LIGHT))
     caption = escape(plot.caption(run))
     return f"""<section><h2>{escape(plot.title)}</h2><figure><picture>
+<source media="(max-width: 40rem)" srcset="{narrow}">
 <source media="(prefers-color-scheme: dark)" srcset="{dark}">
-<img class="{size}" width="{width}" src="{light}" alt="{caption}"></picture>
+<img width="{_width(pictures[LIGHT.suffix])}" src="{light}" alt="{caption}"></picture>
 <figcaption>{caption}</figcaption></figure></section>"""
+
+
+def _verdict(run: RunData) -> str:
+    """The verdict, what was run, and what to notice."""
+    said = "".join(f'<p class="verdict {found.sense}">{escape(found.words)}</p>' for found in verdicts(run))
+    about = facts.sentence(run)
+    noticed = "".join(f"<li>{escape(remark)}</li>" for remark in remarks(run))
+    return (
+        said
+        + (f"<p>{escape(about)}</p>" if about else "")
+        + (f'<h2>Worth noticing</h2><ul class="remarks">{noticed}</ul>' if noticed else "")
+    )
+
+
+def _numbers(run: RunData) -> str:
+    cells = _facts(facts.numbers(run))
+    return f"<section><h2>In numbers</h2>{cells}</section>" if cells else ""
+
+
+def _films(run: RunData) -> str:
+    shown: list[Examples | None] = [*run.tasks.values()] or [run.examples]
+    return "".join(film(examples, number) for number, examples in enumerate(shown))
 
 
 def _data_uri(path: Path) -> str:
@@ -141,7 +174,7 @@ def _table(title: str, predictors: dict[str, dict[str, float]], monitor: str) ->
     names = sorted(next(iter(predictors.values())), key=lambda name: name != monitor)
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     rows = "".join(
-        f"<tr class={'model' if who == 'model' else 'baseline'}><th>{escape(who)}</th>"
+        f"<tr class={'model' if who == 'model' else 'baseline'}><th scope=row>{escape(who)}</th>"
         + "".join(f"<td>{values[name]:.4g}</td>" for name in names)
         + "</tr>"
         for who, values in predictors.items()
@@ -161,5 +194,12 @@ def _environment(environment: dict[str, Any]) -> str:
     versions = {f"{p['distribution']} {p['version']}" for p in environment.get("plugins", {}).values()}
     if versions:
         rows["plugins from"] = ", ".join(sorted(versions))
-    cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
-    return f'<div class="wide"><table class="facts">{cells}</table></div>' if cells else "<p>Not recorded.</p>"
+    return _facts(rows) or "<p>Not recorded.</p>"
+
+
+def _facts(rows: dict[str, str]) -> str:
+    """A table of names and what belongs to them; empty where there is nothing."""
+    cells = "".join(
+        f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items()
+    )
+    return f'<table class="facts">{cells}</table>' if cells else ""

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from upt_core.report.fields import draw_field, range_of, slice_note
+from upt_core.report.fields import colours_of, draw_field, range_of, slice_note
 from upt_core.report.lines import draw_lines
 from upt_core.report.load import Array, Examples, RunData
-from upt_core.report.style import ERROR_MAP, FIELD_MAP, Theme, figure
+from upt_core.report.style import ERROR_MAP, Theme, panels
 
-MAX_ROWS = 3
+MAX_ROWS = 4
 
 
 def caption(run: RunData) -> str:
@@ -21,18 +21,19 @@ def caption(run: RunData) -> str:
     if examples is None:
         return ""
     steps = examples.target.shape[1]
+    chosen = "A good, a median and the worst sample of the test split, by relative L2 error" if examples.roles else ""
     time = f" {steps} time steps are predicted from each input; pictures show the last." if steps > 1 else ""
-    hidden = len(examples.target_names) - MAX_ROWS
+    hidden = len(examples.target_names) - len({channel for _, channel in rows_of(examples)})
     part = f" {hidden} more channels are not shown." if hidden > 0 else ""
     note = f" Shown: {slice_note(examples)}." if slice_note(examples) else ""
-    return f"Evenly spaced samples of the test split, best checkpoint, in physical units.{time}{note}{part}"
+    signed = " Fields of both signs: white is 0." if examples.num_axes > 1 or steps > 1 else ""
+    return f"{chosen or 'Samples of the test split'}; best checkpoint, physical units.{time}{note}{part}{signed}"
 
 
 def rows_of(examples: Examples) -> list[tuple[int, int]]:
-    """(example, target channel) of each row: every channel of as many examples as there is room for."""
-    channels = min(len(examples.target_names), MAX_ROWS)
-    count = max(1, min(examples.target.shape[0], MAX_ROWS // channels))
-    return [(example, channel) for example in range(count) for channel in range(channels)]
+    """(example, target channel) of each row: the first channel of three examples, then others of the worst."""
+    count, channels = min(3, len(examples.target)), len(examples.target_names)
+    return [*((k, 0) for k in range(count)), *((count - 1, channel) for channel in range(1, channels))][:MAX_ROWS]
 
 
 def input_of(examples: Examples, index: int, channel: int) -> tuple[str, Array]:
@@ -48,35 +49,33 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
         return None
     if run.examples.num_axes == 1:
         return draw_lines(run.examples, rows_of(run.examples), theme)
-    return _images(run.examples, rows_of(run.examples))
+    rows = rows_of(run.examples)
+    return _images(run.examples, rows[-2:] if theme.narrow else rows, theme)  # little fits a telephone
 
 
-def _images(examples: Examples, rows: Sequence[tuple[int, int]]) -> Figure:
-    fig = figure(10, 2.1 * len(rows) + 0.3)
-    axes = fig.subplots(len(rows), 4, squeeze=False)
+def _images(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -> Figure:
+    fig, axes = panels(theme, len(rows), 4, 10, 2.1)
     for row, (index, channel) in zip(axes, rows, strict=True):
-        name = examples.target_names[channel]
+        name, place = examples.target_names[channel], examples.place(index)
         source, given = input_of(examples, index, channel)
         target, prediction = examples.target[index, -1, :, channel], examples.prediction[index, -1, :, channel]
         length = int(examples.lengths[index])
-        shared = range_of([target[:length], prediction[:length]])
-        own = range_of([given[:length]])
+        shared, own = colours_of([target[:length], prediction[:length]]), colours_of([given[:length]])
         error = abs(prediction - target)
-        panels = (
-            (f"input {source}", given, own, FIELD_MAP),
-            (f"target {name}", target, shared, FIELD_MAP),
-            (f"prediction {name}", prediction, shared, FIELD_MAP),
-            (f"|error| {name}", error, (0.0, range_of([error[:length]])[1]), ERROR_MAP),
+        drawn = (
+            (f"{place}: input {source}", given, own),
+            (f"target {name}", target, shared),
+            (f"prediction {name}", prediction, shared),
+            (f"|error| {name}", error, (ERROR_MAP, (0.0, range_of([error[:length]])[1]))),
         )
-        for ax, (title, value, limits, cmap) in zip(row, panels, strict=True):
-            drawn = draw_field(ax, examples, index, value, limits, cmap)
-            ax.set_title(title)
-            if not title.startswith("target"):  # the prediction has the same colours
-                beside = row[1:3].tolist() if title.startswith("prediction") else ax
-                fig.colorbar(drawn, ax=beside, shrink=0.85, pad=0.02).locator = MaxNLocator(5)
+        for ax, (title, value, (cmap, limits)) in zip(row, drawn, strict=True):
+            colours = draw_field(ax, examples, index, value, limits, cmap)
+            ax.set_title(title, fontsize=8 if theme.narrow else 10)
+            if not title.startswith("target") or theme.narrow:  # the prediction has the same colours
+                beside = row[1:3].tolist() if title.startswith("prediction") and not theme.narrow else ax
+                fig.colorbar(colours, ax=beside, shrink=0.85, pad=0.02).locator = MaxNLocator(5)
             ax.label_outer()
-    for ax in axes.flat:
-        ax.tick_params(labelsize=8)
+            ax.tick_params(labelsize=8)
     for ax in axes[-1]:
         ax.set_xlabel("x")
     for ax in axes[:, 0]:

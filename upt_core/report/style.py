@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-FIELD_MAP, ERROR_MAP = "viridis", "magma"
-"""Colour maps of fields and of absolute errors; both grow evenly in lightness."""
+FIELD_MAP, ERROR_MAP, SIGNED_MAP = "viridis", "magma", "RdBu_r"
+"""Colour maps of fields, of absolute errors, and of fields of both signs: white is 0, red above, blue below."""
+
+NARROW = 4.1
+"""Width in inches of pictures for a page of 400 pixels."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Theme:
         muted: of what is secondary (inputs, baselines, single steps).
         grid: of grid lines.
         cycle: of loss terms and other series: after Okabe and Ito.
+        narrow: whether panels stand below each other, for a telephone.
     """
 
     suffix: str
@@ -36,6 +42,11 @@ class Theme:
     muted: str
     grid: str
     cycle: tuple[str, ...]
+    narrow: bool = False
+
+    def width(self, wanted: float) -> float:
+        """Of a picture, in inches."""
+        return min(wanted, NARROW) if self.narrow else wanted
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -81,6 +92,7 @@ DARK = Theme(
     ("#5ab4f0", "#f08a4b", "#3cc79b", "#e59ac4", "#f2bb4a", "#9fd8f5"),
 )
 THEMES = (LIGHT, DARK)
+NARROW_LIGHT = replace(LIGHT, suffix="-narrow", narrow=True)
 
 
 DPI = 144
@@ -92,6 +104,28 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
+def panels(
+    theme: Theme, rows: int, columns: int, width: float, height: float, ratios: Sequence[float] | None = None
+) -> tuple[Figure, npt.NDArray[np.object_]]:
+    """A picture of rows × columns panels; in a narrow one each row is folded. The axes, (rows, columns).
+
+    Args:
+        width: of the whole picture, in inches.
+        height: of a row.
+        ratios: of the columns' widths.
+    """
+    if not theme.narrow:
+        fig = figure(width, height * rows + 0.3)
+        return fig, fig.subplots(rows, columns, squeeze=False, width_ratios=ratios)
+    across = 2 if columns >= 4 else 1
+    down = -(-columns // across)
+    fig = figure(NARROW, (height if across == 1 else 0.8 * height) * rows * down + 0.3)
+    axes = fig.subplots(rows * down, across, squeeze=False).reshape(rows, down * across)
+    for spare in axes[:, columns:].flat:
+        spare.set_visible(False)
+    return fig, axes[:, :columns]
+
+
 def epoch_axis(ax: Axes, epochs: float, label: bool = True) -> None:
     """A horizontal axis over the epochs that were trained."""
     ax.set_xlim(0, epochs)
@@ -100,9 +134,15 @@ def epoch_axis(ax: Axes, epochs: float, label: bool = True) -> None:
         ax.set_xlabel("epoch")
 
 
-def legend_above(ax: Axes) -> None:
+def legend_above(ax: Axes, theme: Theme) -> None:
     """Names of the series in rows above the axes, where they take no width."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.3, columnspacing=1.4)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=2 if theme.narrow else 4,
+        borderaxespad=0.3,
+        columnspacing=1.4,
+    )
 
 
 def spans_decades(values: Sequence[float], ratio: float = 20.0) -> bool:

@@ -24,9 +24,9 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     names = sorted(metrics, key=lambda name: name != run.monitor)
     if not names:
         return None
-    columns = min(COLUMNS, len(names))
+    columns = 1 if theme.narrow else min(COLUMNS, len(names))
     rows = -(-len(names) // columns)
-    fig = figure(9 if columns > 1 else 6, 2.9 * rows)
+    fig = figure(theme.width(9 if columns > 1 else 6), 2.9 * rows)
     axes = np.atleast_1d(fig.subplots(rows, columns, squeeze=False).ravel())
     for ax, name in zip(axes, names, strict=False):
         baselines = {who: found[name] for who, found in (run.results or {}).items() if who != "model" and name in found}

@@ -26,10 +26,10 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     names = list(run.series("epoch", "loss/") | run.series("step", "loss/") | weights | shares)
     names.remove("total") if "total" in names else None
     colors = {name: f"C{i % len(theme.cycle)}" for i, name in enumerate(names)}
-    fig = figure(9, 2.1 * sum(panels) + 0.5)
+    fig = figure(theme.width(9), 2.1 * sum(panels) + 0.5)
     axes = iter(np.atleast_1d(fig.subplots(sum(panels), 1, sharex=True)))
     if weights:
-        _weights(next(axes), weights, colors)
+        _weights(next(axes), weights, colors, theme)
     if rate is not None:
         ax = next(axes)
         ax.plot(rate.epoch, rate.value, color=theme.ink)
@@ -43,7 +43,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     return fig
 
 
-def _weights(ax: Axes, weights: dict[str, Series], colors: dict[str, str]) -> None:
+def _weights(ax: Axes, weights: dict[str, Series], colors: dict[str, str], theme: Theme) -> None:
     values = np.concatenate([series.value for series in weights.values()])
     logarithmic = spans_decades([float(value) for value in values])
     for name, series in weights.items():
@@ -55,7 +55,7 @@ def _weights(ax: Axes, weights: dict[str, Series], colors: dict[str, str]) -> No
     else:
         ax.set_ylim(bottom=min(0.0, float(values.min())))
     ax.set_ylabel("weight")
-    legend_above(ax)
+    legend_above(ax, theme)
 
 
 def _shares(ax: Axes, shares: dict[str, Series], colors: dict[str, str]) -> None:

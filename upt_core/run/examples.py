@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from upt_core.batch import Batch
 from upt_core.data.loader import Batches
 from upt_core.operator.evaluate import Predictor
 from upt_core.specs import FieldSpec
@@ -14,36 +15,69 @@ from upt_core.specs import FieldSpec
 EXAMPLES = "examples.npz"
 
 
+MEASURED = 64
+"""Samples of the split, evenly spaced, among which the examples are chosen."""
+ROLES = {"good": 0.1, "median": 0.5, "worst": 1.0}
+"""Examples and where they stand among the measured samples, ordered by error."""
+
+
 @torch.no_grad()
-def write_examples(
-    folder: Path, predict: Predictor, batches: Batches, device: torch.device, task: str = "", number: int = 4
-) -> Path:
-    """Inputs, targets and predictions of evenly spaced samples of a split, in physical units.
+def write_examples(folder: Path, predict: Predictor, batches: Batches, device: torch.device, task: str = "") -> Path:
+    """Inputs, targets and predictions of a good, a median and the worst sample of a split, in physical units.
+
+    The error that orders them is the relative L2 error of all target channels over all time steps. Of a large split
+    ``MEASURED`` evenly spaced samples are looked at.
 
     The arrays: input (n, N, C), target and prediction (n, T, N, C), coords (n, N, X) in the unit box, lengths (n,),
-    extent (X,), grid_shape (X or 0,), input_names and target_names (one a channel).
+    extent (X,), grid_shape (X or 0,), input_names and target_names (one a channel), roles (n,), numbers (n,) in the
+    split, errors (n,), and errors_of_all of the samples that were looked at.
 
     Args:
         task: of several; its examples go to a file of its own, ``examples-TASK.npz``.
     """
     windows = batches.windows
-    chosen = torch.linspace(0, len(windows) - 1, min(number, len(windows))).round().long().tolist()
-    batch = batches.collate([windows[i] for i in chosen]).to(device)
-    scale = batches.normalization.on(device)
+    evenly = torch.linspace(0, len(windows) - 1, min(MEASURED, len(windows)), dtype=torch.float64)
+    measured = [round(place) for place in evenly.tolist()]
+    error_M = torch.cat([_errors(predict, batches, device, [number]) for number in measured])
+    order = error_M.argsort().tolist()
+    places = {role: order[round(part * (len(order) - 1))] for role, part in ROLES.items()}
+    roles = {place: role for role, place in reversed(places.items())}  # of few samples one may be two of them
+    chosen = [measured[place] for place in sorted(roles, key=lambda place: float(error_M[place]))]
+    batch, prediction, target = _predicted(predict, batches, device, chosen)
     path = folder / (f"examples-{task}.npz" if task else EXAMPLES)
     np.savez_compressed(
         path,
-        input=_numpy(batches.data.last_frame(scale.inputs_to_physical(batch.input_BNC))),
-        target=_numpy(scale.to_physical(batch.target_BTNC)),
-        prediction=_numpy(scale.to_physical(predict(batch))),
+        input=_numpy(batches.data.last_frame(batches.normalization.on(device).inputs_to_physical(batch.input_BNC))),
+        target=_numpy(target),
+        prediction=_numpy(prediction),
         coords=_numpy(batch.points.coords_BNX),
         lengths=np.array(batch.points.lengths or [batch.points.num_points] * len(chosen)),
         extent=np.array(batches.data.extent),
         grid_shape=np.array(batches.data.grid_shape or (), dtype=np.int64),
         input_names=np.array(_names(batches.data.inputs)),
         target_names=np.array(_names(batches.data.targets)),
+        roles=np.array([roles[measured.index(number)] for number in chosen]),
+        numbers=np.array(chosen),
+        errors=np.array([float(error_M[measured.index(number)]) for number in chosen]),
+        errors_of_all=_numpy(error_M),
     )
     return path
+
+
+def _predicted(
+    predict: Predictor, batches: Batches, device: torch.device, numbers: list[int]
+) -> tuple[Batch, torch.Tensor, torch.Tensor]:
+    """A batch of samples, the prediction and the target in physical units."""
+    batch = batches.collate([batches.windows[number] for number in numbers]).to(device)
+    scale = batches.normalization.on(device)
+    return batch, scale.to_physical(predict(batch)), scale.to_physical(batch.target_BTNC)
+
+
+def _errors(predict: Predictor, batches: Batches, device: torch.device, numbers: list[int]) -> torch.Tensor:
+    """Relative L2 error of each sample, (B,); a target that is 0 everywhere counts by its absolute error."""
+    _, prediction, target = _predicted(predict, batches, device, numbers)
+    error_B, size_B = ((value.double().flatten(1).norm(dim=1)) for value in (prediction - target, target))
+    return torch.where(size_B > 0, error_B / size_B, error_B).cpu()
 
 
 def _numpy(value: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

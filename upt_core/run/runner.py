@@ -27,6 +27,7 @@ from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.examples import write_examples
 from upt_core.run.lock import locked
 from upt_core.run.metrics_log import METRICS, MetricsLog
+from upt_core.run.observation import Observation
 from upt_core.seeding import stream_seed
 from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
@@ -91,8 +92,8 @@ class Runner:
 
     def _all_listeners(self) -> list[object]:
         """The log, the experiment's callbacks, and the caller's listeners."""
-        log = MetricsLog(self.run_dir / METRICS)
-        return [log, *(callback.build() for callback in self.experiment.settings.callbacks), *self._listeners]
+        log, callbacks = MetricsLog(self.run_dir / METRICS), self.experiment.settings.callbacks
+        return [log, Observation(), *(callback.build() for callback in callbacks), *self._listeners]
 
     def _build_stages(self) -> list[tuple[Stage, Built | BuiltTasks]]:
         """Every stage, on one model; refuses a stage of which a term trains nothing."""

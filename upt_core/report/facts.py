@@ -1,0 +1,90 @@
+"""What was run, in a sentence and in numbers: data, model, speed, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from upt_core.report.load import RunData
+
+
+def sentence(run: RunData) -> str:
+    """What was trained on what; empty where nothing was recorded."""
+    found = run.description
+    if not found:
+        return ""
+    parts = "–".join(_plugin(run, part) for part in ("encoder", "approximator", "decoder"))
+    terms = " + ".join(run.config.get("losses") or {})
+    return f"{_grouped(sum(found['parameters'].values()))} parameters ({parts}), trained on {terms}, {_data(run)}."
+
+
+def numbers(run: RunData) -> dict[str, str]:
+    """Name → figure."""
+    found = run.description
+    rows = {f"data{_of(task)}": _described(data) for task, data in found.get("data", {}).items()}
+    if "parameters" in found:
+        rows["parameters"] = ", ".join(f"{name} {_grouped(size)}" for name, size in found["parameters"].items())
+        rows["training"] = f"{_grouped(found['train_samples'])} samples, {found['steps_per_epoch']} steps an epoch"
+    rows |= _sampling(run) | _speed(run)
+    if "peak_memory_bytes" in found:
+        rows["largest memory"] = f"{found['peak_memory_bytes'] / 2**20:,.0f} MiB".replace(",", " ")
+    return rows
+
+
+def _plugin(run: RunData, part: str) -> str:
+    found = (run.config.get("model") or {}).get(part) or {}
+    return str(found.get("name", part) if isinstance(found, Mapping) else found)
+
+
+def _data(run: RunData) -> str:
+    if run.config.get("tasks"):
+        return f"tasks {', '.join(run.config['tasks'])}"
+    data = run.config.get("data") or {}
+    return f"data {data.get('name', '')}" if isinstance(data, Mapping) else f"data {data}"
+
+
+def _described(data: Mapping[str, Any]) -> str:
+    shape = data["grid_shape"]
+    points = f"a grid of {' × '.join(map(str, shape))}" if shape else f"up to {_grouped(data['points'])} points"
+    fields = f"{_fields(data['inputs'])} → {_fields(data['targets'])}"
+    parts = [fields, points, f"box {' × '.join(f'{length:.3g}' for length in data['extent'])}"]
+    parts += ["steady"] if data["steady"] else []
+    parts += [f"conditions {', '.join(data['condition'])}"] if data["condition"] else []
+    parts += [f"history of {data['history']} time steps"] if data["history"] > 1 else []
+    return ", ".join([*parts, f"{_grouped(data['train_samples'])} training samples"])
+
+
+def _fields(fields: Mapping[str, int]) -> str:
+    return ", ".join(name if channels == 1 else f"{name} ({channels})" for name, channels in fields.items())
+
+
+def _sampling(run: RunData) -> dict[str, str]:
+    latest = {f"query points{_of(str(found['stream']))}": found for found in run.densities}
+    rows = {
+        name: f"{int(found['count'])} of each sample, effective {100 * float(found['effective_share']):.0f} %"
+        for name, found in latest.items()
+    }
+    share = run.series("epoch").get("sampling_share")
+    if share is not None:
+        rows["gradient noise due to query points"] = f"{100 * float(share.value[-1]):.0f} %"
+    return rows
+
+
+def _speed(run: RunData) -> dict[str, str]:
+    epochs = run.series("epoch")
+    if "samples_per_second" not in epochs:
+        return {}
+    speed = float(epochs["samples_per_second"].value[-1])
+    counts = [int(found["count"]) for found in run.densities[-1:]]
+    points = f", {_grouped(round(speed * counts[0]))} query points" if counts else ""
+    waiting = epochs.get("data_share")
+    share = f"; waiting for data: {100 * float(waiting.value[-1]):.0f} %" if waiting is not None else ""
+    return {"speed": f"{speed:.3g} samples{points} a second{share}"}
+
+
+def _of(name: str) -> str:
+    return f" of {name}" if name and name != "sampler" else ""
+
+
+def _grouped(value: int) -> str:
+    return f"{value:,}".replace(",", " ")

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from upt_core import DataSpec, FieldSpec
+from upt_core import DataSpec, FieldSpec, InMemory, Trajectory
 from upt_core.data.moments import RunningMoments
 from upt_core.data.normalize import Normalization
+from upt_core.data.survey import Survey
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -70,3 +71,21 @@ def test_rounding_noise_becomes_zero_and_a_wave_keeps_its_digits() -> None:
     assert not scaled[:, 0].any()
     assert len(scaled[:, 1].unique()) > 1900
     assert torch.allclose(scale.to_physical(scaled)[:, 1], p, rtol=0, atol=1e-7)
+
+
+def survey_of(p: Tensor) -> Survey:
+    fields = (FieldSpec("p"), FieldSpec("rho"))
+    data = DataSpec(fields, fields, (1.0,), (False,))
+    value_TNC = p.view(20, 100, 1)
+    trajectory = Trajectory({"p": value_TNC, "rho": torch.ones(20, 100, 1)}, torch.rand(100, 1), torch.arange(20.0), {})
+    return Survey(InMemory([trajectory]), data)
+
+
+def test_digits_that_a_file_has_lost_are_remarked_on() -> None:
+    constant = "rho is constant over the training split, up to rounding: it is only shifted"
+    assert survey_of(wave(0.02, 101325.0)).remarks() == [constant]
+    coarse = survey_of(wave(0.02, 101325.0).float()).remarks()
+    assert coarse[0].startswith(
+        "a deviation of p is only 1.2 roundings of the largest value: its digits are lost in the"
+    )
+    assert coarse[1:] == [constant]

@@ -94,7 +94,7 @@ def _data(built: Built) -> dict[str, Any]:
         "condition": list(data.condition),
         "history": data.history,
         "steady": data.steady,
-        "remarks": built.prepared.dataset.remarks(),
+        "remarks": built.prepared.remarks(),
     }
 
 

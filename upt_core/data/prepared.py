@@ -45,6 +45,7 @@ class PreparedData:
     ) -> None:
         self.dataset = dataset
         self._training = training
+        self._remarks: list[str] = []
         self._splits: dict[Split, Trajectories] = {}
         if normalization is not None:
             spec = dataset.spec()
@@ -54,8 +55,13 @@ class PreparedData:
             return
         survey = Survey(self.trajectories("train"), dataset.spec())
         self.data = survey.data()
+        self._remarks = survey.remarks()
         self.point_sets = PointSets(self.data, over=over)
         self.normalization = survey.normalization() if normalize == "standard" else Normalization.identity(self.data)
+
+    def remarks(self) -> list[str]:
+        """What the data set decided for its user, and what its values do not tell."""
+        return [*self.dataset.remarks(), *self._remarks]
 
     @property
     def training(self) -> TrainingData:

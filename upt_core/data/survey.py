@@ -16,6 +16,10 @@ SAME = 1e-3
 """Time steps that differ by less than this fraction count as equal."""
 
 
+COARSE = 100.0
+"""Fewer roundings than this in a deviation are worth a remark: less than two digits are left."""
+
+
 class Survey:
     """Moments of every field and condition, the smallest and largest time step, the points' bounding box.
 
@@ -55,6 +59,23 @@ class Survey:
             coords_NX = trajectory.coords_NX.double()
             self._low = torch.minimum(self._low, coords_NX.amin(0))
             self._high = torch.maximum(self._high, coords_NX.amax(0))
+
+    def remarks(self) -> list[str]:
+        """Channels that are constant, and those of which the values' own rounding leaves few digits."""
+        found = []
+        for field in self.spec.fields:
+            moments = self.fields[field.name]
+            for channel in range(field.channels):
+                name = field.name if field.channels == 1 else f"{field.name}[{channel}]"
+                steps = float(moments.roundings()[channel])
+                if moments.constant()[channel]:
+                    found.append(f"{name} is constant over the training split, up to rounding: it is only shifted")
+                elif steps < COARSE:
+                    found.append(
+                        f"a deviation of {name} is only {steps:.2g} roundings of the largest value: its digits are "
+                        f"lost in the file; store float64, or subtract a mean before it is stored"
+                    )
+        return found
 
     def data(self) -> DataSpec:
         """The data set's description with its domain, and with the time step as a condition where it varies."""

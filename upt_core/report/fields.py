@@ -19,6 +19,9 @@ SIGNED = 0.1
 SLAB = 0.1
 """Share of the third axis that a slice through scattered points is thick."""
 
+SMALLEST = float(np.finfo(np.float64).tiny)
+"""Keeps divisions by an extent finite where all points have one coordinate; no unit of length is that small."""
+
 
 def range_of(values: Sequence[Array]) -> tuple[float, float]:
     """Limits of one colour scale for several fields; widened where the fields are constant."""
@@ -63,7 +66,7 @@ def draw_field(
         coords_NX[inside, 0], coords_NX[inside, 1], c=value_N[:length][inside], s=size, vmin=low, vmax=high,
         cmap=cmap, linewidths=0,
     )  # fmt: skip
-    ax.set_aspect(_aspect(*np.maximum(np.ptp(coords_NX[:, :2], axis=0), 1e-12)))
+    ax.set_aspect(_aspect(*np.maximum(np.ptp(coords_NX[:, :2], axis=0), SMALLEST)))
     return drawn
 
 
@@ -72,7 +75,7 @@ def inside_slice(coords_NX: Array) -> Array:
     if coords_NX.shape[1] < 3:
         return np.ones(len(coords_NX), dtype=bool)
     z = coords_NX[:, 2]
-    middle, half = (z.min() + z.max()) / 2, SLAB / 2 * max(float(np.ptp(z)), 1e-12)
+    middle, half = (z.min() + z.max()) / 2, SLAB / 2 * max(float(np.ptp(z)), SMALLEST)
     return np.asarray(np.abs(z - middle) <= half)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upt_bench import loss_tables, neighbour_tables, sampler_tables
+from upt_bench.quality import tables as quality_tables
 from upt_bench.results import Results
 from upt_bench.table import figures_markdown, shown
 
@@ -42,6 +43,7 @@ BENCHMARKS: Mapping[str, Shown] = {
     "samplers": Shown(("samplers.md", "which-sampler.md"), {**COMMON, **sampler_tables.TABLES}),
     "neighbours": Shown(("supernodes.md",), {**COMMON, **neighbour_tables.TABLES}),
     "losses": Shown(("losses.md", "quick-reference.md"), {**COMMON, **loss_tables.TABLES}),
+    "quality": Shown(("results.md", "which-loss.md"), {**COMMON, **quality_tables.TABLES}),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from upt_bench.quality.operators import OPERATORS
@@ -48,25 +48,25 @@ def _judged(task: str, name: str) -> str:
     return f"{name}_joint" if task == "burgers1d" and name.startswith("rollout") else name
 
 
-def table_of(task: str, operators: Iterable[str] | None = None) -> Callable[[Results], str]:
-    """Operators as lines, figures as columns, of one task."""
+def table_of(task: str, budget: float | None = None) -> Callable[[Results], str]:
+    """Operators as lines, figures as columns, of one task; at its longest budget, or another one."""
 
     def table(results: Results) -> str:
-        names = [name for name in operators or OPERATORS if _rows(results, task, name)]
-        columns = [name for name in SHOWN if any(_values(_rows(results, task, own), name) for own in names)]
-        header = ["operator", "parameters", "steps", *(SHOWN[name] for name in columns), "seeds"]
-        lines = [_line(results, task, own, columns) for own in names]
-        return markdown(header, lines)
+        found = {name: _rows(results, task, name, budget) for name in OPERATORS}
+        found = {name: rows for name, rows in found.items() if rows}
+        columns = [name for name in SHOWN if any(_values(rows, name) for rows in found.values())]
+        header = ["operator", "parameters", "steps", "MiB", *(SHOWN[name] for name in columns), "seeds"]
+        return markdown(header, [_line(name, rows, columns) for name, rows in found.items()])
 
     return table
 
 
-def _line(results: Results, task: str, operator: str, columns: Sequence[str]) -> list[str]:
-    rows = _rows(results, task, operator)
+def _line(operator: str, rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
     parameters = f"{rows[0]['parameters']:,}" if rows[0].get("parameters") else "–"
     steps = f"{round(statistics.fmean(_values(rows, 'steps'))):,}" if rows[0].get("steps") else "–"
+    memory = f"{max(_values(rows, 'peak_mib')):,.0f}"
     cells = [shown(_values(rows, name)) for name in columns]
-    return [OPERATORS[operator].title, parameters, steps, *cells, str(len(rows))]
+    return [OPERATORS[operator].title, parameters, steps, memory, *cells, str(len(rows))]
 
 
 def shown(values: Sequence[float]) -> str:
@@ -97,16 +97,35 @@ def _rivals(results: Results, task: str, name: str) -> list[str]:
     return [*(shown(rivals[name]) for name in rivals), f"**{shown(own)}**", ratio]
 
 
-def _rows(results: Results, task: str, operator: str) -> list[Row]:
-    rows: list[Row] = results.curves["quality"]
-    return [row for row in rows if row["task"] == task and row["operator"] == operator and "one_step" in row]
+def _rows(results: Results, task: str, operator: str, budget: float | None = None) -> list[Row]:
+    """Of one budget; None: the task's longest."""
+    own = [row for row in results.curves["quality"] if row["task"] == task and "one_step" in row]
+    budget = max((row["budget"] for row in own), default=0.0) if budget is None else budget
+    return [row for row in own if row["operator"] == operator and row["budget"] == budget]
 
 
 def _values(rows: Sequence[Row], name: str) -> list[float]:
     return [row[name] for row in rows if isinstance(row.get(name), (int, float))]
 
 
+def measured_on(results: Results) -> str:
+    """The machine, in a sentence."""
+    e = results.environment
+    return (
+        f"Last measured {e['date']} on {e['device']} ({e['processor']}, {e['cores']} cores shared with other work, one "
+        f"thread for each operator), torch {e['torch']}, Python {e['python']}. Seconds are processor seconds of "
+        f"training."
+    )
+
+
+MEASURED = (
+    *("burgers1d", "pdebench_advection", "diffusion_reaction"),
+    *("kolmogorov", "darcy"),
+)
+"""Tasks that the documentation has results of."""
 TABLES: dict[str, Callable[[Results], str]] = {
     "quality": summary,
-    **{f"quality_{task}": table_of(task) for task in TASKS},
+    "environment": measured_on,
+    "ablation": table_of("burgers1d", 20.0),
+    **{f"quality_{task}": table_of(task) for task in MEASURED},
 }

@@ -37,14 +37,14 @@ model:
 sampler: {name: uniform, num_queries: 8}
 losses: {forward: {name: forward}}
 trainer:
-  epochs: 30
+  epochs: 8
   batch_size: 4
   optimizer: {name: adamw, lr: 0.001}
   device: cpu
   log_every: 1
   ema: 0.9
   checkpoint: {every_steps: 20, every_minutes: null}
-validation: {metrics: {relative_l2: {name: relative_l2}}, every: 10}
+validation: {metrics: {relative_l2: {name: relative_l2}}, every: 4}
 """
 
 
@@ -218,9 +218,15 @@ def table(rows: list[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        equal, message = "yes" if row.equal else "NO", row.message.splitlines()[0] if row.message else ""
+        equal, message = "yes" if row.equal else "NO", shortened(row.message)
         lines.append(f"| {row.fault} | {row.times} | {row.lost} | {row.seconds:.0f} | {equal} | {message} |")
     return "\n".join(lines)
+
+
+def shortened(message: str) -> str:
+    """The first sentence or so of a message."""
+    first = (message.splitlines() or [""])[0]
+    return first if len(first) <= 120 else first[:117] + "…"
 
 
 def main() -> None:

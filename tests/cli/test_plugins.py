@@ -107,3 +107,9 @@ def test_summaries_come_from_the_source(own_process: Process, tmp_path: Path, ta
     done = own_process("plugins", "--kind", "sampler", path=tmp_path / "site")
     row = next(line for line in done.stdout.splitlines() if " far " in line)
     assert row.split(maxsplit=4)[2:] == ["upt-far", "1.2.3", summary]
+
+
+def test_commands_and_converters_are_listed_with_their_distribution(own_process: Process, tmp_path: Path) -> None:
+    said = own_process("plugins", path=tmp_path).stdout.partition("ROLE")[2].splitlines()
+    assert ["command", "sweep", "upt-core", __version__] in [line.split() for line in said]
+    assert ["converter", "pdet", "upt-core", __version__] in [line.split() for line in said]

@@ -110,7 +110,7 @@ def test_the_files_are_sound(upt: Upt, kind: str) -> None:
     ("words", "message"),
     [
         (("sampler", "uniform"), "a sampler called 'uniform' is installed already, by upt-core"),
-        (("loss", "Bad-Name"), "'Bad-Name' cannot name a package; use small letters, digits and '_'"),
+        (("loss", "3d"), "'3d' cannot name a package; use small letters, digits and '_'"),
         (("loss", "lambda"), "'lambda' cannot name a package"),
         (("encoder", "encoder"), "'encoder' would hide upt_core.Encoder; say what is special about it"),
     ],
@@ -119,6 +119,13 @@ def test_names_that_cannot_be_used_are_refused(
     refused: Callable[..., str], words: tuple[str, str], message: str
 ) -> None:
     assert message in refused("plugins", "new", *words)
+
+
+@pytest.mark.parametrize("asked", ["Blue-Noise", "BlueNoise", "blue noise"])
+def test_names_are_repaired(upt: Upt, asked: str) -> None:
+    said = upt("plugins", "new", "sampler", asked).output
+    assert f"{asked!r} is written 'blue_noise'" in said
+    assert Path("upt-blue-noise/upt_blue_noise/blue_noise.py").is_file()
 
 
 def test_an_existing_folder_is_left_alone(upt: Upt, refused: Callable[..., str]) -> None:

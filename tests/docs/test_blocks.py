@@ -104,10 +104,12 @@ class Reader:
         importlib.invalidate_caches()
         plugins.installed.cache_clear()
         assert not plugins.installed().broken
+        registry = plugins.installed()
+        claims = [*registry.entries.values(), *registry.extensions.values()]
         for name, _ in points:
-            assert any(
-                e.distribution.name == project["name"] for c in plugins.installed().entries.values() for e in c
-            ), f"the entry point {name} registers nothing"
+            assert any(each.distribution.name == project["name"] for claim in claims for each in claim), (
+                f"the entry point {name} registers nothing"
+            )
 
     def _yaml(self, block: Block) -> None:
         if block.title is not None:

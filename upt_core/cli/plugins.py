@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--kind", type=click.Choice(KINDS), help="List this kind only.")
 @click.pass_context
 def plugins(ctx: click.Context, kind: Kind | None) -> None:
-    """List every plugin: kind, name, distribution, version, summary."""
+    """List every plugin: kind, name, distribution, version, summary; then commands and converters."""
     if ctx.invoked_subcommand is not None:
         return
     from upt_core.registry.discovery import installed
@@ -27,7 +27,7 @@ def plugins(ctx: click.Context, kind: Kind | None) -> None:
     registry = installed()
     rows = [_row(entry) for entry in _entries(registry, kind)]
     click.echo(_fitted(rows))
-    for line in _warnings(registry):
+    for line in [*([] if kind else _extensions(registry)), *_warnings(registry)]:
         click.echo(line)
 
 
@@ -74,6 +74,13 @@ def _fitted(rows: list[list[str]]) -> str:
         taken = sum(max(len(row[i]) for row in [header, *rows]) + gap for i in range(4))
         rows = [[*row[:4], shortened(row[4], max(24, width - taken))] for row in rows]
     return table(rows, header, gap=gap)
+
+
+def _extensions(registry: Registry) -> list[str]:
+    """Commands and converters that distributions bring; YAML does not name them."""
+    found = [claims[0] for _, claims in sorted(registry.extensions.items())]
+    rows = [[each.role, each.name, each.distribution.name, each.distribution.version] for each in found]
+    return ["", table(rows, ["ROLE", "NAME", "DISTRIBUTION", "VERSION"], gap=2)] if rows else []
 
 
 def _warnings(registry: Registry) -> list[str]:

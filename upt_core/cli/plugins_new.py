@@ -31,9 +31,12 @@ def new(kind: Kind, name: str, output: Path) -> None:
     \b
     upt plugins new sampler halton
     """
-    from upt_core.cli.scaffold import write_package
+    from upt_core.cli.scaffold import repaired, write_package
     from upt_core.registry.discovery import installed
 
+    asked, name = name, repaired(name) or name
+    if name != asked:
+        click.echo(f"{asked!r} is written {name!r}, as names of Python modules are")
     root, *files = write_package(kind, name, output, installed())
     click.echo(f"{with_article(kind).capitalize()} in {root}:")
     for file in files:

@@ -63,7 +63,7 @@ def write_package(kind: Kind, name: str, folder: Path, registry: Registry) -> li
     Raises:
         UserError: the name cannot be used, or the folder exists.
     """
-    _check_name(kind, name, registry)
+    _check_name(kind, name, registry)  # the caller has repaired what can be
     words = _words(kind, name)
     root = folder / words["distribution"]
     if root.exists():
@@ -76,6 +76,12 @@ def write_package(kind: Kind, name: str, folder: Path, registry: Registry) -> li
         path.write_text(Template(text).substitute(words), encoding="utf-8")
         written.append(path)
     return written
+
+
+def repaired(name: str) -> str:
+    """A name as YAML and Python can have it: ``Blue-Noise`` and ``BlueNoise`` become ``blue_noise``."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", parts.lower()).strip("_")
 
 
 def _words(kind: Kind, name: str) -> dict[str, str]:

@@ -45,10 +45,11 @@ def train(
     KEY.PATH=VALUE sets a value of the configuration for this run, for example trainer.epochs=3.
 
     \b
-    upt train configs/burgers.yaml trainer.epochs=3 sampler.base.num_queries=32
+    upt init burgers.yaml --from burgers
+    upt train burgers.yaml trainer.epochs=3 sampler.base.num_queries=32
     upt train --resume runs/burgers-20250131-120000
-    upt train configs/burgers.yaml --resume
-    torchrun --nproc-per-node 4 -m upt_core train configs/burgers.yaml
+    upt train burgers.yaml --resume
+    torchrun --nproc-per-node 4 -m upt_core train burgers.yaml
     """
     try:
         with joined() as processes:

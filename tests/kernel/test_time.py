@@ -28,7 +28,9 @@ from upt_core import (
 )
 from upt_core.data.prepared import PreparedData
 from upt_core.operator.rollout import Space, rollout
+from upt_data.npz import Npz
 from upt_data.pdebench import PdeBench
+from upt_data.points import PointClouds
 from upt_losses.rollout import Rollout
 
 TIMES_T = torch.tensor([0.0, 0.05, 0.25, 0.3, 0.5, 0.55, 0.75], dtype=torch.float64)  # steps of 0.05 and 0.2
@@ -218,3 +220,24 @@ def error(predicted_BTNC: Tensor, target_BTNC: Tensor, points: Points) -> float:
     difference = (predicted_BTNC - target_BTNC).abs()
     mask_BN = points.mask_BN
     return float(difference.where(mask_BN[:, None, :, None], 0).max() if mask_BN is not None else difference.max())
+
+
+def test_conditions_over_time_are_read_from_files(tmp_path: Path) -> None:
+    num, x = 6, np.arange(8) / 8
+    rate = np.stack([RATE_T.numpy() * (number + 1) for number in range(num)])
+    u = np.stack(
+        [integrated(torch.from_numpy(r)[:, None, None].expand(-1, 8, 1), TIMES_T, torch.rand(8, 1)) for r in rate]
+    )
+    np.savez(tmp_path / "grid.npz", u=u[..., 0], x=x, t=TIMES_T.numpy(), rate=rate)
+    rows = u[..., 0].transpose(0, 2, 1).reshape(num * 8, -1)
+    ptr = 8 * np.arange(num + 1)
+    np.savez(tmp_path / "points.npz", u=rows, pos=np.tile(x, num)[:, None], ptr=ptr, t=TIMES_T.numpy(), rate=rate)
+    for dataset in (
+        Npz(path=tmp_path / "grid.npz", conditions=["rate"]),
+        PointClouds(path=tmp_path / "points.npz", conditions=["rate"]),
+    ):
+        prepared = PreparedData(dataset, "none")
+        assert prepared.data.condition == ("rate", "time_step")
+        batch = prepared.batches("train", 6, 4)[0]
+        predicted = rollout(exact(prepared.data), prepared.data, batch, 6)
+        assert error(predicted, batch.target_BTNC, batch.points) < 1e-4

@@ -198,12 +198,9 @@ class Operator:
             raise CheckpointError(
                 f"{where}: parts of the model are missing\n" + "\n".join(f"    {line}" for line in lines)
             )
-        data = _data_spec(plain["data"])
-        scale = plain["normalization"]
-        normalization = Normalization(data, *(scale[name] for name, _ in Normalization.identity(data).named_buffers()))
-        model = _model(plain["settings"], data, registry, where)
+        normalization, training = known_of(plain)
+        model = _model(plain["settings"], normalization.data, registry, where)
         load_weights(model, weights, where)
-        training = TrainingData.from_plain(plain["training"])
         model.eval().requires_grad_(False)
         return cls(model, normalization, training, plain["settings"], plain["plugins"], plain["provenance"])
 
@@ -252,6 +249,13 @@ class Operator:
         if query is not None:
             yield from remarks.on_box(query.flatten(0, 1), data, "an answer is asked for at points")
         yield from remarks.on_conditions(None if condition_BTP is None else condition_BTP.flatten(0, 1), data, training)
+
+
+def known_of(plain: Mapping[str, Any]) -> tuple[Normalization, TrainingData]:
+    """What an operator, as plain data, knows of the data that it was trained on."""
+    data, scale = _data_spec(plain["data"]), plain["normalization"]
+    buffers = [scale[name] for name, _ in Normalization.identity(data).named_buffers()]
+    return Normalization(data, *buffers), TrainingData.from_plain(plain["training"])
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

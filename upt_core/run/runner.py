@@ -22,12 +22,15 @@ from upt_core.errors import CheckpointError, UserError
 from upt_core.operator.evaluate import model_predictor
 from upt_core.processes import current
 from upt_core.registry.listeners import Listeners
+from upt_core.remarks import remark
 from upt_core.run import folder as run_folder
+from upt_core.run import resume
 from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.examples import write_examples
 from upt_core.run.lock import locked
 from upt_core.run.metrics_log import METRICS, MetricsLog
 from upt_core.run.observation import Observation
+from upt_core.run.resume import Resumed
 from upt_core.seeding import stream_seed
 from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
@@ -55,16 +58,16 @@ class Runner:
 
     def __init__(self, experiment: Experiment, run_dir: Path | None, resume: bool, listeners: Sequence[object]) -> None:
         self.experiment = experiment
-        self.resume = resume
         self.processes = current()
-        self.built = self._build_stages()
         if resume and run_dir is None:
             raise CheckpointError("name the folder of the run to resume")
+        self.resumed = self.processes.of_first(lambda: self._read(run_dir) if resume and run_dir else None)
+        self.built = self._build_stages(run_dir)
         create = run_folder.create
         self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
         self._listeners = tuple(listeners)
         self._heard_by = Listeners()
-        self.goes_on = False
+        self.goes_on = self.resumed is not None and self.resumed.operators is not None
 
     def run(self) -> Results:
         """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines.
@@ -80,9 +83,7 @@ class Runner:
             return self._run()
 
     def _run(self) -> Results:
-        self.goes_on = self.processes.of_first(lambda: self.resume and any(self._checkpoints(0).glob("*.pt")))
-        if not self.resume:
-            self.processes.of_first(self._describe)
+        self.processes.of_first(self._describe if self.resumed is None else self._record_changes)
         if not self.goes_on:
             seed, rank = self.experiment.settings.seed, self.processes.rank
             torch.manual_seed(stream_seed(seed, "process", rank) if rank else seed)  # of dropout; nothing else asks it
@@ -95,12 +96,27 @@ class Runner:
         log, callbacks = MetricsLog(self.run_dir / METRICS), self.experiment.settings.callbacks
         return [log, Observation(), *(callback.build() for callback in callbacks), *self._listeners]
 
-    def _build_stages(self) -> list[tuple[Stage, Built | BuiltTasks]]:
+    def _read(self, run_dir: Path) -> Resumed:
+        """What a run that goes on brings with it."""
+        before = type(self.experiment).from_yaml(run_dir / run_folder.CONFIG)
+        folders = [self._checkpoints(number, run_dir) for number in range(len(self.experiment.stages))]
+        return resume.read(run_dir, before, self.experiment, folders)
+
+    def _build_stages(self, run_dir: Path | None) -> list[tuple[Stage, Built | BuiltTasks]]:
         """Every stage, on one model; refuses a stage of which a term trains nothing."""
+        known = self.resumed.known if self.resumed is not None else None
         with self.processes.agreed(), self.processes.in_turns():
-            prepared = self.experiment.prepare_all()
+            prepared = self.experiment.prepare_all(known)
+            for data in prepared.values():
+                data.training  # noqa: B018 (reads the data now, in turns)
         with self.processes.agreed():
-            return self._build_on(prepared)
+            if run_dir is not None and known is not None:
+                resume.check_same_data(run_dir, prepared)
+            built = self._build_on(prepared)
+            if run_dir is not None and self.resumed is not None:
+                lengths = [(stage.settings.trainer.epochs, part.train.per_epoch) for stage, part in built]
+                resume.check_lengths(run_dir, self.resumed.states, lengths)
+        return built
 
     def _build_on(self, prepared: Mapping[str, PreparedData]) -> list[tuple[Stage, Built | BuiltTasks]]:
         found: list[tuple[Stage, Built | BuiltTasks]] = []
@@ -132,6 +148,12 @@ class Runner:
                 trainer.load_state_dict(*found)
         if not trainer.finished:
             trainer.train()
+        elif trainer.out_of_patience and self.processes.is_first:
+            remark(
+                f"patience of {trainer.plan.patience} is used up after epoch "
+                f"{trainer.state.step // trainer.batches.per_epoch} of {trainer.plan.epochs}; raise "
+                f"validation.patience to go on"
+            )
         best = folder / "best.pt"
         if not self.processes.of_first(best.is_file):
             monitor = experiment.plan().monitor
@@ -153,9 +175,9 @@ class Runner:
             epochs_of_run=sum(stage.settings.trainer.epochs for stage, _ in self.built),
         )
 
-    def _checkpoints(self, number: int) -> Path:
-        folder = self.run_dir / "checkpoints"
-        name = self.built[number][0].name
+    def _checkpoints(self, number: int, run_dir: Path | None = None) -> Path:
+        folder = (run_dir or self.run_dir) / "checkpoints"
+        name = self.experiment.stages[number].name
         return folder / f"{number + 1:02d}-{name}" if name else folder
 
     def _latents(self, settings: ExperimentSettings, built: Built) -> LatentCache:
@@ -177,6 +199,12 @@ class Runner:
             point_sets=built.prepared.point_sets,
         )
         return cache
+
+    def _record_changes(self) -> None:
+        assert self.resumed is not None
+        resume.record(self.run_dir, self.resumed)
+        if self.resumed.changes:
+            run_folder.write_config(self.run_dir, as_plain(self.experiment.settings, Path.cwd()))
 
     def _describe(self) -> None:
         settings, built = self.experiment.settings, self.built[0][1]

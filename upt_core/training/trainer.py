@@ -157,13 +157,17 @@ class Trainer:
         return self._all_epochs_done or self._ended_early
 
     @property
+    def out_of_patience(self) -> bool:
+        """Whether as many validations as the plan allows brought nothing better."""
+        return self.plan.patience is not None and self.state.waited >= self.plan.patience
+
+    @property
     def _all_epochs_done(self) -> bool:
         return self.state.step >= self.plan.epochs * self.batches.per_epoch
 
     @property
     def _ended_early(self) -> bool:
-        out_of_patience = self.plan.patience is not None and self.state.waited >= self.plan.patience
-        return out_of_patience or bool(self._in_effect.stopped) or self._out_of_time or self._spent
+        return self.out_of_patience or bool(self._in_effect.stopped) or self._out_of_time or self._spent
 
     @property
     def _spent(self) -> bool:

@@ -98,12 +98,12 @@ def test_one_line_begins_a_run_goes_on_with_it_and_repeats_its_results(upt: Upt)
     assert "epoch 1/1" in again.output
     last = upt("train", "--resume", "tiny.yaml", "trainer.epochs=1")
     assert last.exit_code == 0, last.output
-    assert "epochs       all were trained before" in last.output
+    assert "1 of 1, trained before" in last.output
     assert list(Path("runs").iterdir()) == [run]
-    other = upt("train", "tiny.yaml", "--resume", "trainer.epochs=2")
+    other = upt("train", "tiny.yaml", "--resume", "trainer.epochs=1", "seed=3")
     assert other.exit_code == 2
     assert f"{run}: this run of tiny was started with another configuration\n" in other.output
-    assert "trainer.epochs: 1 then, 2 now" in other.output
+    assert "seed: 0 in the run, 3 now" in other.output
     assert f"go on with it as it is: upt train --resume {run}; or start anew, without --resume" in other.output
 
 
@@ -179,5 +179,5 @@ def test_stages_count_epochs_over_the_whole_run(upt: Upt) -> None:
 def test_a_resume_of_a_finished_run_repeats_its_results(upt: Upt, trained: Path) -> None:
     result = upt("train", "--resume", str(trained))
     assert result.exit_code == 0
-    assert "epochs       all were trained before" in result.output
+    assert "2 of 2, trained before" in result.output
     assert "model " in result.output

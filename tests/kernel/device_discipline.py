@@ -67,6 +67,7 @@ def moved(module: nn.Module, move: Callable[[Tensor], Tensor]) -> None:
 def train_steps(changes: dict[str, Any]) -> None:
     experiment = Experiment.from_dict(merged(TINY, {"trainer": {"log_every": 1000, "ema": 0.9}, **changes}))
     built = experiment.build()
+    assert built.prepared.training.content  # reads the data, which the make-believe device could not
     mode = FakeTensorMode()
 
     def move(value: Tensor) -> Tensor:

@@ -151,7 +151,7 @@ class TestOneRun:
         run = the_run(folder / "dense")
         assert json.loads((run / "environment.json").read_text())["processes"] == 2
         epochs = [line for line in read_metrics(run) if line["kind"] == "epoch"]
-        assert [line["epoch"] for line in epochs] == [0, 1, 2]
+        assert [line["epoch"] for line in epochs] == [1, 2, 3]
 
     def test_stages_and_cached_latents(self, two: Found, folder: Path) -> None:
         first, second = (found["stages"] for found in two)

@@ -70,12 +70,12 @@ def lines(epochs: int, per_epoch: int = 8) -> list[dict[str, Any]]:
             decay = float(np.exp(-step / 12))
             weight = 0.0 if epoch < 2 else 0.01
             found.append(
-                {"kind": "step", "epoch": epoch, "step": step, "time": step * 0.5, "lr": 1e-3 * decay}
+                {"kind": "step", "epoch": epoch + 1, "step": step, "time": step * 0.5, "lr": 1e-3 * decay}
                 | {"loss/total": 1.1 * decay, "loss/forward": decay, "loss/inverse_encoding": 0.4 * decay}
                 | {"weight/forward": 1.0, "weight/inverse_encoding": 0.1, "weight/inverse_decoding": weight}
             )
         decay, end = float(np.exp(-(epoch + 1) * per_epoch / 12)), (epoch + 1) * per_epoch
-        place = {"epoch": epoch, "step": end, "time": end * 0.5}
+        place = {"epoch": epoch + 1, "step": end, "time": end * 0.5}
         found.append({"kind": "validation", **place, "relative_l2": 0.6 * decay + 0.01, "rmse": 0.2 * decay})
         shares = {"gradient_share/forward": 0.9, "gradient_share/inverse_encoding": 0.08}
         found.append(

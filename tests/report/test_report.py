@@ -114,7 +114,7 @@ def test_steps_that_were_trained_again_count_once(make_run: RunMaker) -> None:
     """A run that was killed in its fourth epoch goes on from the end of the third."""
     folder = make_run()
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    cut = next(i for i, line in enumerate(lines) if line["epoch"] == 3)
+    cut = next(i for i, line in enumerate(lines) if line["epoch"] == 4)
     again = [{**line, "time": line["time"] - 12.0} for line in lines[cut:]]
     lost = [{**line, "loss/forward": 99.0} for line in lines[cut : cut + 1]]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:cut] + lost + again))

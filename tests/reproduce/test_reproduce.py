@@ -130,11 +130,11 @@ def test_a_plugin_of_another_distribution(run: Path, change: Change) -> None:
     assert str(found).endswith("; the run had upt-old 3")
 
 
-def test_a_run_that_was_resumed_for_more_epochs_is_noted(run: Path) -> None:
-    with (run / "metrics.jsonl").open("a") as file:
-        file.write('{"kind": "epoch", "epoch": 4, "step": 500, "time": 1.0, "loss/total": 1.0}\n')
+def test_a_run_that_was_resumed_with_changes_is_noted(run: Path) -> None:
+    changes = {"trainer.epochs": {"before": 1, "after": 5}}
+    (run / "changes.json").write_text(json.dumps([{"step": 40, "changes": changes}]))
     (found,) = read_original(run).noted
-    assert str(found) == "the number of epochs is 1; the run had 5"
+    assert str(found) == "trainer.epochs is 5; the run had 1 until step 40"
 
 
 def test_where_losses_begin_to_differ() -> None:

@@ -129,6 +129,7 @@ def _newest(arguments: Sequence[str], overrides: Sequence[str], third_party: boo
 def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     """The table at the end; the report is written last, so that nothing it meets can hide the results."""
     from upt_core import report
+    from upt_core.report.load import load
 
     click.echo(f"\n{heading('Test split')}")
     click.echo(results_table(results))
@@ -136,7 +137,8 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     if record.run_dir is not None:
         rows = [["epochs", str(record.epochs)], ["time", duration(record.seconds)], *rows]
     else:
-        rows = [["epochs", "all were trained before"], *rows]
+        before = load(run_dir) if run_dir is not None else None
+        rows = [["epochs", f"{before.epochs_done} of {before.epochs}, trained before" if before else "0"], *rows]
     if record.best_epoch is not None and record.best is not None:
         rows.insert(
             0, ["best epoch", f"{record.best_epoch} ({record.monitor} {number(record.best)}, validation split)"]

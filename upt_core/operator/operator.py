@@ -173,10 +173,12 @@ class Operator:
 
     def plain(self) -> dict[str, Any]:
         """All but the weights, as tensors and plain data."""
-        scale = self.normalization.on("cpu")
         return {
             "data": asdict(self.data),
-            "normalization": {name: value.double() for name, value in scale.named_buffers()},
+            "normalization": {
+                name: value if value.device.type == "cpu" else value.cpu()
+                for name, value in self.normalization.named_buffers()
+            },
             "training": self.training.plain(),
             "settings": self.settings,
             "plugins": self.plugins,

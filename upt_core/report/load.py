@@ -82,7 +82,7 @@ class RunData:
     @cached_property
     def _epoch_ends(self) -> tuple[Array, Array]:
         """Steps and epochs at the end of each epoch, from (0, 0) to one epoch past the last."""
-        ends = [(0, 0)] + [(line["step"], line["epoch"] + 1) for line in self.lines if line["kind"] == "epoch"]
+        ends = [(0, 0)] + [(line["step"], line["epoch"]) for line in self.lines if line["kind"] == "epoch"]
         steps, epochs = np.array(ends, dtype=float).T
         if len(ends) == 1:
             return steps, epochs
@@ -91,7 +91,7 @@ class RunData:
     @property
     def epochs_done(self) -> int:
         """Whole epochs trained."""
-        return max((line["epoch"] + 1 for line in self.lines if line["kind"] == "epoch"), default=0)
+        return max((line["epoch"] for line in self.lines if line["kind"] == "epoch"), default=0)
 
     @property
     def position(self) -> float:
@@ -120,9 +120,9 @@ class RunData:
 
     def _position(self, line: Line) -> float:
         if line["kind"] != "step":
-            return float(line["epoch"] + 1)
+            return float(line["epoch"])
         steps, epochs = self._epoch_ends
-        return float(np.interp(line["step"] + 1, steps, epochs)) if len(steps) > 1 else float(line["epoch"])
+        return float(np.interp(line["step"] + 1, steps, epochs)) if len(steps) > 1 else float(line["epoch"] - 1)
 
 
 _PLACE = ("kind", "epoch", "step", "time")

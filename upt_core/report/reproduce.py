@@ -13,8 +13,8 @@ import torch
 from upt_core.config.settings import plugins_of
 from upt_core.errors import CheckpointError, UserError
 from upt_core.precision import resolve_device
-from upt_core.report.load import load
 from upt_core.run import folder as run_folder
+from upt_core.run import resume
 from upt_core.run.built import Results
 from upt_core.run.experiment import Experiment, load_run
 from upt_core.run.metrics_log import read_metrics
@@ -101,7 +101,7 @@ def read_original(folder: Path) -> Original:
         experiment,
         results["predictors"],
         tuple(_versions(environment, experiment)),
-        (*_machine(environment, experiment), *_epochs(folder)),
+        (*_machine(environment, experiment), *_changes(folder)),
     )
 
 
@@ -171,12 +171,13 @@ def _machine(environment: Mapping[str, Any], experiment: Experiment) -> list[Dif
     return [one for one in found if one.then != one.now]
 
 
-def _epochs(folder: Path) -> list[Difference]:
-    """A run that was resumed for more epochs than its config.yaml says."""
-    run = load(folder)
-    if run.epochs_done <= run.epochs:
-        return []
-    return [Difference("the number of epochs", str(run.epochs_done), str(run.epochs))]
+def _changes(folder: Path) -> list[Difference]:
+    """What the run was when it began, where it was resumed with changes: all steps are trained with the last ones."""
+    return [
+        Difference(key, f"{json.dumps(values['before'])} until step {entry['step']}", json.dumps(values["after"]))
+        for entry in resume.history(folder)
+        for key, values in entry["changes"].items()
+    ]
 
 
 def _code(git: Mapping[str, Any] | None) -> str:

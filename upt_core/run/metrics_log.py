@@ -19,7 +19,7 @@ MOST_WAITING = 100_000
 
 
 class MetricsLog:
-    """Writes ``metrics.jsonl``: lines with "kind" step, validation or epoch.
+    """Writes ``metrics.jsonl``: lines with "kind" step, validation or epoch. Epochs count from 1.
 
     Lines that cannot be written (a full disk) wait in memory and are written with the next one that can. What a
     killed process has left of a line is taken away when the file is opened again.
@@ -54,7 +54,7 @@ class MetricsLog:
     def _write(self, kind: str, progress: Progress, values: Mapping[str, float]) -> None:
         line = {
             "kind": kind,
-            "epoch": progress.epoch,
+            "epoch": progress.epoch + 1,
             "step": progress.step,
             "time": round(time.time() - self._started, 3),
         }

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from upt_core.config.plain import as_plain
 from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.run.experiment import Experiment
 from upt_core.run.folder import CONFIG
+from upt_core.run.resume import changes_of
 
 MOST_SHOWN = 5
 
@@ -32,7 +31,8 @@ def newest_run(experiment: Experiment) -> Path | None:
         return None
     run = max(found)[2]
     written, _ = parse_yaml((run / CONFIG).read_text(encoding="utf-8"), str(run / CONFIG))
-    different = list(differences(written, as_plain(experiment.settings, Path.cwd())))
+    changes = changes_of(written, as_plain(experiment.settings, Path.cwd()))
+    different = [str(change) for change in changes if not change.allowed]
     if different:
         more = f"\n    and {len(different) - MOST_SHOWN} more" if len(different) > MOST_SHOWN else ""
         raise UserError(
@@ -41,12 +41,3 @@ def newest_run(experiment: Experiment) -> Path | None:
             + f"{more}\n    go on with it as it is: upt train --resume {run}; or start anew, without --resume"
         )
     return run
-
-
-def differences(then: Any, now: Any, path: str = "") -> Iterator[str]:
-    """One line for each value that two configurations do not share."""
-    if isinstance(then, Mapping) and isinstance(now, Mapping):
-        for key in [*then, *(key for key in now if key not in then)]:
-            yield from differences(then.get(key), now.get(key), f"{path}.{key}" if path else str(key))
-    elif then != now:
-        yield f"{path}: {then!r} then, {now!r} now"

@@ -170,14 +170,19 @@ def check_lengths(run_dir: Path, states: Mapping[int, Mapping[str, Any]], length
             )
 
 
+def history(run_dir: Path) -> list[dict[str, Any]]:
+    """The changes that resumes made, the first ones first."""
+    path = run_dir / CHANGES
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return found
+
+
 def record(run_dir: Path, resumed: Resumed) -> None:
     """Adds what changes to the history in changes.json: when, at which step, what was and what is."""
     if not resumed.changes:
         return
-    path = run_dir / CHANGES
-    history = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    stage = max(resumed.states, default=0)
-    history.append(
+    made, stage = history(run_dir), max(resumed.states, default=0)
+    made.append(
         {
             "time": datetime.now().astimezone().isoformat(timespec="seconds"),
             "stage": stage + 1,
@@ -185,7 +190,7 @@ def record(run_dir: Path, resumed: Resumed) -> None:
             "changes": {change.key: {"before": change.before, "after": change.after} for change in resumed.changes},
         }
     )
-    path.write_text(json.dumps(history, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (run_dir / CHANGES).write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _check_stages(run_dir: Path, before: Experiment, after: Experiment, resumed: Resumed) -> None:

@@ -225,7 +225,7 @@ class Runner:
         experiment.load_weights(built, folder / "best.pt")
         results = experiment.compare(built, "test")
         state = checkpoint.load(folder / "best.pt")["state"]
-        best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"]}
+        best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"] + 1}
         content = {"split": "test", "best": best, "predictors": results}
         run_folder.write_json(self.run_dir, run_folder.RESULTS, content)
         for task, part in built.parts.items():

@@ -1,0 +1,138 @@
+"""A run goes on as the experiment that it is, on its own data; what may change takes effect and is written down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from upt_core import CheckpointError, DataError
+from upt_core.config.yaml_text import parse_yaml
+from upt_core.run.experiment import load_run
+from upt_core.run.metrics_log import read_metrics
+
+from .conftest import Make, waves, write
+
+
+def config_of(run: Path) -> dict[str, object]:
+    found, _ = parse_yaml((run / "config.yaml").read_text(), "config.yaml")
+    return dict(found)
+
+
+def test_what_may_change_takes_effect_and_is_written(run: Path) -> None:
+    changes = ["trainer.epochs=4", "trainer.optimizer.lr=5e-4", "validation.every=2", "trainer.log_every=1"]
+    load_run(run, changes).train(run, resume=True)
+    trainer = config_of(run)["trainer"]
+    assert isinstance(trainer, dict)
+    assert (trainer["epochs"], trainer["optimizer"]["lr"]) == (4, 5e-4)
+    lines = read_metrics(run)
+    assert [line["epoch"] for line in lines if line["kind"] == "epoch"] == [1, 2, 3, 4]
+    assert [line["epoch"] for line in lines if line["kind"] == "validation"] == [1, 2, 4]
+    assert [line["lr"] for line in lines if line["kind"] == "step" and line["epoch"] > 2] == [5e-4] * 6
+    (entry,) = json.loads((run / "changes.json").read_text())
+    assert entry["step"] == 6
+    assert entry["changes"]["trainer.epochs"] == {"before": 2, "after": 4}
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("normalize=none", r'normalize: "standard" in the run, "none" now'),
+        ("trainer.optimizer.name=sgd", r"trainer.optimizer: .*adamw"),
+        ("validation.monitor=rmse", r'validation.monitor: null in the run, "rmse" now'),
+        ("losses.forward.weight=2.0", r"losses.forward.weight: 1.0 in the run, 2.0 now"),
+        ("model.decoder.depth=2", r"model.decoder.depth: 1 in the run, 2 now"),
+        ("trainer.batch_size=8", r"trainer.batch_size: 16 in the run, 8 now"),
+        ("seed=1", r"seed: 0 in the run, 1 now"),
+    ],
+)
+def test_another_experiment_is_refused_with_the_cure(run: Path, override: str, said: str) -> None:
+    before = (run / "config.yaml").read_text()
+    with pytest.raises(CheckpointError, match=said) as caught:
+        load_run(run, [override]).train(run, resume=True)
+    assert "start a new run with model.from=run; a resume may change: output, callbacks, trainer.epochs" in str(
+        caught.value
+    )
+    assert (run / "config.yaml").read_text() == before
+    assert not (run / "changes.json").exists()
+
+
+def test_fewer_epochs_than_trained_are_refused(run: Path) -> None:
+    with pytest.raises(CheckpointError, match="trainer.epochs is 1, but 2 epochs are trained; give 2 or more"):
+        load_run(run, ["trainer.epochs=1"]).train(run, resume=True)
+
+
+def test_patience_that_is_used_up_says_so(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    run = Path("run")
+    optimizer = {"name": "adamw", "lr": 5.0}
+    make(trainer={"epochs": 8, "optimizer": optimizer}, validation={"patience": 1}).train(run)
+    ended = max(line["epoch"] for line in read_metrics(run))
+    assert ended < 8
+    capfd.readouterr()
+    load_run(run, ["trainer.epochs=9"]).train(run, resume=True)
+    assert (
+        f"patience of 1 is used up after epoch {ended} of 9; raise validation.patience to go on"
+        in capfd.readouterr().err
+    )
+
+
+def more(path: Path) -> None:
+    write(path, np.concatenate([waves(0), waves(1)]))
+
+
+def fewer(path: Path) -> None:
+    write(path, waves(0)[:6])
+
+
+def ten_times(path: Path) -> None:
+    write(path, waves(0, scale=10.0))
+
+
+def finer(path: Path) -> None:
+    write(path, waves(0, points=64))
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (more, r"'train' has 16 trajectories, \d of them among the 8 of the run"),
+        (fewer, r"'train' has 4 trajectories, \d of them among the 8 of the run"),
+        (ten_times, r"'train' has 8 trajectories, 0 of them among the 8 of the run"),
+        (finer, r"'train' has 8 trajectories, 0 of them among the 8 of the run"),
+        (gone, "train.npz"),
+    ],
+)
+def test_other_data_are_refused(run: Path, change: Callable[[Path], None], said: str) -> None:
+    change(Path("train.npz"))
+    with pytest.raises((CheckpointError, DataError), match=said) as caught:
+        load_run(run, ["trainer.epochs=3"]).train(run, resume=True)
+    if change is not gone:
+        assert "start a new run with model.from=run" in str(caught.value)
+    assert config_of(run)["trainer"]["epochs"] == 2  # type: ignore[index]
+
+
+def test_other_values_after_the_first_steps_are_seen(run: Path) -> None:
+    u = waves(0)
+    u[:, -1] *= 1.01
+    write(Path("train.npz"), u)
+    with pytest.raises(CheckpointError, match="begin as those of the run, but go on otherwise"):
+        load_run(run, ["trainer.epochs=3"]).train(run, resume=True)
+
+
+def test_statistics_are_those_of_the_checkpoint(make: Make) -> None:
+    """Two epochs at once equal one and one more, bit by bit, with the data's statistics taken from the checkpoint."""
+    make(trainer={"epochs": 2}).train(Path("whole"))
+    make(trainer={"epochs": 1}).train(Path("halves"))
+    shutil.move("train.npz", "moved.npz")
+    shutil.copy("moved.npz", "train.npz")
+    load_run(Path("halves"), ["trainer.epochs=2"]).train(Path("halves"), resume=True)
+    whole, halves = (json.loads(Path(name, "results.json").read_text()) for name in ("whole", "halves"))
+    assert whole == halves

@@ -116,7 +116,7 @@ def _others() -> list[Mutant]:
     return [
         Mutant("metric", "template", "self._seen = []", "self._seen = getattr(self, '_seen', [])"),
         Mutant("metric", "template", plain, "self._seen.append(error_BN.mean().unsqueeze(0))"),
-        Mutant("metric", "template", "/ length_B1.squeeze(1)", "/ error_BN.shape[1]"),
+        Mutant("metric", "template", "batch.points.density_BN.to(error_BN)", "(batch.points.density_BN > 0)"),
         Mutant("schedule", "template", "self.value * self.factor**done", "self.value / self.factor**done"),
         Mutant("optimizer", "template", " if parameter.requires_grad]", "]"),
         Mutant("optimizer", "template", "parameters, lr=self.lr,", "parameters[1:], lr=self.lr,"),

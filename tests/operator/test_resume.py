@@ -54,7 +54,7 @@ def test_another_experiment_is_refused_with_the_cure(run: Path, override: str, s
     before = (run / "config.yaml").read_text()
     with pytest.raises(CheckpointError, match=said) as caught:
         load_run(run, [override]).train(run, resume=True)
-    assert "start a new run with model.from=run; a resume may change: output, callbacks, trainer.epochs" in str(
+    assert "train another experiment as a new run; a resume may change: output, callbacks, trainer.epochs" in str(
         caught.value
     )
     assert (run / "config.yaml").read_text() == before
@@ -115,7 +115,7 @@ def test_other_data_are_refused(run: Path, change: Callable[[Path], None], said:
     with pytest.raises((CheckpointError, DataError), match=said) as caught:
         load_run(run, ["trainer.epochs=3"]).train(run, resume=True)
     if change is not gone:
-        assert "start a new run with model.from=run" in str(caught.value)
+        assert "train on these as a new run" in str(caught.value)
     assert config_of(run)["trainer"]["epochs"] == 2  # type: ignore[index]
 
 

@@ -15,17 +15,19 @@ from upt_core.config.settings import validate
 from upt_core.config.stages import Stage, stages_of
 from upt_core.data.prepared import PreparedData
 from upt_core.data.task_batches import TaskBatches
-from upt_core.errors import CheckpointError, UserError
+from upt_core.errors import CheckpointError, DataError, UserError
 from upt_core.kinds import Split
 from upt_core.model import Upt
 from upt_core.operator.evaluate import baselines, evaluate, model_predictor, say_remarks
-from upt_core.operator.operator import Operator
+from upt_core.operator.load import operators_of
+from upt_core.operator.operator import Operator, known_of
 from upt_core.operator.rollout import Space
 from upt_core.processes import current, joined
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import check_run
 from upt_core.registry.listeners import Listeners
+from upt_core.remarks import remark
 from upt_core.run import folder as run_folder
 from upt_core.run.assemble import Assembler, Known
 from upt_core.run.built import Built, BuiltTasks, Results
@@ -284,14 +286,37 @@ def evaluate_run(
         steps: time steps of the rollout; None: as in the run's validation.
         space: "latent" or "physical", in which rollouts go on; None: as in the run's validation.
 
+    Statistics are those of the checkpoint: they are never measured again.
+
     Raises:
         CheckpointError: the folder is not a run, or has no such checkpoint.
+        DataError: the data have changed, and the split has trajectories that the operator was trained on.
     """
     experiment = load_run(run_dir, [f"trainer.device={device}"] if device else [])
     experiment = experiment.of_stage(experiment.stages[-1])
-    built = experiment.build_all()
-    experiment.load_weights(built, run_dir / "checkpoints" / f"{which}.pt")
+    path = run_dir / "checkpoints" / f"{which}.pt"
+    known = {task: known_of(plain) for task, plain in operators_of(checkpoint.load(path), path).items()}
+    prepared = experiment.prepare_all(known)
+    for data in prepared.values():
+        _check_unseen(data, split)
+    built = experiment.build_all(prepared)
+    experiment.load_weights(built, path)
     return experiment.compare(built, split, steps, space)
+
+
+def _check_unseen(prepared: PreparedData, split: Split) -> None:
+    """Refuses a split of changed data that has trajectories of training; says what else has changed."""
+    differences = prepared.training.differences(prepared.fingerprint())
+    if not differences:
+        return
+    seen = [] if split == "train" else prepared.training.seen_in(prepared.trajectories(split))
+    if seen:
+        raise DataError(
+            f"the data are not those of the run: {'; '.join(differences)}; {len(seen)} of the "
+            f"{len(prepared.trajectories(split))} trajectories of the split {split!r} are among those of "
+            f"training; evaluate on data that the operator has not seen"
+        )
+    remark(f"the data are not those of the run: {'; '.join(differences)}")
 
 
 def load_run(run_dir: Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:

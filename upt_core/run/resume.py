@@ -2,7 +2,7 @@
 
 One rule: a run goes on as the experiment that it is. ``MAY_CHANGE`` lists what is about how long, how fast and how it
 is watched; those changes take effect and are written to config.yaml and changes.json. All others are refused: they make
-another experiment, which can start from the weights of this one.
+another experiment, which is a new run.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def read(run_dir: Path, before: Experiment, after: Experiment, folders: Sequence
         listed = "\n".join(f"    {change}" for change in refused)
         raise CheckpointError(
             f"{run_dir}: a run goes on as the experiment that it is; these changes make another one\n{listed}\n"
-            f"    to train another experiment from these weights, start a new run with model.from={run_dir}; "
+            f"    train another experiment as a new run; "
             f"a resume may change: {', '.join(key.rstrip('*') for key in MAY_CHANGE)}"
         )
     operators, states = None, {}
@@ -147,7 +147,7 @@ def check_same_data(run_dir: Path, prepared: Mapping[str, PreparedData]) -> None
             of_task = f" of task {task!r}" if task else ""
             raise CheckpointError(
                 f"{run_dir}: the data{of_task} are not those of the run: {'; '.join(differences)}. A run goes on with "
-                f"its own data; to train on from its weights with these, start a new run with model.from={run_dir}"
+                f"its own data: give them back, or train on these as a new run"
             )
 
 

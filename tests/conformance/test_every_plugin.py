@@ -277,6 +277,8 @@ METRICS: dict[str, dict[str, Any]] = {
 }
 CASES |= {("metric", name): Case({}, declared) for name, declared in METRICS.items()}
 
+CASES |= {("callback", name): Case({"figure": "epoch/loss/total"}, {}) for name in ("early_stop", "reduce_on_plateau")}
+
 ELSEWHERE: dict[tuple[Kind, str], str] = {
     ("sampler", "importance"): "tests/samplers/test_conformance.py, with its trained scores: it takes half a minute",
     ("dataset", "symmetric"): "tests/data/test_symmetric.py, around other data sets",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from upt_core.precision import Precision
+from upt_core.progress import Progress
 from upt_core.training.budget import Budget
 from upt_core.training.saver import CheckpointPlan
 
@@ -45,6 +46,16 @@ class Plan:
     epochs_before: int = 0
     steps_before: int = 0
     epochs_of_run: int | None = None
+
+    def in_run(self, progress: Progress) -> Progress:
+        """Progress counted over all stages of the run, for listeners."""
+        return Progress(
+            progress.epoch + self.epochs_before,
+            self.epochs_of_run or self.epochs,
+            progress.step + self.steps_before,
+            progress.position + self.epochs_before,
+            progress.rank,
+        )
 
 
 @dataclass

@@ -58,7 +58,7 @@ class Stepping:
         self._parallel = Parallel(self._whole.bundle, self._whole.processes)
 
     def apart(self) -> None:
-        """Averages them no longer: what does would go on listening to the gradients."""
+        """Ends the averaging, which would otherwise go on listening to the gradients."""
         self._parallel = Parallel(self._whole.bundle, ALONE)
 
     def windows(self, stop: int) -> Iterator[list[Batch]]:
@@ -103,8 +103,8 @@ class Stepping:
         last = self._last_due(window)
         for number, batch in enumerate(window):
             progress = whole.progress()
-            # a gradient is averaged over processes, and counts by samples
-            losses = self._backward(batch, progress, own[number] * whole.processes.size / sum(rows), number == last)
+            weight = own[number] * whole.processes.size / sum(rows)  # by samples; a mean over processes follows
+            losses = self._backward(batch, progress, weight, number == last)
             means.add(losses, own[number], rows[number])
             self._inspection.guard.note(whole.state.step, losses)
             whole.state.step += 1
@@ -113,7 +113,7 @@ class Stepping:
         return Update(progress, losses, own[-1] / rows[-1], norm)
 
     def _backward(self, batch: Batch, progress: Progress, weight: float, average: bool) -> Losses:
-        """Adds the gradient of a batch, times its weight; among processes, averages what was gathered or goes on."""
+        """Adds the gradient of a batch, times a weight; averages what was added over processes where told."""
         whole = self._whole
         on_device = batch.to(whole.device)
         with self._parallel.averaging(average):

@@ -87,8 +87,7 @@ class Trainer:
         self._inspection = Inspection(whole, Guard(batches.per_epoch, processes), run_dir)
         self._stepping = Stepping(whole, self._inspection)
         self._keeping = Keeping(whole, self._inspection, Saver(checkpoints, plan.checkpoint))
-        self._validated_at = -1
-        self._out_of_time = False
+        self._validated_at, self._out_of_time = -1, False
 
     @property
     def bundle(self) -> LossBundle | TaskBundle:
@@ -261,13 +260,12 @@ class Trainer:
         self._keeping.tell_of_written(self._tell_of_file)
 
     def _wishes(self) -> dict[str, Any]:
-        limit = self.plan.max_seconds
         save, validate = self.control.asked_to_save(), self.control.asked_to_validate()
         return {
             "control": self.control.state_dict(),
             "validate": validate,
             "save": save or self._keeping.due(),
-            "out_of_time": limit is not None and self.seconds >= limit,
+            "out_of_time": self._whole.out_of_time,
         }
 
     def update(self, window: Sequence[Batch], means: Means) -> None:

@@ -82,6 +82,11 @@ class Whole:
         return self._seconds_before + (0.0 if self._started is None else time.monotonic() - self._started)
 
     @property
+    def out_of_time(self) -> bool:
+        """Whether training has taken all the time that it may."""
+        return self.plan.max_seconds is not None and self.seconds >= self.plan.max_seconds
+
+    @property
     def out_of_budget(self) -> bool:
         """Whether the budget of seconds is spent."""
         return self.plan.budget is not None and self.state.spent >= self.plan.budget.seconds

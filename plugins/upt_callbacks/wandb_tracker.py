@@ -27,7 +27,7 @@ class Wandb(Tracker):
         tags: words to find the run by.
 
     Raises:
-        ValueError: ``project`` or ``run_name`` is empty; ``mode`` is another word.
+        ValueError: ``project`` or ``run_name`` is empty.
     """
 
     def __init__(
@@ -39,8 +39,6 @@ class Wandb(Tracker):
         tags: list[str] | None = None,
     ) -> None:
         super().__init__("wandb", project, run_name, tags or [])
-        if mode not in ("online", "offline"):
-            raise ValueError(f"mode must be online or offline; got {mode!r}")
         self._entity = entity
         self._mode = mode
         self._run: Any = None

@@ -90,7 +90,7 @@ class TestWithoutThePackage:
             tracker(run_name="")
 
     def test_wandb_refuses_another_mode(self) -> None:
-        with pytest.raises(ValueError, match="mode must be online or offline; got 'dryrun'"):
+        with pytest.raises(ValueError, match="Wandb: mode expected 'online' or 'offline'; got 'dryrun'"):
             Wandb(mode="dryrun")  # type: ignore[arg-type]
 
     def test_configurations(self, tmp_path: Path) -> None:

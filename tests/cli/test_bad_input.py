@@ -99,14 +99,15 @@ def test_truncated_data(refused: Refused) -> None:
 
 @pytest.mark.usefixtures("trained")
 def test_checkpoint_of_another_architecture(upt: Upt) -> None:
-    for command in (["train", "--resume", "run", "model.latent.dim=32"], ["evaluate", "run"]):
-        config = Path("run/config.yaml")
-        if command[0] == "evaluate":
-            config.write_text(config.read_text().replace("dim: 16", "dim: 32"))
-        result = upt(*command)
-        assert result.exit_code == 2
-        assert "belongs to another architecture: encoder." in result.stderr
-        assert "use the configuration that is beside the checkpoint's run" in result.stderr
+    refused = upt("train", "--resume", "run", "model.latent.dim=32")
+    assert refused.exit_code == 2
+    assert "a run goes on as the experiment that it is; these changes make another one" in refused.stderr
+    config = Path("run/config.yaml")
+    config.write_text(config.read_text().replace("dim: 16", "dim: 32"))
+    result = upt("evaluate", "run")
+    assert result.exit_code == 2
+    assert "belongs to another architecture: encoder." in result.stderr
+    assert "use the configuration that is beside the checkpoint's run" in result.stderr
 
 
 def test_not_a_run(refused: Refused) -> None:
@@ -128,8 +129,9 @@ def test_resume_takes_no_configuration_and_no_other_folder(upt: Upt) -> None:
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(upt: Upt) -> None:
-    Path("run").mkdir()
+    Path("run/checkpoints").mkdir(parents=True)
     Path("run/config.yaml").write_text("")
+    Path("run/checkpoints/last.pt").write_text("")
     result = upt("train", "tiny.yaml", "--run-dir", "run")
     assert result.exit_code == 2
     assert "run holds a run already; go on with --resume run, or name another" in result.stderr

@@ -18,7 +18,8 @@ Process = Callable[..., subprocess.CompletedProcess[str]]
 def test_list(upt: Upt) -> None:
     lines = upt("plugins").output.splitlines()
     assert lines[0].split() == ["KIND", "NAME", "DISTRIBUTION", "VERSION", "SUMMARY"]
-    rows = {tuple(line.split()[:2]): line.split(maxsplit=4) for line in lines[1:] if line}
+    plugins = lines[1 : lines.index("")]  # below stand commands and converters
+    rows = {tuple(line.split()[:2]): line.split(maxsplit=4) for line in plugins}
     assert rows[("sampler", "uniform")][2:4] == ["upt-core", __version__]
     assert rows[("callback", "csv")][4].startswith("Writes one row for each epoch")
     assert all(len(row) == 5 and not row[4].startswith("broken") for row in rows.values())

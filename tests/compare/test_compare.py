@@ -59,12 +59,12 @@ def write_run(
     (folder / "config.yaml").write_text(dump_yaml(config))
     (folder / "environment.json").write_text(json.dumps(environment))
     lines = []
-    for epoch, value in enumerate(values):
-        place = {"epoch": epoch, "step": 8 * (epoch + 1), "time": epoch + 1.0}
+    for epoch, value in enumerate(values, start=1):
+        place = {"epoch": epoch, "step": 8 * epoch, "time": float(epoch)}
         lines += [{"kind": "validation", **place, "relative_l2": value}, {"kind": "epoch", **place, "loss/total": 1.0}]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     if finished:
-        best = {"metric": "relative_l2", "value": min(values), "epoch": values.index(min(values))}
+        best = {"metric": "relative_l2", "value": min(values), "epoch": values.index(min(values)) + 1}
         predictors = {"model": {"relative_l2": min(values) / 2}, "persistence": {"relative_l2": 9.0}}
         content = {"split": "test", "best": best, "predictors": predictors}
         (folder / "results.json").write_text(json.dumps(content))
@@ -106,7 +106,7 @@ def test_metrics_of_partial_runs(three: list[Path]) -> None:
     ]
     assert found.metrics == {"relative_l2": [0.125, None, None]}
     assert found.last == {"relative_l2": [0.375, 0.4, None]}
-    assert found.best == [{"metric": "relative_l2", "value": 0.25, "epoch": 1}, None, None]
+    assert found.best == [{"metric": "relative_l2", "value": 0.25, "epoch": 2}, None, None]
 
 
 def test_what_is_printed(three: list[Path], upt: Upt) -> None:

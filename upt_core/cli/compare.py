@@ -74,7 +74,7 @@ def _best(found: Comparison) -> str:
         if best is None or best["value"] is None:
             rows.append([name, "–", "", ""])
         else:
-            rows.append([name, best["metric"], number(best["value"]), f"epoch {best['epoch'] + 1}"])
+            rows.append([name, best["metric"], number(best["value"]), f"epoch {best['epoch']}"])
     return table(rows, right=[2])
 
 

@@ -63,10 +63,9 @@ class Guard:
         found = self._problem()
         if not self._processes.any(found is not None):
             return
-        for rank, problem in enumerate(self._processes.of_all(found)):
-            if problem is not None:
-                step, message = problem
-                raise BadNumbersError(f"{message}{f' (process {rank})' if self._processes.several else ''}", step)
+        said = [(problem, rank) for rank, problem in enumerate(self._processes.of_all(found)) if problem is not None]
+        (step, message), rank = min(said, key=lambda one: one[0][0])  # a gradient that is averaged is bad in all, later
+        raise BadNumbersError(f"{message}{f' (process {rank})' if self._processes.several else ''}", step)
 
     def _problem(self) -> tuple[int, str] | None:
         unchecked, self._unchecked = self._unchecked, []

@@ -44,6 +44,12 @@ class Dataset(Bounded, ABC):
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split. Splits share no trajectory."""
 
+    def everything(self) -> Trajectories:
+        """All trajectories, whatever split they belong to: in the order of the files, where a data set knows one."""
+        from upt_core.trajectory import Chain  # late: kinds are named without it
+
+        return Chain([self.trajectories(split) for split in ("train", "valid", "test")])
+
     def remarks(self) -> list[str]:
         """What was decided for the user and is worth knowing, one sentence each; ``upt check`` shows them."""
         return []

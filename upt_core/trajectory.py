@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,3 +45,23 @@ class Trajectories(Protocol):
     def read(self, index: int, start: int, stop: int) -> Trajectory:
         """Time steps start ≤ t < stop of one trajectory; fields that are constant in time come with T = 1."""
         ...
+
+
+class Chain:
+    """Several lists of trajectories as one."""
+
+    def __init__(self, parts: Sequence[Trajectories]) -> None:
+        self._places = [(part, index) for part in parts for index in range(len(part))]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def num_times(self, index: int) -> int:
+        """Number of time steps of a trajectory."""
+        part, own = self._places[index]
+        return part.num_times(own)
+
+    def read(self, index: int, start: int, stop: int) -> Trajectory:
+        """Time steps start ≤ t < stop of one trajectory."""
+        part, own = self._places[index]
+        return part.read(own, start, stop)

@@ -17,6 +17,7 @@ from upt_core.cli.evaluate import evaluate
 from upt_core.cli.group import ErrorsAsMessages
 from upt_core.cli.init import init
 from upt_core.cli.plugins import plugins
+from upt_core.cli.predict import predict
 from upt_core.cli.report import report
 from upt_core.cli.reproduce import reproduce
 from upt_core.cli.train import train
@@ -35,11 +36,12 @@ def main() -> None:
       upt check CONFIG    what an experiment is, without training it
       upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
       upt evaluate RUN    the metrics of its checkpoint, beside the baselines
+      upt predict RUN FILE -o OUT   what it says of new data
       upt plugins         every sampler, loss term, model part, data set, … by name
     """
     # Threads that wait for each other actively make a busy machine many times slower; torch reads this when imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, report, compare, reproduce, plugins, config, init):
+for command in (train, check, evaluate, predict, report, compare, reproduce, plugins, config, init):
     main.add_command(command)

@@ -49,7 +49,7 @@ class PreparedData:
         self._splits: dict[Split, Trajectories] = {}
         if normalization is not None:
             spec = dataset.spec()
-            _check_fits(spec, normalization.data)
+            check_fits(spec, normalization.data)
             self.data, self.normalization = replace(normalization.data, grid_shape=spec.grid_shape), normalization
             self.point_sets = PointSets(self.data, over=over)
             return
@@ -106,7 +106,7 @@ class PreparedData:
         return Batches(windows, self.normalization, batch_size, seed, share=share, point_sets=self.point_sets)
 
 
-def _check_fits(spec: DataSpec, stored: DataSpec) -> None:
+def check_fits(spec: DataSpec, stored: DataSpec) -> None:
     """Refuses data that a trained operator cannot take in."""
     if (spec.inputs, spec.targets) != (stored.inputs, stored.targets):
         raise DataError(

@@ -54,7 +54,11 @@ class Input:
 
 
 def read_input(
-    fields: Mapping[str, Values] | Values, coords: Values | None, data: DataSpec, training: TrainingData
+    fields: Mapping[str, Values] | Values,
+    coords: Values | None,
+    data: DataSpec,
+    training: TrainingData,
+    needs_grid: bool = False,
 ) -> Input:
     """The input fields of one sample, or of several.
 
@@ -63,6 +67,7 @@ def read_input(
             an operator with history takes an axis of frames, oldest first, before the points. *points is the grid,
             or (N,) where ``coords`` are given. One array alone where there is one input field.
         coords: (N, X), or (B, N, X); None: the grid of the training data, with as many points as the arrays have.
+        needs_grid: whether the encoder works on whole grids: ``coords`` are then those of the grid, row-major.
 
     Raises:
         DataError: names, shapes or values are not those of the operator's fields.
@@ -72,7 +77,8 @@ def read_input(
     if coords is None and data.grid_shape is None:
         raise DataError("the operator was trained at scattered points, so it must know where values are: give coords")
     values = {field.name: _tensor(named[field.name], f"field {field.name!r}") for field in data.inputs}
-    axes = data.num_axes if coords is None else 1
+    on_grid = coords is None or needs_grid
+    axes = data.num_axes if on_grid else 1
     parsed = [_parsed(values[field.name], field, axes, data.history) for field in data.inputs]
     first, batched = parsed[0]
     for field, (value, also) in zip(data.inputs, parsed, strict=True):
@@ -93,7 +99,27 @@ def read_input(
             f"coords are {tuple(where.shape[1:])}, but fields have {value_BNC.shape[1]} points and "
             f"{len(value_BNC)} samples; give (points, {data.num_axes}), or as many of them as there are samples"
         )
-    return Input(value_BNC, where, Layout(grid if coords is None else None, batched, numpy, dtype))
+    if coords is not None and needs_grid:
+        _check_grid(where, grid, data, training)
+    return Input(value_BNC, where, Layout(grid if on_grid else None, batched, numpy, dtype))
+
+
+def _check_grid(coords_BNX: Tensor, shape: tuple[int, ...], data: DataSpec, training: TrainingData) -> None:
+    """Refuses points that are no even grid over the box of training, up to half a spacing of the training grid.
+
+    Raises:
+        DataError: they lie elsewhere.
+    """
+    off_BNX = coords_BNX - grid_coords(shape, data, training.ends)
+    spacing_X = torch.tensor(data.extent).double() / torch.tensor(shape)
+    trained_X = torch.tensor(data.extent).double() / torch.tensor(data.grid_shape or shape)
+    even = bool(((off_BNX - off_BNX.mean(1, keepdim=True)).abs() <= 0.05 * spacing_X).all())
+    if not even or bool((off_BNX.abs() > 0.51 * trained_X).any()):
+        raise DataError(
+            f"the encoder works on an even grid over the box of training; these points are up to "
+            f"{float((off_BNX.abs() / trained_X).max()):.2g} spacings away from it; use data on that grid, or an "
+            f"operator with an encoder for points"
+        )
 
 
 def read_coords(coords: Values, data: DataSpec, what: str) -> Tensor:

@@ -91,7 +91,8 @@ class Operator:
             fields: name → values (*points) of the input fields, with an axis of samples before where there are
                 several, an axis of channels after where a field has several, and, where the operator has a history,
                 an axis of frames before the points. One array alone where there is one input field.
-            coords: where the values are, (N, X) or (samples, N, X); left out: on the grid of the training data, with
+            coords: where the values are, (N, X) or (samples, N, X); row-major for an encoder of
+                grids; left out: on the grid of the training data, with
                 as many points as the arrays have.
             at: where to answer: (Q, X) or (samples, Q, X), or points along each axis of a grid over the box (512,
                 (128, 64)); left out: where the values are.
@@ -207,12 +208,7 @@ class Operator:
         return cls(model, normalization, training, plain["settings"], plain["plugins"], plain["provenance"])
 
     def _read(self, fields: Mapping[str, Values] | Values, coords: Values | None) -> Input:
-        if coords is not None and self.model.encoder.needs_grid:
-            raise DataError(
-                f"{type(self.model.encoder).__name__} works on whole grids: leave coords out, and give the fields on "
-                f"a grid"
-            )
-        return arrays.read_input(fields, coords, self.data, self.training)
+        return arrays.read_input(fields, coords, self.data, self.training, self.model.encoder.needs_grid)
 
     def _query(self, at: Values | int | tuple[int, ...]) -> tuple[Tensor, tuple[int, ...] | None]:
         return arrays.read_query(at, self.data, self.training.ends)

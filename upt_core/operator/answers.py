@@ -1,0 +1,118 @@
+"""Answers for many samples as plain arrays with names, coordinates and times: what is written and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from upt_core.errors import DataError
+from upt_core.operator.prediction import Array, Prediction
+from upt_core.specs import DataSpec
+
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Predicted fields of several samples, in physical units.
+
+    Args:
+        fields: name → (samples, times, *points, channels); without times for steady problems, without channels for a
+            scalar field.
+        coords: (Q, X), or (samples, Q, X).
+        grid_shape: points along each axis where they are a grid, row-major.
+        times: (times,), or (samples, times); None for steady problems.
+        remarks: each once.
+    """
+
+    fields: dict[str, Array]
+    coords: Array
+    grid_shape: tuple[int, ...] | None
+    times: Array | None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.fields.values())))
+
+    @property
+    def num_points(self) -> int:
+        """Q, points of each answer."""
+        return int(self.coords.shape[-2])
+
+    def arrays(self) -> dict[str, Array]:
+        """Fields, coordinates and times by the names that data sets in files give them.
+
+        A grid has its axes ``x``, ``y``, ``z``; a list of points has ``coords``. Times are ``t``.
+        """
+        times = {} if self.times is None else {"t": self.times}
+        return {**self.fields, **self._places(), **times}
+
+    def dims(self, name: str) -> tuple[str, ...]:
+        """Names of the axes of one of the ``arrays``."""
+        if name in AXES and name not in self.fields:
+            return (name,)
+        if name == "coords":
+            return ("sample", "point", "axis")[-self.coords.ndim :]
+        if name == "t":
+            return ("time",) if self.times is None or self.times.ndim == 1 else ("sample", "time")
+        points = AXES[: len(self.grid_shape)] if self.grid_shape is not None else ("point",)
+        found = ("sample", *(() if self.times is None else ("time",)), *points)
+        return found if self.fields[name].ndim == len(found) else (*found, f"{name}_channel")
+
+    def _places(self) -> dict[str, Array]:
+        if self.grid_shape is None:
+            return {"coords": self.coords}
+        grid = self.coords.reshape(*self.grid_shape, -1)
+        first = [tuple(slice(None) if k == axis else 0 for k in range(grid.ndim - 1)) for axis in range(grid.ndim - 1)]
+        return {AXES[axis]: grid[(*index, axis)] for axis, index in enumerate(first)}
+
+
+def answers_of(prediction: Prediction, data: DataSpec) -> Answers:
+    """One prediction; where it is of one sample, that sample gets an axis of samples."""
+    one = len(prediction.grid_shape or (0,)) + (prediction.times is not None)
+    fields = prediction.numpy()
+    for field in data.targets:
+        alone = fields[field.name].ndim == one + (field.channels > 1)
+        fields[field.name] = fields[field.name][None] if alone else fields[field.name]
+    return Answers(fields, prediction.coords, prediction.grid_shape, prediction.times, prediction.remarks)
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """The answers of several batches as one.
+
+    Raises:
+        DataError: they have different points or time steps, so that no array holds them.
+    """
+    first = parts[0]
+    shapes = {(part.coords.shape[-2], part.grid_shape, part.times is None or part.times.shape[-1]) for part in parts}
+    if len(shapes) > 1:
+        raise DataError(
+            "trajectories have different numbers of points or time steps, so their answers do not fit into one array; "
+            "give --at or --resolution, and --steps, or one file for each trajectory"
+        )
+    fields = {name: np.concatenate([part.fields[name] for part in parts]) for name in first.fields}
+    remarks = tuple(dict.fromkeys(text for part in parts for text in part.remarks))
+    return replace(first, fields=fields, coords=_coords(parts), times=_times(parts), remarks=remarks)
+
+
+def _coords(parts: Sequence[Answers]) -> Array:
+    first = parts[0].coords
+    if all(part.coords.shape == first.shape and np.array_equal(part.coords, first) for part in parts):
+        return first if first.ndim == 2 or len(parts) == 1 else np.concatenate([part.coords for part in parts])
+    return np.concatenate([np.broadcast_to(part.coords, (part.samples, *part.coords.shape[-2:])) for part in parts])
+
+
+def _times(parts: Sequence[Answers]) -> Array | None:
+    first = parts[0].times
+    if first is None:
+        return None
+    times = [part.times for part in parts if part.times is not None]
+    if all(np.array_equal(time_T, first) for time_T in times):
+        return first
+    return np.concatenate(
+        [np.broadcast_to(t, (part.samples, t.shape[-1])) for part, t in zip(parts, times, strict=True)]
+    )

@@ -1,0 +1,114 @@
+"""A picture of predictions, and a film where they move: lines in one dimension, colours in two and three."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.axes
+import matplotlib.cm
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from upt_core.errors import UserError
+from upt_core.operator.answers import Answers
+from upt_core.report.fields import colours_of, inside_slice, range_of
+from upt_core.report.load import Array
+from upt_core.report.style import DPI, LIGHT, panels
+
+MOST_SHOTS, MOST_FRAMES = 4, 50
+"""Time steps in a picture, and in a film."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """One channel of the first sample, (T, Q)."""
+
+    name: str
+    value_TQ: Array
+
+
+def draw(answers: Answers, path: Path) -> list[Path]:
+    """Draws the first sample: a picture of up to four time steps; where there are several, a film beside it (.gif)."""
+    shown, steps = _shown(answers), 1 if answers.times is None else answers.times.shape[-1]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _picture(answers, shown, _spread(steps, MOST_SHOTS)).savefig(path)
+        if steps == 1:
+            return [path]
+        film = path.with_suffix(".gif")
+        frames = [_frame(answers, shown, step) for step in _spread(steps, MOST_FRAMES)]
+        frames[0].save(film, save_all=True, append_images=frames[1:], duration=200, loop=0)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error
+    return [path, film]
+
+
+def _shown(answers: Answers) -> list[_Shown]:
+    found = []
+    for name, value in answers.fields.items():
+        first = value[0] if answers.times is not None else value[0][None]
+        flat = first.reshape(len(first), answers.num_points, -1)
+        labels = [name] if flat.shape[-1] == 1 else [f"{name}[{channel}]" for channel in range(flat.shape[-1])]
+        found += [_Shown(label, flat[..., channel]) for channel, label in enumerate(labels)]
+    return found
+
+
+def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
+    coords_QX = answers.coords if answers.coords.ndim == 2 else answers.coords[0]
+    with LIGHT.applied():
+        fig, axes = panels(LIGHT, len(shown), len(steps), 1 + 2.6 * len(steps), 2.2)
+        for row, field in enumerate(shown):
+            cmap, limits = colours_of([field.value_TQ])
+            for column, step in enumerate(steps):
+                ax = axes[row, column]
+                ax.set_title(f"{field.name}{_when(answers, step)}")
+                if coords_QX.shape[1] == 1:
+                    order = np.argsort(coords_QX[:, 0])
+                    ax.plot(coords_QX[order, 0], field.value_TQ[step, order])
+                    ax.set_ylim(*_widened(range_of([field.value_TQ])))
+                    continue
+                drawn = _colours(ax, answers, coords_QX, field.value_TQ[step], cmap, limits)
+                if column + 1 == len(steps):
+                    fig.colorbar(drawn, ax=ax)
+    return fig
+
+
+def _colours(
+    ax: matplotlib.axes.Axes, answers: Answers, coords_QX: Array, value_Q: Array, cmap: str, limits: tuple[float, float]
+) -> matplotlib.cm.ScalarMappable:
+    ax.grid(False)
+    inside = inside_slice(coords_QX)
+    ax.set_aspect("equal", adjustable="datalim")
+    if answers.grid_shape is not None and len(answers.grid_shape) == 2:
+        x, y = coords_QX.reshape(*answers.grid_shape, 2)[:, 0, 0], coords_QX.reshape(*answers.grid_shape, 2)[0, :, 1]
+        image = value_Q.reshape(answers.grid_shape).T
+        return ax.pcolormesh(x, y, image, cmap=cmap, vmin=limits[0], vmax=limits[1], shading="nearest")
+    return ax.scatter(
+        coords_QX[inside, 0], coords_QX[inside, 1], c=value_Q[inside], s=6, cmap=cmap, vmin=limits[0], vmax=limits[1]
+    )
+
+
+def _frame(answers: Answers, shown: list[_Shown], step: int) -> Image.Image:
+    file = io.BytesIO()
+    _picture(answers, shown, [step]).savefig(file, format="png", dpi=DPI / 2)
+    file.seek(0)
+    return Image.open(file).convert("P")
+
+
+def _when(answers: Answers, step: int) -> str:
+    if answers.times is None:
+        return ""
+    times_T = answers.times if answers.times.ndim == 1 else answers.times[0]
+    return f", t = {times_T[step]:.4g}"
+
+
+def _widened(limits: tuple[float, float]) -> tuple[float, float]:
+    slack = 0.05 * (limits[1] - limits[0])
+    return limits[0] - slack, limits[1] + slack
+
+
+def _spread(num: int, most: int) -> list[int]:
+    return sorted({round(step) for step in np.linspace(0, num - 1, min(num, most)).tolist()})

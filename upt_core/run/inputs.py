@@ -1,0 +1,182 @@
+"""What an operator is asked about: files that its own kind of data set reads, its own data, or plain arrays."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from upt_core.config.document import Document
+from upt_core.config.overrides import apply_overrides
+from upt_core.config.problems import problems_of
+from upt_core.config.schema import Plugin, Section
+from upt_core.data.prepared import check_fits
+from upt_core.errors import ConfigError, DataError, UserError
+from upt_core.kinds import Dataset
+from upt_core.operator.answers import AXES, Answers, answers_of
+from upt_core.operator.cases import Request, answer, placed
+from upt_core.operator.operator import Operator
+from upt_core.operator.prediction import Array
+from upt_core.registry import Registry
+from upt_core.registry.discovery import installed
+from upt_core.trajectory import Trajectories
+
+Part = Literal["train", "valid", "test", "all"]
+
+_TRAINING_ALONE = ("valid_path", "test_path", "num_trajectories")
+"""Settings of data sets in files that choose what is trained on: a new file is taken whole."""
+
+
+class _DataSettings(Section):
+    data: Annotated[Any, Plugin("dataset")]
+
+
+def of_own_data(operator: Operator, split: Part, overrides: Sequence[str], request: Request) -> Iterator[Answers]:
+    """Answers for a split of the data that the operator was trained on, or for all of it."""
+    if not _section(operator):
+        raise UserError("this operator does not say which data it was trained on; give an INPUT, an .npz of arrays")
+    return _of_dataset(operator, dataset_of(operator, None, overrides), split, request)
+
+
+def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: Request) -> Iterator[Answers]:
+    """Answers for a file: read by the operator's own kind of data set where that reads files, else plain arrays."""
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file")
+    if "path" in _section(operator):
+        return _of_dataset(operator, dataset_of(operator, path, overrides), "all", request)
+    if overrides:
+        raise UserError(f"{path}: is read as plain arrays, so nothing of a data set can be set: {', '.join(overrides)}")
+    return iter([of_arrays(operator, path, request)])
+
+
+def dataset_of(
+    operator: Operator, path: Path | None, overrides: Sequence[str], registry: Registry | None = None
+) -> Dataset:
+    """The data set that the operator was trained on, with another path and with overrides.
+
+    Raises:
+        ConfigError: an override is wrong, or not of the data set.
+        UserError: the data set's plugin is not installed.
+    """
+    registry = registry or installed()
+    section = deepcopy(_section(operator))
+    if path is not None:
+        section.update({key: None for key in _TRAINING_ALONE if key in section})
+        section["path"] = str(path)
+    foreign = [text for text in overrides if not text.startswith("data.")]
+    if foreign:
+        raise UserError(f"{foreign[0]}: a prediction can be given settings of the data set alone, data.KEY=VALUE")
+    document = Document({"data": section})
+    problems = apply_overrides(document.data, document.origins, overrides)
+    if problems:
+        raise ConfigError(problems)
+    try:
+        settings = _DataSettings.model_validate(document.data, context={"registry": registry})
+    except ValidationError as error:
+        raise ConfigError(problems_of(error, document, registry)) from error
+    try:
+        dataset: Dataset = settings.data.build()
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    return dataset
+
+
+def _section(operator: Operator) -> dict[str, Any]:
+    return dict((operator.provenance.get("config") or {}).get("data") or {})
+
+
+def _of_dataset(operator: Operator, dataset: Dataset, split: Part, request: Request) -> Iterator[Answers]:
+    spec = dataset.spec()
+    check_fits(spec, operator.data)
+    chosen: Trajectories = dataset.everything() if split == "all" else dataset.trajectories(split)
+    return answer(operator, chosen, spec, request)
+
+
+def of_arrays(operator: Operator, path: Path, request: Request) -> Answers:
+    """Answers for an .npz archive whose arrays have the names of the fields.
+
+    Fields are as ``Operator.predict`` takes them. Beside them ``coords`` (N, X), or ``x``, ``y``, ``z`` of the grid's
+    axes or of the points; ``t``, the times of the input and of the steps; and the conditions by their names.
+
+    Raises:
+        DataError: it is not an archive, or has not the operator's fields and conditions.
+    """
+    arrays, data = _read(path), operator.data
+    fields = {field.name: arrays.pop(field.name) for field in data.inputs if field.name in arrays}
+    times = arrays.pop("t", None)
+    coords = _coords(operator, arrays)
+    conditions = {name: arrays.pop(name) for name in data.condition if name in arrays}
+    if arrays:
+        names = ", ".join([*(f.name for f in data.inputs), *data.condition, "coords", *AXES[: data.num_axes], "t"])
+        raise DataError(f"{path}: the operator does not know the array {next(iter(arrays))!r}; it takes {names}")
+    timed = times is not None and times.size > 1
+    try:
+        found = operator.predict(
+            fields, coords, request.at, request.steps, request.space, conditions,
+            times if timed else None, request.batch_size, request.chunk,
+        )  # fmt: skip
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return answers_of(found, data)
+
+
+def _read(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise DataError(f"{path}: holds one array without a name; save it with np.savez(FILE, u=…)")
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        if isinstance(error, UserError):
+            raise
+        raise DataError(f"{path}: is not a numpy archive; the operator's data set reads no files: give .npz") from error
+
+
+def _coords(operator: Operator, arrays: dict[str, Array]) -> Any:
+    """Coordinates among the arrays, which are taken out; None where there are none, or where they are as assumed."""
+    data = operator.data
+    axes = [arrays.pop(name) for name in AXES[: data.num_axes] if name in arrays]
+    if "coords" in arrays or len(axes) < data.num_axes:
+        return arrays.pop("coords", None)
+    if data.grid_shape is None:
+        return np.stack(axes, axis=-1)
+    grid = tuple(len(axis) for axis in axes)
+    points = torch.from_numpy(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, data.num_axes))
+    return None if placed(operator, points, grid) is None else points
+
+
+def read_points(path: Path) -> Array:
+    """Points to answer at, (Q, X): an .npy array, an .npz with ``coords`` or one array, or a .csv.
+
+    Raises:
+        DataError: the file cannot be read as numbers.
+    """
+    if path.suffix not in (".npy", ".npz", ".csv"):
+        raise DataError(f"{path}: points are read from .npy, .npz and .csv files")
+    try:
+        if path.suffix == ".csv":
+            return _read_csv(path)
+        if path.suffix == ".npy":
+            return np.asarray(np.load(path, allow_pickle=False))
+        arrays = _read(path)
+        return arrays["coords"] if "coords" in arrays else arrays[next(iter(arrays))]
+    except (OSError, ValueError, EOFError, StopIteration, zipfile.BadZipFile) as error:
+        if isinstance(error, UserError):
+            raise
+        raise DataError(f"{path}: cannot be read as points, a row of coordinates each: {error}") from error
+
+
+def _read_csv(path: Path) -> Array:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        [float(cell) for cell in lines[0].split(",")]
+        header = 0
+    except (ValueError, IndexError):
+        header = 1
+    return np.loadtxt(lines[header:], delimiter=",", ndmin=2)

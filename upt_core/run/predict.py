@@ -1,0 +1,115 @@
+"""Predictions for files: each read, answered and written; those that are there already are left as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from upt_core.errors import DataError, UserError
+from upt_core.operator.answers import Answers, joined
+from upt_core.operator.cases import Request
+from upt_core.operator.load import place
+from upt_core.operator.operator import Operator
+from upt_core.operator.output import check_output, write
+from upt_core.run.inputs import Part, of_file, of_own_data
+
+RECORD = "predictions.json"
+"""In a folder of predictions: what each file was asked for, so that an interrupted call goes on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """One output.
+
+    Args:
+        answers: None where it was there already.
+        seconds: that the answers took, reading included.
+    """
+
+    path: Path | None
+    answers: Answers | None
+    seconds: float
+
+
+def predict_files(
+    operator: Operator,
+    source: Path,
+    inputs: Sequence[Path],
+    output: Path,
+    ending: str,
+    overrides: Sequence[str],
+    request: Request,
+) -> Iterator[Done]:
+    """One output for each input, in the folder ``output``; complete ones that were asked for alike are left.
+
+    Raises:
+        UserError: two inputs would have one output, or the folder cannot be written.
+    """
+    targets = {path: output / f"{path.stem}{ending}" for path in inputs}
+    if len(set(targets.values())) < len(inputs):
+        raise UserError(
+            "two inputs have the same name, so their outputs would overwrite each other; predict one by one"
+        )
+    for path, target in targets.items():
+        wanted = _signature(source, path, overrides, request)
+        if target.is_file() and _recorded(output).get(target.name) == wanted:
+            yield Done(target, None, 0.0)
+            continue
+        yield predict_one(lambda path=path: of_file(operator, path, overrides, request), target, about(source, path))  # type: ignore[misc]
+        _record(output, {**_recorded(output), target.name: wanted})
+
+
+def predict_split(
+    operator: Operator, source: Path, split: Part, target: Path | None, overrides: Sequence[str], request: Request
+) -> Done:
+    """The answers for a split of the operator's own data."""
+    return predict_one(
+        lambda: of_own_data(operator, split, overrides, request), target, about(source, f"split {split}")
+    )
+
+
+def predict_one(ask: Callable[[], Iterable[Answers]], target: Path | None, about: Mapping[str, str]) -> Done:
+    """Asks, and writes the answers where there is a target."""
+    if target is not None:
+        check_output(target)
+    start = time.perf_counter()
+    found = list(ask())
+    if not found:
+        raise DataError(f"{about['input']}: holds no trajectories")
+    answers = joined(found)
+    seconds = time.perf_counter() - start
+    if target is not None:
+        write(answers, target, about)
+    return Done(target, answers, seconds)
+
+
+def about(source: Path, asked: Path | str) -> dict[str, str]:
+    """Where answers come from, for the files that hold them."""
+    return {"operator": str(source), "input": str(asked)}
+
+
+def _signature(source: Path, path: Path, overrides: Sequence[str], request: Request) -> str:
+    """Changes with the operator, the input and what is asked."""
+    files = [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in (place(source), path)]
+    asked = [request.steps, request.space, list(overrides), np.asarray(request.at, dtype=object).tolist()]
+    return hashlib.blake2b(json.dumps([files, asked], default=str).encode(), digest_size=16).hexdigest()
+
+
+def _recorded(folder: Path) -> dict[str, str]:
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _record(folder: Path, content: Mapping[str, str]) -> None:
+    part = folder / f".{RECORD}.part"
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / RECORD)

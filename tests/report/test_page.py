@@ -81,7 +81,7 @@ def test_a_validation_that_rises_is_remarked(make_run: RunMaker) -> None:
         if line["kind"] == "validation" and line["epoch"] > 2:
             line["relative_l2"] = 3.0
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert "after epoch 3 to 3 at the end" in " ".join(remarks(load(folder)))
+    assert "after epoch 2 to 3 at the end" in " ".join(remarks(load(folder)))
 
 
 def write_sampling(folder: Path, shares: list[float], shape: tuple[int, ...] = (16,)) -> None:

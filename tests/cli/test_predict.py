@@ -139,6 +139,9 @@ def test_generated_data_and_plain_arrays(trained: Path, upt: Upt) -> None:
     np.savez("v.npz", u=np.sin(2 * np.pi * x), w=x)
     message = refused_text(upt, "predict", "run", "v.npz", "-o", "a.npz")
     assert "v.npz: the operator does not know the array 'w'; it takes u, coords, x, t" in message
+    np.savez("w.npz", u=np.where(x == x[3], np.nan, x))
+    message = refused_text(upt, "predict", "run", "w.npz", "-o", "a.npz")
+    assert "w.npz: field 'u' has 1 values of 32 that are NaN or infinite, the first at index (3,)" in message
     Path("text.npz").write_text("no archive")
     assert "text.npz: is not a numpy archive" in refused_text(upt, "predict", "run", "text.npz", "-o", "a.npz")
     message = refused_text(upt, "predict", "run", "u.npz", "data.points=64", "-o", "a.npz")

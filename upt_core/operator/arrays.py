@@ -282,7 +282,11 @@ def _tensor(value: Any, what: str) -> Tensor:
 def _finite(value: Tensor, what: str) -> Tensor:
     bad = int((~torch.isfinite(value)).sum())
     if bad:
-        raise DataError(f"{what} has {bad} values of {value.numel()} that are NaN or infinite; repair them first")
+        first = tuple(torch.nonzero(~torch.isfinite(value))[0].tolist())
+        raise DataError(
+            f"{what} has {bad} values of {value.numel()} that are NaN or infinite, the first at index {first}; repair "
+            f"them first"
+        )
     return value
 
 

@@ -1,15 +1,18 @@
-# Two commands are enough: `make train` trains the main example, `make test` runs all tests.
+# Two commands are enough: `make train` trains the main example, `make test` runs the tests; `make test-slow` the long ones.
 # Each makes its own environment the first time; see .ci/setup for how an existing one is respected.
 
 SETUP := bin="$$(bash .ci/setup)" &&
 
-.PHONY: train test check docs site wheel-test faults clean
+.PHONY: train test test-slow check docs site wheel-test faults clean
 
 train:  ## the main example: Burgers' equation, some minutes on 2 cores
 	@$(SETUP) "$$bin/upt" train configs/burgers.yaml
 
-test:  ## the whole test suite
-	@$(SETUP) OMP_NUM_THREADS=1 "$$bin/python" -m pytest -n 2 tests
+test:  ## the test suite, but for long properties
+	@$(SETUP) OMP_NUM_THREADS=1 "$$bin/python" -m pytest -n 2 -m "not slow" tests
+
+test-slow:  ## the long properties: statistics over many seeds, real files, distributions built and installed
+	@$(SETUP) OMP_NUM_THREADS=1 "$$bin/python" -m pytest -n 2 -m slow tests
 
 check:  ## format, lint, types, import directions
 	@$(SETUP) "$$bin/ruff" format --check . && "$$bin/ruff" check . && "$$bin/mypy" && "$$bin/lint-imports"

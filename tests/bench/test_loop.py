@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from upt_bench.loop import run
 from upt_bench.setting import Setting
 
 
+@pytest.mark.slow
 def test_a_quick_run(tmp_path: Path) -> None:
     results = run(Setting(torch.device("cpu"), quick=True), tmp_path)
     figures = {figure.key: figure for figure in results.figures}

@@ -42,7 +42,8 @@ def registered() -> dict[str, Entry]:
 
 
 def test_every_registered_sampler_is_tried() -> None:
-    assert set(CASES) == set(registered())
+    elsewhere = {"jittered"}  # points off the grid: tests/conformance and test_jittered.py
+    assert set(CASES) | elsewhere == set(registered())
 
 
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name, cases in CASES.items() for case in cases])

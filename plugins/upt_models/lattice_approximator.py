@@ -69,7 +69,7 @@ class LatticeApproximator(Approximator):
         condition_BD = None
         if self.embed_condition is not None:
             condition_BD = self.embed_condition(check_condition(self.what, self.names, condition_BP))
-        x_BVD = self.widen(latent_BLD.reshape(len(latent_BLD), *self.lattice, -1))
+        x_BVD = self.widen(latent_BLD.reshape(latent_BLD.shape[0], *self.lattice, -1))
         if self.positions_VD is not None:
             x_BVD = x_BVD + self.positions_VD
         for block in self.blocks:

@@ -55,7 +55,7 @@ class LatticeBlock(nn.Module):
             hidden_BVH = hidden_BVH + self.spectral(x_BVD)
         if self.modulation is not None and condition_BE is not None:
             modulation_BE = self.modulation(condition_BE)
-            shift, scale = modulation_BE.view(len(x_BVD), *[1] * (x_BVD.ndim - 2), -1).chunk(2, dim=-1)
+            shift, scale = modulation_BE.view(x_BVD.shape[0], *[1] * (x_BVD.ndim - 2), -1).chunk(2, dim=-1)
             hidden_BVH = hidden_BVH * (1 + scale) + shift
         mixed_BVD: Tensor = x_BVD + self.out(gelu(hidden_BVH))
         return mixed_BVD

@@ -54,4 +54,4 @@ def row_major(numbers: Sequence[Tensor], lattice: Sequence[int]) -> Tensor:
 
 def take_tokens(value_BLD: Tensor, index_BQ: Tensor) -> Tensor:
     """Values of tokens by number: (B, Q, D). Its gradient is several times faster than that of ``torch.gather``."""
-    return Queries(index_BQ.expand(len(value_BLD), -1)).take(value_BLD)
+    return Queries(index_BQ.expand(value_BLD.shape[0], -1)).take(value_BLD)

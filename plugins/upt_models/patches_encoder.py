@@ -66,7 +66,7 @@ class PatchesEncoder(Encoder):
             )
         check_channels(WHAT, self.input_channels, input_BNC.shape[-1])
         coords = axis_coords(points)
-        field_BVC = input_BNC.reshape(len(input_BNC), *points.grid_shape, -1)
+        field_BVC = input_BNC.reshape(input_BNC.shape[0], *points.grid_shape, -1)
         if points.grid_shape != self.grid_shape:
             coords, found = same_margins(coords, self.grid_shape), coords
             field_BVC = resampled(field_BVC, found, coords, self.periodic)

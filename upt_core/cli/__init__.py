@@ -14,6 +14,7 @@ from upt_core.cli.check import check
 from upt_core.cli.compare import compare
 from upt_core.cli.config import config
 from upt_core.cli.evaluate import evaluate
+from upt_core.cli.export import export
 from upt_core.cli.group import ErrorsAsMessages
 from upt_core.cli.init import init
 from upt_core.cli.plugins import plugins
@@ -43,5 +44,5 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, predict, report, compare, reproduce, plugins, config, init):
+for command in (train, check, evaluate, predict, export, report, compare, reproduce, plugins, config, init):
     main.add_command(command)

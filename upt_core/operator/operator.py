@@ -172,6 +172,12 @@ class Operator:
         file.write({"operators": {"": self.plain()}, "model": _on_cpu(self.model.state_dict())}, path)
         return path
 
+    def export(self, path: Path | str, steps: int = 1) -> Path:
+        """Writes a program that torch alone runs; see ``upt_core.operator.export.export``."""
+        from upt_core.operator.export import export  # late: it stands on this class, and torch.export loads slowly
+
+        return export(self, path, steps)
+
     def plain(self) -> dict[str, Any]:
         """All but the weights, as tensors and plain data."""
         return {

@@ -26,7 +26,7 @@ site:  ## the documentation as a site, in build/site
 faults:  ## what a run survives: faults done to a small run, some minutes; the table in docs/faults.md
 	@$(SETUP) OMP_NUM_THREADS=1 "$$bin/python" tests/faults/table.py
 
-wheel-test:  ## the test suite against the built wheel, in an environment of its own
+wheel-test:  ## tests of commands, files and pages against the built wheel, in an environment of its own
 	@$(SETUP) bash .ci/wheel-test "$$bin"
 
 clean:

@@ -56,8 +56,8 @@ class Rollout(nn.Module):
         self.register_buffer("extent_X", torch.tensor(data.extent, dtype=torch.float64))
         self.register_buffer("input_mean_C", data.inputs_of(scale.mean_C.double()).repeat(data.history))
         self.register_buffer("input_std_C", data.inputs_of(scale.std_C.double()).repeat(data.history))
-        self.register_buffer("target_mean_C", data.targets_of(scale.mean_C.double()))
-        self.register_buffer("target_std_C", data.targets_of(scale.std_C.double()))
+        self.register_buffer("target_mean_C", data.targets_of(scale.mean_C).double().clone())  # no view of a whole
+        self.register_buffer("target_std_C", data.targets_of(scale.std_C).double().clone())
         self.register_buffer("condition_mean_P", scale.condition_mean_P.double())
         self.register_buffer("condition_std_P", scale.condition_std_P.double())
 

@@ -8,12 +8,14 @@ with a kind (``base: Sampler``) takes a plugin of that kind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, final
 
 from upt_core.bounds import Bounded
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import Tensor, nn
 
@@ -53,6 +55,14 @@ class Dataset(Bounded, ABC):
     def remarks(self) -> list[str]:
         """What was decided for the user and is worth knowing, one sentence each; ``upt check`` shows them."""
         return []
+
+    def files(self) -> Sequence[Path]:
+        """Every file that values are read from, for all splits; of a format that is a folder, the folder.
+
+        A run looks at them when it begins, before each epoch, each validation and the test: one that changed ends it,
+        so that no epoch is trained on other values than the one before. Nothing: values come from no file.
+        """
+        return ()
 
 
 class Sampler(Bounded, ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,10 @@ class Trajectory:
 
 
 class Trajectories(Protocol):
-    """The trajectories of one split. ``read`` may be lazy: it is asked only for the time steps that are needed."""
+    """The trajectories of one split. ``read`` may be lazy: it is asked only for the time steps that are needed.
+
+    An attribute ``held`` that is true says that all values are in memory, so that a file may change under a run.
+    """
 
     def __len__(self) -> int: ...
 
@@ -47,6 +50,21 @@ class Trajectories(Protocol):
         ...
 
 
+@runtime_checkable
+class Held(Protocol):
+    """Trajectories that know whether they read files again; those that do not say it are taken to."""
+
+    @property
+    def held(self) -> bool:
+        """Whether all values are in memory, so that a file may change and training goes on with what it held."""
+        ...
+
+
+def are_held(trajectories: Trajectories) -> bool:
+    """Whether all values of trajectories are in memory."""
+    return isinstance(trajectories, Held) and trajectories.held
+
+
 class Chain:
     """Several lists of trajectories as one."""
 
@@ -55,6 +73,11 @@ class Chain:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    @property
+    def held(self) -> bool:
+        """Whether those of every part are in memory."""
+        return all(are_held(part) for part, _ in self._places)
 
     def num_times(self, index: int) -> int:
         """Number of time steps of a trajectory."""

@@ -99,6 +99,9 @@ class Frames(FileDataset):
     def _is_one(self, path: Path) -> bool:
         return bool(frames_of(path))
 
+    def _files_of(self, place: Place) -> list[Path]:
+        return frames_of(place.path)
+
     def _open(self, place: Place) -> list[Content]:
         handle: Handle[ArraySource] = Handle(place.path, open_frames)
         shape, kind = handle.get().shape("frames"), handle.get().dtype("frames").kind

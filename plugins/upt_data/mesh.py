@@ -12,7 +12,7 @@ from upt_core import DataError
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.paths import Place
-from upt_data.mesh_files import MeshContent, MeshSettings, mesh_frames, open_mesh
+from upt_data.mesh_files import MeshContent, MeshSettings, mesh_frames, named_in, open_mesh
 from upt_data.point_domain import check_domain, domain, periodic_axes
 from upt_data.splits import Fraction
 
@@ -94,8 +94,14 @@ class Mesh(FileDataset):
             return path.suffix.lower() in self.suffixes
         return not self._settings.steady and bool(mesh_frames(path, self.suffixes))
 
+    def _frames(self, place: Place) -> list[Path]:
+        return [place.path] if place.path.is_file() else mesh_frames(place.path, self.suffixes)
+
+    def _files_of(self, place: Place) -> list[Path]:
+        return [path for frame in self._frames(place) for path in (frame, *named_in(frame))]
+
     def _open(self, place: Place) -> list[Content]:
-        frames = [place.path] if place.path.is_file() else mesh_frames(place.path, self.suffixes)
+        frames = self._frames(place)
         return [open_mesh(place, frames, self._settings)]
 
     def _domain(self, contents: Sequence[Content]) -> Domain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ def mesh_frames(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """The mesh files of a folder, in natural order."""
     found = [item for item in folder.iterdir() if item.suffix.lower() in suffixes] if folder.is_dir() else []
     return sorted(found, key=natural)
+
+
+def named_in(path: Path) -> list[Path]:
+    """The HDF5 files beside an XDMF file that hold its values; other formats are one file."""
+    if path.suffix.lower() not in (".xdmf", ".xmf"):
+        return []
+    names = re.findall(rb">\s*([^<>:]+\.h5):/", path.read_bytes())
+    return sorted({path.parent / name.decode() for name in names})
 
 
 def open_mesh(place: Place, frames: list[Path], settings: MeshSettings) -> MeshContent:

@@ -7,6 +7,7 @@ from pathlib import Path
 from upt_data.arrays.dataset import GridArrays
 from upt_data.arrays.npz import open_npy_folder, open_npz
 from upt_data.arrays.source import ArraySource
+from upt_data.files.paths import Place
 
 
 class Npz(GridArrays):
@@ -20,6 +21,9 @@ class Npz(GridArrays):
 
     def _is_one(self, path: Path) -> bool:
         return path.is_file() or (path.is_dir() and any(path.glob("*.npy")))
+
+    def _files_of(self, place: Place) -> list[Path]:
+        return sorted(place.path.glob("*.npy")) if place.path.is_dir() else [place.path]
 
     @staticmethod
     def opener(path: Path) -> ArraySource:

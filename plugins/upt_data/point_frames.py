@@ -101,6 +101,9 @@ class PointFrames(FileDataset):
     def _is_one(self, path: Path) -> bool:
         return (path / "x.th").is_file()
 
+    def _files_of(self, place: Place) -> list[Path]:
+        return sorted(place.path.glob("*.th"))
+
     def _open(self, place: Place) -> list[Content]:
         return [open_case(place, self._fields, self._time_step)]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -73,6 +75,10 @@ class Symmetric(Dataset):
         found, spec = self.base.trajectories(split), self.spec()
         return _Images(found, spec, self._images(spec.num_axes), self.vectors, self.odd) if split == "train" else found
 
+    def files(self) -> Sequence[Path]:
+        """Those of the base."""
+        return self.base.files()
+
     def remarks(self) -> list[str]:
         """Those of the base, and how many images there are."""
         number = len(self._images(self.base.spec().num_axes))
@@ -127,6 +133,11 @@ class _Images:
 
     def __len__(self) -> int:
         return len(self.base) * len(self.images)
+
+    @property
+    def held(self) -> bool:
+        """Whether those of the base are in memory."""
+        return bool(getattr(self.base, "held", False))
 
     def num_times(self, index: int) -> int:
         """Number of time steps of a trajectory."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
 from upt_core.training.means import Means
 from upt_core.training.trainer import Trainer
+from upt_data.files import trajectories as reading
 
 BASE: dict[str, Any] = {
     "data": {"name": "burgers1d", "num_trajectories": 12, "points": 32, "num_times": 6},
@@ -205,6 +207,39 @@ def becomes_nan(folder: Path, processes: Processes) -> tuple[str, str]:
     return raised_by(trainer.train)
 
 
+class Replaces:
+    """Writes the data again at the end of the first epoch."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @hookimpl
+    def epoch_ended(self) -> None:
+        write_waves(self.path, 2.0)
+
+
+def write_waves(path: Path, scale: float) -> None:
+    rng = np.random.default_rng(0)
+    axes = {"x": np.arange(32) / 32, "t": np.arange(6) / 5}
+    np.savez(path, u=scale * rng.normal(size=(12, 6, 32)).cumsum(-1), **axes)
+
+
+def data_change(folder: Path, processes: Processes) -> dict[str, Any]:
+    """What ends each process, and the step of the last checkpoint, where the data are written again in a run."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "waves.npz"
+    processes.of_first(lambda: write_waves(path, 1.0))
+    held, reading.KEPT_BYTES = reading.KEPT_BYTES, 0
+    data = {"name": "npz", "path": str(path), "periodic": True}
+    experiment = Experiment.from_dict({**BASE, "data": data})
+    try:
+        raised = raised_by(lambda: experiment.train(folder / "run", listeners=[Replaces(path)]))
+    finally:
+        reading.KEPT_BYTES = held
+    last = checkpoint.load(folder / "run" / "checkpoints" / "last.pt")
+    return {"raised": raised, "step": last["state"]["step"]}
+
+
 def draws(processes: Processes, folder: Path) -> Tensor:
     """Query points on the same batch."""
     sampler = {"name": "uniform", "num_queries": 8}
@@ -271,6 +306,7 @@ def two(processes: Processes, folder: Path) -> dict[str, Any]:
         "stages": train({"stages": stages}, folder / "stages"),
         "adaptive": whole_and_resumed(ADAPTIVE, folder / "adaptive2", processes),
         "nan": becomes_nan(folder, processes),
+        "change": data_change(folder / "change", processes),
         "draws": draws(processes, folder),
         "messages": messages(processes),
         "refused": [refused({"batch_size": 1}), refused({"device": "cuda:1"}), refused({"device": "mps"})],

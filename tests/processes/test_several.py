@@ -200,6 +200,16 @@ class TestMessages:
             assert text.startswith("losses.odd: the term became nan at step 2 (epoch 1); lower trainer")
             assert text.endswith("(process 1)")
 
+    def test_data_that_change_end_all_with_one_message_and_a_checkpoint(self, two: Found) -> None:
+        kind, text = two[0]["change"]["raised"]
+        assert kind == "DataError"
+        assert "waves.npz had" in text
+        assert two[1]["change"]["raised"] == (
+            "OtherProcessError",
+            "process 0 of 2 failed; its own message says why",
+        )
+        assert two[0]["change"]["step"] == two[1]["change"]["step"] == 8, "the end of the first epoch"
+
     def test_what_several_processes_cannot_do_is_refused(self, two: Found) -> None:
         few, place, mps = two[0]["refused"]
         assert few[0] == "ConfigError"

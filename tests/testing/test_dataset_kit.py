@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from upt_core import Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory
 from upt_core.testing import ConformanceError, check_dataset
 
+HERE = Path(__file__)
 U = (FieldSpec("u"),)
 SPEC = DataSpec(U, U, extent=(2.0,), periodic=(True,), grid_shape=(8,), condition=("viscosity",), origin=(0.0,))
 Change = Callable[[Trajectory], Trajectory]
@@ -59,6 +61,21 @@ class Empty(Numbers):
         return InMemory([] if split == "test" else [trajectory(self.starts[split])])
 
 
+class OfFile(Numbers):
+    def __init__(self, path: Path, named: Sequence[Path] = ()) -> None:
+        super().__init__()
+        self.path, self.named = path, named
+
+    def files(self) -> Sequence[Path]:
+        return self.named
+
+
+class Wrapped(Numbers):
+    def __init__(self, base: Dataset) -> None:
+        super().__init__()
+        self.base = base
+
+
 def with_fields(**fields: Any) -> Change:
     return lambda whole: replace(whole, fields=fields)
 
@@ -100,6 +117,9 @@ WRONG: dict[str, tuple[Dataset, str]] = {
         r"repeatable: trajectory 0 of 'train' is another one when trajectories\(\) is called again",
     ),
     "spec": (Numbers(spec=replace(SPEC, extent=(1.0, 1.0))), r"spec: extent \(1\.0, 1\.0\), periodic \(True,\)"),
+    "a path, and no files": (OfFile(HERE), r"files: files\(\) is \[\], though the data set takes the path 'path'"),
+    "files of nowhere": (OfFile(HERE, [Path("nowhere.npz")]), r"files: files\(\) names nowhere.npz, which is not"),
+    "files of another": (Wrapped(OfFile(HERE, [HERE])), r"files: .* reads .*test_dataset_kit.py through another one"),
     "no fields": (Numbers(spec=replace(SPEC, inputs=())), r"spec: inputs \(\), targets"),
 }
 
@@ -127,3 +147,4 @@ def test_a_read_that_fails_is_named() -> None:
 
 def test_a_right_data_set_passes() -> None:
     check_dataset(Numbers())
+    check_dataset(OfFile(HERE, [HERE]))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from upt_core.data.checks import check_split
+from upt_core.data.disk import Files
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import TIME_STEP, Normalization
 from upt_core.data.point_sets import Over, PointSets
@@ -14,9 +15,10 @@ from upt_core.data.training_data import TrainingData
 from upt_core.data.windows import Windows
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset, Split
-from upt_core.processes import Share
+from upt_core.processes import Share, current
+from upt_core.remarks import remark
 from upt_core.specs import DataSpec
-from upt_core.trajectory import Trajectories
+from upt_core.trajectory import Trajectories, are_held
 
 
 class PreparedData:
@@ -44,6 +46,8 @@ class PreparedData:
         over: Over = "space",
     ) -> None:
         self.dataset = dataset
+        self._files = Files(dataset.files())
+        self._said_of_files = False
         self._training = training
         self._remarks: list[str] = []
         self._splits: dict[Split, Trajectories] = {}
@@ -83,6 +87,31 @@ class PreparedData:
         """
         for split in ("valid", "test"):
             check_split(self.trajectories(split), self.data, split)
+
+    def check_files(self) -> None:
+        """Looks whether the files are those that this data set began with; their values are not read.
+
+        Where all values are in memory, a change is only told, once: what is trained on is what was measured.
+
+        Raises:
+            DataError: a file changed, and is to be read again; the message says which, and what changed.
+        """
+        changes = self._files.changes()
+        if not changes:
+            return
+        more = f"; and {len(changes) - 3} more" if len(changes) > 3 else ""
+        found = "; ".join(changes[:3]) + more
+        if not all(are_held(trajectories) for trajectories in self._splits.values()):
+            raise DataError(
+                f"the data changed during the run: {found}. Values read before and from now on would be of two data "
+                f"sets: give the files back as they were and resume the run, or begin a new run"
+            )
+        if not self._said_of_files and current().is_first:
+            remark(
+                f"the data changed during the run: {found}. All values are in memory, so training goes on with those "
+                f"that it began with; but a resume needs the files as they were"
+            )
+        self._said_of_files = True
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split."""

@@ -21,6 +21,11 @@ class InMemory:
     def __len__(self) -> int:
         return len(self._trajectories)
 
+    @property
+    def held(self) -> bool:
+        """They are."""
+        return True
+
     def num_times(self, index: int) -> int:
         """Number of time steps of a trajectory."""
         return len(self._trajectories[index].time_T)

@@ -39,6 +39,10 @@ class Built:
         """This as the only task."""
         return {"": self}
 
+    def check_files(self) -> None:
+        """Looks whether the data are those that the run began with; see ``PreparedData.check_files``."""
+        self.prepared.check_files()
+
 
 @dataclass(frozen=True)
 class BuiltTasks:
@@ -55,3 +59,8 @@ class BuiltTasks:
     bundle: TaskBundle
     train: TaskBatches
     device: torch.device
+
+    def check_files(self) -> None:
+        """Looks whether the data of every task are those that the run began with."""
+        for part in self.parts.values():
+            part.check_files()

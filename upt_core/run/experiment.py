@@ -203,6 +203,7 @@ class Experiment(Assembler):
             checkpoints or run_dir / "checkpoints",
             {"operators": {task: operator.plain() for task, operator in self.operators(built).items()}},
             current(),
+            built.check_files,
         )
 
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
@@ -235,6 +236,7 @@ class Experiment(Assembler):
         for name, part in built.parts.items():
             own = self.parts[name]
             batches = own.validation_batches(part.prepared, split, steps)
+            part.prepared.check_files()
             predictors = {"model": model_predictor(part.bundle.model, batches, precision, space)}
             predictors.update(baselines(part.prepared, batches))
             metrics = own.metrics(part.prepared.data, steps)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
-from typing import get_args
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -24,7 +26,8 @@ def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -
 
     Checked are: that its spec is sound; that every split has a trajectory and splits share none; fields, channels,
     points, coordinates, times and conditions of each trajectory; finite values; times that increase; that a window
-    equals the same part of the whole; that reading twice gives the same.
+    equals the same part of the whole; that reading twice gives the same; that a data set which takes a path, or wraps
+    another one, names its files.
 
     Args:
         dataset: the data set, small: whole trajectories are read.
@@ -37,6 +40,7 @@ def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -
     """
     spec = dataset.spec()
     _check_spec(spec, dataset)
+    _check_files(dataset)
     first_of: dict[str, tuple[Split, int]] = {}
     coords_of: dict[int, Tensor] = {}
     for split in SPLITS:
@@ -84,6 +88,44 @@ def _check_spec(spec: DataSpec, dataset: Dataset) -> None:
         "one entry for each coordinate axis in each of them, and extents above 0",
         "describe every axis once",
     )
+
+
+def _check_files(dataset: Dataset) -> None:
+    """A file that nobody names may change in the middle of a run, and nobody notices."""
+    files = list(dataset.files())
+    missing = [path for path in files if not path.exists()]
+    require(
+        not missing,
+        "files",
+        f"files() names {missing[0] if missing else ''}, which is not there",
+        "the files that values are read from, as paths that exist",
+        "return the paths themselves, patterns resolved",
+    )
+    inner = [one for one in vars(dataset).values() if isinstance(one, Dataset)]
+    unnamed = [path for one in inner for path in one.files() if path not in files]
+    path_parameter = next((name for name, hint in _required(type(dataset)).items() if _has_path(hint)), "")
+    require(
+        not unnamed and (bool(files) or not path_parameter),
+        "files",
+        f"files() is {files}, though the data set "
+        + (f"reads {unnamed[0]} through another one" if unnamed else f"takes the path {path_parameter!r}"),
+        "every file that values are read from: a run ends where one changes",
+        "def files(self): return [self.path], or self.base.files()",
+    )
+
+
+def _required(dataset: type[Dataset]) -> dict[str, Any]:
+    """The annotations of the constructor's parameters that have no default."""
+    try:
+        hints = get_type_hints(dataset.__init__)
+    except NameError:  # they name what only a type checker imports; upt plugins doctor tells
+        return {}
+    parameters = inspect.signature(dataset).parameters.values()
+    return {one.name: hints.get(one.name) for one in parameters if one.default is one.empty}
+
+
+def _has_path(hint: Any) -> bool:
+    return hint is Path or any(map(_has_path, get_args(hint)))
 
 
 def _read(trajectories: Trajectories, index: int, start: int, stop: int, where: str) -> Trajectory:

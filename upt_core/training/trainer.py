@@ -56,6 +56,8 @@ class Trainer:
         extra: plain data to be kept in every checkpoint.
         processes: that train together. All go through the same steps; the first alone validates and writes, and it
             alone should have listeners.
+        check_data: raises a UserError where the data are no longer those that training began with; called in every
+            process before each epoch and each validation.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Trainer:
         checkpoints: Path,
         extra: Mapping[str, Any] | None = None,
         processes: Processes = ALONE,
+        check_data: Callable[[], None] = lambda: None,
     ) -> None:
         self._whole = whole = Whole(bundle, batches, optimizers, lr_schedule, plan, extra or {}, processes)
         self.batches = batches
         self.plan = plan
         self.validate = validate
+        self.check_data = check_data
         self.listeners = listeners
         self.run_dir = run_dir
         self.checkpoints = checkpoints
@@ -206,6 +210,7 @@ class Trainer:
             ) from error
 
     def _epoch(self, interrupt: Interrupt) -> None:
+        self._look_at_data()
         started, progress = time.perf_counter(), self.progress()
         if self.state.step == progress.epoch * self.batches.per_epoch:
             self._whole.means = Means()
@@ -281,7 +286,18 @@ class Trainer:
         scalars = scalars_of_step(self._whole, done)
         self.listeners.tell("step_ended", trainer=self, progress=self.plan.in_run(done.progress), scalars=scalars)
 
+    def _look_at_data(self) -> None:
+        """Ends the run where the data changed; several processes save together first, since all of them end here."""
+        try:
+            with self.processes.agreed():
+                self.check_data()
+        except UserError:
+            if self.processes.several:
+                self._keeping.save(self._tell_of_file)
+            raise
+
     def _validate(self, progress: Progress) -> None:
+        self._look_at_data()
         self.bundle.eval()
         with nullcontext() if self.ema is None else self.ema.applied():
             self.state.metrics = self.processes.of_first(self.validate)

@@ -150,6 +150,16 @@ class FileDataset(Dataset):
         pieces = [self._piece(content, number) for content, number in self._pairs(None)]
         return FileTrajectories(pieces, self._condition, self._selection.time_stride)
 
+    def files(self) -> list[Path]:
+        """The files of all splits, and the table of parameters."""
+        places = [content.place for group in self._contents.values() for content in group]
+        table = [] if self._selection.table is None else [self._selection.table]
+        return list(dict.fromkeys([*(path for place in places for path in self._files_of(place)), *table]))
+
+    def _files_of(self, place: Place) -> list[Path]:
+        """The files that a place is read from."""
+        return [place.path]
+
     def remarks(self) -> list[str]:
         """What the reader decided, each once."""
         found = [text for group in self._contents.values() for content in group for text in content.remarks()]

@@ -61,6 +61,11 @@ class FileTrajectories:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": {}}  # another process reads what it needs itself
 
+    @property
+    def held(self) -> bool:
+        """Whether every trajectory was read, and is kept in memory."""
+        return len(self._kept) == len(self._pieces)
+
     def num_times(self, index: int) -> int:
         """Number of time steps that are kept of a trajectory."""
         return self._pieces[index].stop - self._pieces[index].start

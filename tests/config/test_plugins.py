@@ -76,7 +76,7 @@ def test_one_that_fails_on_import_is_reported_and_stops_no_other(site: Site) -> 
         (
             "misspelt",
             "from upt_core import hookimpl\n@hookimpl\ndef register_sampler(register): pass\n",
-            "PluginValidationError: unknown hook 'register_sampler'",
+            "PluginValidationError: unknown hook 'register_sampler'.*; did you mean 'register_samplers'\\?",
         ),
         (
             "unmarked",

@@ -177,8 +177,21 @@ class TestRegistration:
     def test_a_hook_that_does_not_exist_is_refused(self) -> None:
         class Misspelt:
             @hookimpl
-            def step_finished(self) -> None:
+            def step_finish(self) -> None:
                 pass
 
-        with pytest.raises(pluggy.PluginValidationError, match="unknown hook 'step_finished'"):
+        with pytest.raises(
+            pluggy.PluginValidationError, match="unknown hook 'step_finish'.*did you mean '(step_ended|run_finished)'"
+        ):
             Listeners([Misspelt()])
+
+    def test_where_no_hook_is_near_all_are_listed(self) -> None:
+        class Elsewhere:
+            @hookimpl
+            def zzz(self) -> None:
+                pass
+
+        with pytest.raises(
+            pluggy.PluginValidationError, match="unknown hook 'zzz'.*expected one of: .*run_failed, run_f"
+        ):
+            Listeners([Elsewhere()])

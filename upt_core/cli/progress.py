@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from upt_core.progress import Progress
     from upt_core.training.trainer import Trainer
 
+WIDE = 80
+"""Columns from which on the panel has room for long bars, and for figures side by side."""
+
 
 def display(name: str) -> Lines | Bars:
     """The display for where output goes."""
@@ -44,6 +47,22 @@ def opening(name: str, trainer: Trainer, run_dir: Path) -> str:
     return f"{name}{stage}: {count(size)} parameters, {count(samples)} samples, {devices}; run folder {run_dir}"
 
 
+def epoch_line(progress: Progress, scalars: Mapping[str, float], validation: str) -> str:
+    """An epoch in a line: losses, metrics where they are new, speed."""
+    width = len(str(progress.num_epochs))
+    parts = [f"epoch {progress.epoch + 1:>{width}}/{progress.num_epochs}"]
+    parts += [f"{name} {number(value)}" for name, value in losses(scalars)]
+    parts += [validation] if validation else []
+    parts.append(f"{duration(scalars['seconds'])}, {count(round(scalars['samples_per_second']))} samples/s")
+    return "  ".join(parts)
+
+
+def validation_part(trainer: Trainer, metrics: Mapping[str, float]) -> str:
+    """The metrics of a validation, for the epoch's line."""
+    best = " (best)" if trainer.state.waited == 0 else ""
+    return "valid: " + ", ".join(f"{name} {number(value)}" for name, value in metrics.items()) + best
+
+
 class Lines:
     """One plain line an epoch, for files and pipes."""
 
@@ -59,25 +78,19 @@ class Lines:
     @hookimpl
     def validation_ended(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
         """Notes the metrics for the epoch's line."""
-        best = " (best)" if trainer.state.waited == 0 else ""
-        self._validation = "valid: " + ", ".join(f"{name} {number(value)}" for name, value in metrics.items()) + best
+        self._validation = validation_part(trainer, metrics)
 
     @hookimpl
     def epoch_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
-        """Losses, metrics where they are new, speed."""
-        width = len(str(progress.num_epochs))
-        parts = [f"epoch {progress.epoch + 1:>{width}}/{progress.num_epochs}"]
-        parts += [f"{name} {number(value)}" for name, value in losses(scalars)]
-        if self._validation:
-            parts.append(self._validation)
-            self._validation = ""
-        parts.append(f"{duration(scalars['seconds'])}, {count(round(scalars['samples_per_second']))} samples/s")
-        click.echo("  ".join(parts))
+        """Says the epoch's line."""
+        click.echo(epoch_line(progress, scalars, self._validation))
+        self._validation = ""
 
 
 class Bars:
     """A panel that stays in place: bars of run and epoch, losses, speed, time left, last validation.
 
+    Each epoch leaves its line above the panel, so that the terminal's history keeps the whole run.
     The panel reads the trainer's counters when it is drawn, four times a second; training itself does nothing for it.
     """
 
@@ -89,6 +102,7 @@ class Bars:
         self._losses: list[tuple[str, float]] = []
         self._seen: deque[tuple[float, int]] = deque(maxlen=120)
         self._best_epoch: int | None = None
+        self._validation = ""
 
     @hookimpl
     def run_started(self, trainer: Trainer, run_dir: Path) -> None:
@@ -105,13 +119,16 @@ class Bars:
         self._losses = losses(scalars)
 
     @hookimpl
-    def epoch_ended(self, scalars: Mapping[str, float]) -> None:
-        """Notes the epoch's mean losses."""
+    def epoch_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
+        """Notes the epoch's mean losses, and leaves its line."""
         self._losses = losses(scalars)
+        self._console.print(epoch_line(progress, scalars, self._validation), soft_wrap=True, style="dim")
+        self._validation = ""
 
     @hookimpl
-    def validation_ended(self, trainer: Trainer, progress: Progress) -> None:
-        """Notes the best epoch."""
+    def validation_ended(self, trainer: Trainer, progress: Progress, metrics: Mapping[str, float]) -> None:
+        """Notes the metrics, and the best epoch."""
+        self._validation = validation_part(trainer, metrics)
         if trainer.state.waited == 0:
             self._best_epoch = progress.epoch + 1
 
@@ -143,14 +160,16 @@ class Bars:
         if plan.budget is not None:
             left = f"{duration(trainer.state.spent)} of {duration(plan.budget.seconds)}"
         rate = f"{count(round(speed * trainer.batches.num_samples / per_epoch))} samples/s" if speed else ""
+        wide = self._console.width >= WIDE
         bars = Table.grid(padding=(0, 2))
-        bars.add_row("run", ProgressBar(total, position, width=32), f"epoch {epoch}/{total}", left)
-        bars.add_row("epoch", ProgressBar(per_epoch, inside, width=32), f"batch {inside}/{per_epoch}", rate)
+        bar = 32 if wide else max(4, self._console.width - 46)
+        bars.add_row("run", ProgressBar(total, position, width=bar), f"epoch {epoch}/{total}", left)
+        bars.add_row("epoch", ProgressBar(per_epoch, inside, width=bar), f"batch {inside}/{per_epoch}", rate)
         figures = Table.grid(padding=(0, 2))
-        figures.add_row("loss", _figures(self._losses))
+        figures.add_row("loss", _figures(self._losses, wide))
         if trainer.state.metrics:
             best = f"(best: epoch {self._best_epoch})" if self._best_epoch else ""
-            figures.add_row("valid", Text.assemble(_figures(trainer.state.metrics.items()), "  ", (best, "dim")))
+            figures.add_row("valid", Text.assemble(_figures(trainer.state.metrics.items(), wide), "  ", (best, "dim")))
         return Group(bars, figures)
 
     def _steps_per_second(self, step: int) -> float:
@@ -160,5 +179,8 @@ class Bars:
         return (last - first) / (now - then) if last > first else 0.0
 
 
-def _figures(values: Iterable[tuple[str, float]]) -> Text:
-    return Text("  ").join(Text.assemble((name, "dim"), " ", (number(value), "bold")) for name, value in values)
+def _figures(values: Iterable[tuple[str, float]], wide: bool) -> Text:
+    """Names and figures in a line, or a line each, so that none is broken in a narrow terminal."""
+    return Text("  " if wide else "\n").join(
+        Text.assemble((name, "dim"), " ", (number(value), "bold")) for name, value in values
+    )

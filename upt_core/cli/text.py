@@ -11,6 +11,9 @@ from typing import Any
 
 import click
 
+MIN_LAST_COLUMN = 20
+"""Characters that the last column of a folded table keeps; with less, rows become lists."""
+
 
 def style(text: str, **look: Any) -> str:
     """Coloured text; ``click.echo`` removes the colour where output is no terminal, NO_COLOR switches it off."""
@@ -27,17 +30,32 @@ def indent(text: str, by: int) -> str:
     return textwrap.indent(text, " " * by)
 
 
-def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Sequence[int] = (), gap: int = 3) -> str:
-    """Rows as aligned columns.
+def table(
+    rows: Sequence[Sequence[str]],
+    header: Sequence[str] = (),
+    right: Sequence[int] = (),
+    gap: int = 3,
+    width: int | None = None,
+) -> str:
+    """Rows as aligned columns; where a terminal is too narrow for them, folded without breaking a word.
 
     Args:
         rows: of cells, all rows equally long.
         header: names of the columns.
         right: numbers of the columns that are aligned at the right.
         gap: blanks between columns.
+        width: columns of text at most; those of the terminal, or any number where output goes elsewhere.
     """
     lines = [header, *rows] if header else list(rows)
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    room = width or terminal_width()
+    if room and sum(widths) + gap * (len(widths) - 1) > room:
+        before = sum(widths[:-1]) + gap * (len(widths) - 1)
+        if header and room - before < MIN_LAST_COLUMN:
+            return _blocks(rows, header, room)
+        rest = max(room - before, MIN_LAST_COLUMN)
+        lines = [part for line in lines for part in _wrapped(line, rest)]
+        widths[-1] = rest
     texts = [
         (" " * gap)
         .join(
@@ -50,6 +68,21 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Sequ
     if header:
         texts[0] = heading(texts[0])
     return "\n".join(texts)
+
+
+def _wrapped(line: Sequence[str], width: int) -> list[list[str]]:
+    """A row whose last cell goes on in rows that are empty otherwise."""
+    parts = textwrap.wrap(line[-1], width, break_long_words=False, break_on_hyphens=False) or [""]
+    return [[*line[:-1], parts[0]], *([""] * (len(line) - 1) + [part] for part in parts[1:])]
+
+
+def _blocks(rows: Sequence[Sequence[str]], header: Sequence[str], width: int) -> str:
+    """Each row as a list of its own: its first cell, and under it a line for each other column."""
+    blocks = []
+    for row in rows:
+        cells = [(name, cell) for name, cell in zip(header[1:], row[1:], strict=True) if cell]
+        blocks.append(heading(row[0]) + "\n" + indent(table(cells, gap=2, width=width - 2), 2) if cells else row[0])
+    return "\n".join(blocks)
 
 
 def shortened(text: str, width: int) -> str:

@@ -13,7 +13,7 @@ import pluggy
 from upt_core.errors import PluginError
 from upt_core.registry.distribution import Distribution
 from upt_core.registry.extensions import Extension, Role
-from upt_core.registry.hookspecs import PROJECT, RegistrationHooks
+from upt_core.registry.hookspecs import PROJECT, RegistrationHooks, refuse_unknown_hooks
 from upt_core.registry.names import KINDS, BrokenPlugin, Entry, Kind, Registry
 
 GROUP = "upt_core"
@@ -52,7 +52,7 @@ def register_module(registry: Registry, module: Any, distribution: Distribution)
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(RegistrationHooks)
     manager.register(module)
-    manager.check_pending()
+    refuse_unknown_hooks(manager)
     found = {caller.name for caller in manager.get_hookcallers(module) or ()}
     hooks = [*HOOKS.values(), *EXTENSION_HOOKS.values()]
     unmarked = [hook for hook in hooks if hasattr(module, hook) and hook not in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,3 +103,20 @@ class RunHooks:
     @hookspec
     def run_failed(self, trainer: Trainer, error: BaseException) -> None:
         """After an exception, before it goes on to the caller."""
+
+
+def refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:
+    """Refuses a hook that nobody calls, which is a misspelling more often than not.
+
+    Raises:
+        PluginValidationError: names the hook, who has it, and the hook that was meant, or all there are.
+    """
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        callers = {name: caller for name, caller in vars(manager.hook).items() if not name.startswith("_")}
+        known = sorted(name for name, caller in callers.items() if caller.has_spec())
+        unknown = next(name for name in callers if name not in known)
+        near = difflib.get_close_matches(unknown, known, n=1)
+        said = f"did you mean '{near[0]}'?" if near else f"expected one of: {', '.join(known)}"
+        raise pluggy.PluginValidationError(error.plugin, f"{error}; {said}") from None

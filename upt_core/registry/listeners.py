@@ -11,7 +11,7 @@ import pluggy
 
 from upt_core.errors import EndRun
 from upt_core.registry.descriptions import described
-from upt_core.registry.hookspecs import PROJECT, RunHooks
+from upt_core.registry.hookspecs import PROJECT, RunHooks, refuse_unknown_hooks
 from upt_core.remarks import remark
 
 BEFORE_ANYTHING = "run_started"
@@ -30,7 +30,8 @@ class Listeners:
         listeners: in the order in which they are told; ``@hookimpl(trylast=True)`` comes last.
 
     Raises:
-        PluginValidationError: a listener has a hook of a name or argument that does not exist.
+        PluginValidationError: a listener has a hook of a name or argument that does not exist; the message names the
+            nearest hook.
     """
 
     def __init__(self, listeners: Iterable[object] = ()) -> None:
@@ -78,7 +79,7 @@ def _manager(listeners: Iterable[object]) -> pluggy.PluginManager:
     manager.add_hookspecs(RunHooks)
     for listener in listeners:
         manager.register(listener)
-    manager.check_pending()
+    refuse_unknown_hooks(manager)
     return manager
 
 

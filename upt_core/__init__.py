@@ -7,51 +7,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from upt_core.batch import Batch
-    from upt_core.data.store import InMemory, cache_dir, split_indices
     from upt_core.errors import CheckpointError, ConfigError, DataError, EndRun, PluginError, UserError
-    from upt_core.interpolation import lagrange_weights
-    from upt_core.kinds import Callback, Dataset, LossTerm, Metric, Optimizer, Probe, Sampler, Schedule, Split
-    from upt_core.locality import LocalityOrder, hilbert_key, hilbert_order
+    from upt_core.gather import lagrange_weights
+    from upt_core.kinds import Callback, Dataset, Metric, Optimizer, Probe, Sampler, Schedule
+    from upt_core.locality import hilbert_key, hilbert_order
     from upt_core.measures import grid_measure, node_measure, simplex_measure
-    from upt_core.model import Upt
-    from upt_core.needs import Need
+    from upt_core.model import Approximator, Decoder, Encoder, Upt
     from upt_core.operator.load import load
     from upt_core.operator.operator import Operator
     from upt_core.operator.prediction import Prediction
-    from upt_core.parts import Approximator, Decoder, Encoder
-    from upt_core.points import Points, Queries
+    from upt_core.points import LocalityOrder, Need, Points, Queries
     from upt_core.progress import Progress
     from upt_core.registry.hookspecs import Register, hookimpl
     from upt_core.run.experiment import Experiment
     from upt_core.specs import DataSpec, FieldSpec, LatentSpec
-    from upt_core.step import Step
+    from upt_core.step import LossTerm, Step
     from upt_core.training.control import Control
     from upt_core.training.trainer import Trainer
-    from upt_core.trajectory import Trajectories, Trajectory
+    from upt_core.trajectory import InMemory, Split, Trajectories, Trajectory, cache_dir, split_indices
 
 _MODULE_OF = {
     "batch": ("Batch",),
     "errors": ("CheckpointError", "ConfigError", "DataError", "EndRun", "PluginError", "UserError"),
-    "run.experiment": ("Experiment",),
-    "registry.hookspecs": ("Register", "hookimpl"),
-    "interpolation": ("lagrange_weights",),
-    "kinds": ("Callback", "Dataset", "LossTerm", "Metric", "Optimizer", "Probe", "Sampler", "Schedule", "Split"),
-    "locality": ("LocalityOrder", "hilbert_key", "hilbert_order"),
+    "gather": ("lagrange_weights",),
+    "kinds": ("Callback", "Dataset", "Metric", "Optimizer", "Probe", "Sampler", "Schedule"),
+    "locality": ("hilbert_key", "hilbert_order"),
     "measures": ("grid_measure", "node_measure", "simplex_measure"),
-    "model": ("Upt",),
-    "needs": ("Need",),
+    "model": ("Approximator", "Decoder", "Encoder", "Upt"),
     "operator.load": ("load",),
     "operator.operator": ("Operator",),
     "operator.prediction": ("Prediction",),
-    "parts": ("Approximator", "Decoder", "Encoder"),
-    "points": ("Points", "Queries"),
+    "points": ("LocalityOrder", "Need", "Points", "Queries"),
     "progress": ("Progress",),
+    "registry.hookspecs": ("Register", "hookimpl"),
+    "run.experiment": ("Experiment",),
     "specs": ("DataSpec", "FieldSpec", "LatentSpec"),
-    "step": ("Step",),
-    "data.store": ("InMemory", "cache_dir", "split_indices"),
+    "step": ("LossTerm", "Step"),
     "training.control": ("Control",),
     "training.trainer": ("Trainer",),
-    "trajectory": ("Trajectories", "Trajectory"),
+    "trajectory": ("InMemory", "Split", "Trajectories", "Trajectory", "cache_dir", "split_indices"),
 }
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
 

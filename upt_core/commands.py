@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from upt_core.cli.group import INTERRUPTED
     from upt_core.cli.text import heading, table
-    from upt_core.config.document import Document, read
-    from upt_core.config.forms import Converted, Converter
-    from upt_core.config.merge import merge
-    from upt_core.config.overrides import COMMAND_LINE, apply_overrides
-    from upt_core.config.plain import as_plain
+    from upt_core.config.document import Converted, Converter, Document, read
+    from upt_core.config.merge import COMMAND_LINE, apply_overrides, merge
     from upt_core.config.problems import problems_of
     from upt_core.config.schema import Section
-    from upt_core.config.settings import validate
-    from upt_core.config.stages import stages_of
+    from upt_core.config.sections import as_plain
+    from upt_core.config.settings import stages_of, validate
     from upt_core.config.yaml_text import Keys, dump_yaml
     from upt_core.data.prepared import PreparedData
     from upt_core.errors import Problem
@@ -43,16 +40,12 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "cli.group": ("INTERRUPTED",),
     "cli.text": ("heading", "table"),
-    "config.document": ("Document", "read"),
-    "config.forms": ("Converted", "Converter"),
-    "config.merge": ("merge",),
-    "config.overrides": ("COMMAND_LINE", "apply_overrides"),
-    "config.plain": ("as_plain",),
+    "config.document": ("Converted", "Converter", "Document", "read"),
+    "config.merge": ("COMMAND_LINE", "apply_overrides", "merge"),
     "config.problems": ("problems_of",),
     "config.schema": ("Section",),
-    "config.settings": ("validate",),
-    "wording": ("shown",),
-    "config.stages": ("stages_of",),
+    "config.sections": ("as_plain",),
+    "config.settings": ("stages_of", "validate"),
     "config.yaml_text": ("Keys", "dump_yaml"),
     "data.prepared": ("PreparedData",),
     "errors": ("Problem",),
@@ -71,6 +64,7 @@ _MODULE_OF = {
     "training.means": ("Means",),
     "training.sampling_share": ("sampling_share",),
     "training.trainer": ("Trainer",),
+    "wording": ("shown",),
 }
 _HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""Values at points by number, as fast as the CPU moves them."""
+"""Values at points by number, as fast as the CPU moves them; weights for values between points."""
 
 from __future__ import annotations
 
@@ -80,3 +80,18 @@ def _is_aligned(rows_RC: Tensor, width: int) -> bool:
     if torch.compiler.is_compiling() or not rows_RC.is_cpu or not rows_RC.is_contiguous():
         return False
     return rows_RC.data_ptr() % width == 0 and rows_RC.storage_offset() * rows_RC.element_size() % width == 0
+
+
+def lagrange_weights(place: Tensor, size: int) -> Tensor:
+    """Weights (…, S) of values at 0, 1, …, S − 1 for their value at ``place``, by the polynomial through them.
+
+    Polynomials up to degree S − 1 are exact; at a whole number below S the weights are exactly 1 there and 0 elsewhere.
+    """
+    weights = []
+    for own in range(size):
+        weight = torch.ones_like(place)
+        for other in range(size):
+            if other != own:
+                weight = weight * (place - other) / (own - other)
+        weights.append(weight)
+    return torch.stack(weights, dim=-1)

@@ -2,33 +2,80 @@
 
 A class is used by hand with keywords, or named in YAML: its constructor's signature is its schema. Parameters
 annotated with ``DataSpec`` or ``LatentSpec`` are supplied by upt and cannot be written in YAML; a parameter annotated
-with a kind (``base: Sampler``) takes a plugin of that kind.
+with a kind (``base: Sampler``) takes a plugin of that kind. Bounds are stated once, in the annotations: they guard
+YAML, and here a call by hand. pydantic is imported at the first call, so that naming plugins stays fast.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    final,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from upt_core.bounds import Bounded
+from upt_core.wording import what_is_wrong
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+    from pydantic import TypeAdapter
     from torch import Tensor, nn
 
     from upt_core.batch import Batch
-    from upt_core.needs import Need
-    from upt_core.parts import Encoder
-    from upt_core.points import Points, Queries
+    from upt_core.points import Need, Points, Queries
     from upt_core.progress import Progress
     from upt_core.specs import DataSpec
-    from upt_core.step import Step
-    from upt_core.trajectory import Trajectories
+    from upt_core.trajectory import Split, Trajectories
 
-Split = Literal["train", "valid", "test"]
+
+Constructor = Callable[..., None]
+
+
+class Bounded:
+    """A class whose constructors refuse arguments outside the bounds of their annotations.
+
+    ``num_queries: Annotated[int, Field(ge=1)]`` and ``mode: Literal["a", "b"]`` need no check by hand; what only
+    several arguments together can break, a constructor checks itself.
+
+    Raises:
+        ValueError: class, parameter, value and bound.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "__init__" in cls.__dict__:
+            setattr(cls, "__init__", _guarded(cls.__dict__["__init__"]))  # noqa: B010 (mypy forbids the plain form)
+
+
+def _guarded(constructor: Constructor) -> Constructor:
+    signature = inspect.signature(constructor)
+
+    @functools.wraps(constructor)
+    def guarded(self: Any, *arguments: Any, **keywords: Any) -> None:
+        try:
+            given = signature.bind(self, *arguments, **keywords).arguments
+        except TypeError:
+            given = {}  # Python's own message says it better
+        for name, adapter in _adapters(constructor).items():
+            if name in given:
+                _check(type(self).__name__, name, given[name], adapter)
+        constructor(self, *arguments, **keywords)
+
+    return guarded
 
 
 class Dataset(Bounded, ABC):
@@ -150,26 +197,6 @@ class Probe(Protocol):
         ...
 
 
-class LossTerm(Bounded, ABC):
-    """One thing the loss asks for: a callable on the lazy step that returns an unweighted scalar."""
-
-    horizon: int = 1
-    """How many target time steps the term needs."""
-
-    pointwise: bool = True
-    """True where the term looks at query points, so that a sampler may choose them; False: it takes no sampler."""
-
-    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:
-        """Refuses, with a ValueError, an encoder or sampler that the term cannot work with. Called before any data."""
-
-    def check_data(self, data: DataSpec) -> None:
-        """Refuses, with a ValueError, data that the term cannot work with. Called before training."""
-
-    @abstractmethod
-    def __call__(self, step: Step) -> Tensor:
-        """The term's value on this step, a float32 scalar with gradient, without its weight."""
-
-
 class Schedule(Bounded, ABC):
     """A number that changes over the run: a loss term's weight, a sampling ratio, a learning-rate factor."""
 
@@ -221,3 +248,34 @@ class Optimizer(Bounded, ABC):
 
 class Callback(Bounded):
     """Listens to a run: methods marked with ``@hookimpl``, named as the hooks of ``RunHooks``."""
+
+
+def _check(owner: str, name: str, value: Any, adapter: TypeAdapter[Any]) -> None:
+    from pydantic import ValidationError
+
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{owner}: {name} {what_is_wrong(error.errors(include_url=False))}") from None
+
+
+@cache
+def _adapters(constructor: Constructor) -> dict[str, TypeAdapter[Any]]:
+    """A validator for each parameter whose annotation has a bound or a choice."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    config = ConfigDict(arbitrary_types_allowed=True)
+    hints = _hints(constructor)
+    return {name: TypeAdapter(hint, config=config) for name, hint in hints.items() if _has_bound(hint)}
+
+
+def _hints(constructor: Constructor) -> dict[str, Any]:
+    """The annotations as types; none where they name what only a type checker imports (upt plugins doctor tells)."""
+    try:
+        return get_type_hints(constructor, include_extras=True)
+    except NameError:
+        return {}
+
+
+def _has_bound(hint: Any) -> bool:
+    return get_origin(hint) in (Annotated, Literal) or any(_has_bound(part) for part in get_args(hint))

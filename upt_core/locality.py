@@ -5,34 +5,15 @@ Source: J. Skilling, Programming the Hilbert curve, AIP Conference Proceedings 7
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from upt_core.needs import Found, Need
-
 if TYPE_CHECKING:
-    from upt_core.points import Points
+    pass
 
 BITS_PER_AXIS = 16
-
-
-@dataclass(frozen=True)
-class LocalityOrder(Need):
-    """Numbers of the points along a Hilbert curve through their bounding box: ``points.locality_order_BN``."""
-
-    def compute(self, points: Points) -> Found:
-        """order_N."""
-        return (hilbert_order(points.coords_BNX, None)[0],)
-
-    def stack(self, rows: Sequence[Found], num_points: int) -> Found:
-        """order_BN, a permutation: padding comes last, in its own order."""
-        device = rows[0][0].device
-        filled = [torch.cat([order, torch.arange(len(order), num_points, device=device)]) for (order,) in rows]
-        return (torch.stack(filled),)
 
 
 def hilbert_order(coords_BNX: Tensor, mask_BN: Tensor | None) -> Tensor:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.data.normalize import Normalization
-from upt_core.kinds import Sampler
-from upt_core.memo import Memo
-from upt_core.model import Upt
+from upt_core.kinds import Bounded, Sampler
+from upt_core.model import Encoder, Upt
 from upt_core.points import Points, Queries
 from upt_core.progress import Progress
 from upt_core.seeding import generator
@@ -22,11 +22,20 @@ from upt_core.specs import DataSpec
 Observer = Callable[[Points, Queries, Tensor], None]
 
 
+Value = TypeVar("Value")
+
+
+Key = tuple[Hashable, ...]
+
+
+_DEVICES = ("cpu", "cuda", "mps")
+
+
 class Step:
     """What the loss terms see of one batch. All views of a step share what was computed.
 
     Sharing never costs a term its gradient: what another computed under ``torch.no_grad`` is computed again for it
-    (see ``upt_core.memo``). Terms must not change shared tensors in place.
+    (see ``Memo``). Terms must not change shared tensors in place.
 
     Time steps are counted from the input: 0 is the input itself, 1 the first target.
 
@@ -202,3 +211,98 @@ class Step:
     def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
         queries = self.queries() if queries is None else queries
         return self._memo.tensor((*key, queries), lambda: queries.take(value_BNC))
+
+
+class LossTerm(Bounded, ABC):
+    """One thing the loss asks for: a callable on the lazy step that returns an unweighted scalar."""
+
+    horizon: int = 1
+    """How many target time steps the term needs."""
+
+    pointwise: bool = True
+    """True where the term looks at query points, so that a sampler may choose them; False: it takes no sampler."""
+
+    def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:
+        """Refuses, with a ValueError, an encoder or sampler that the term cannot work with. Called before any data."""
+
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses, with a ValueError, data that the term cannot work with. Called before training."""
+
+    @abstractmethod
+    def __call__(self, step: Step) -> Tensor:
+        """The term's value on this step, a float32 scalar with gradient, without its weight."""
+
+
+class Memo:
+    """Values by key; what a key gives does not depend on who asked first.
+
+    * A tensor that was computed under ``no_grad`` or ``inference_mode`` is given only to those who ask under one of
+      these: whoever needs a gradient has it computed anew, with gradient, once for all others.
+    * A tensor with gradient serves both: without gradient it is given detached.
+    * Tensors of different autocast formats are kept apart.
+    * A tensor that somebody changed in place, or with ``detach_`` or ``requires_grad_``, is refused.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Key, _Kept] = {}
+        self._constants: dict[Key, object] = {}
+
+    def tensor(self, key: Key, compute: Callable[[], Tensor]) -> Tensor:
+        """The tensor of a key, with gradient where gradients are enabled."""
+        needs_gradient = torch.is_grad_enabled()
+        found = self.found(key)
+        if found is None:
+            with torch.inference_mode(False), torch.set_grad_enabled(needs_gradient):
+                found = compute()
+            self._kept[_in_format(key, needs_gradient)] = _Kept(found)
+        return found
+
+    def found(self, key: Key) -> Tensor | None:
+        """The tensor of a key where it was computed already, and fits; None: it must be computed.
+
+        Raises:
+            RuntimeError: somebody changed it.
+        """
+        with_gradient = self._kept.get(_in_format(key, True))
+        if torch.is_grad_enabled():
+            return None if with_gradient is None else with_gradient.unchanged(key)
+        if with_gradient is not None:
+            return with_gradient.unchanged(key).detach()
+        without = self._kept.get(_in_format(key, False))
+        return None if without is None else without.unchanged(key)
+
+    def constant(self, key: Key, compute: Callable[[], Value]) -> Value:
+        """A value that depends on no parameter, for all who ask."""
+        if key not in self._constants:
+            with torch.inference_mode(False), torch.no_grad():
+                self._constants[key] = compute()
+        value: Value = self._constants[key]  # type: ignore[assignment]
+        return value
+
+
+class _Kept:
+    """A tensor, and how it was when it came."""
+
+    def __init__(self, value: Tensor) -> None:
+        self._value = value
+        self._was = _mark(value)
+
+    def unchanged(self, key: Key) -> Tensor:
+        if _mark(self._value) != self._was:
+            name = " at time step ".join(str(word) for word in key if isinstance(word, str | int))
+            raise RuntimeError(
+                f"{name}: a loss term changed this tensor in place, which other terms share; "
+                f"use an operation that makes a new tensor (x * 2 for x.mul_(2), x.detach() for x.detach_())"
+            )
+        return self._value
+
+
+def _mark(value: Tensor) -> tuple[bool, int]:
+    """Inference tensors, which a caller's batch may hold, count no changes."""
+    return value.requires_grad, 0 if value.is_inference() else value._version
+
+
+def _in_format(key: Key, with_gradient: bool) -> Key:
+    """A key of its own for each number format that autocast computes in."""
+    formats = [str(torch.get_autocast_dtype(device)) for device in _DEVICES if torch.is_autocast_enabled(device)]
+    return (*key, with_gradient, *formats)

@@ -9,7 +9,8 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 
 from upt_core.config.document import parse, read
-from upt_core.config.settings import as_plain, validate
+from upt_core.config.sections import as_plain
+from upt_core.config.settings import validate
 from upt_core.registry.discovery import installed
 
 from .conftest import Upt

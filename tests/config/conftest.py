@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from upt_core.config.document import Document, parse
-from upt_core.config.settings import ExperimentSettings, validate
+from upt_core.config.sections import ExperimentSettings
+from upt_core.config.settings import validate
 from upt_core.registry import Distribution, Entry, Kind, Registry
 from upt_core.registry import discovery as plugins
 

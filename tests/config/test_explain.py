@@ -6,7 +6,8 @@ from pathlib import Path
 
 from upt_core.config.document import read
 from upt_core.config.explain import DEFAULT, explain
-from upt_core.config.settings import as_plain, validate
+from upt_core.config.sections import as_plain
+from upt_core.config.settings import validate
 from upt_core.registry import Registry
 
 

@@ -14,7 +14,8 @@ from upt_core import Callback, ConfigError
 from upt_core.config.document import parse, read
 from upt_core.config.json_schema import json_schema
 from upt_core.config.schema import KIND_KEY
-from upt_core.config.settings import as_plain, validate
+from upt_core.config.sections import as_plain
+from upt_core.config.settings import validate
 from upt_core.registry import Distribution, Entry, Registry
 from upt_core.registry.discovery import installed, load
 

@@ -12,8 +12,7 @@ from jsonschema import Draft202012Validator
 from upt_core import ConfigError
 from upt_core.config.document import Document, parse
 from upt_core.config.json_schema import json_schema
-from upt_core.config.settings import validate
-from upt_core.config.stages import stages_of
+from upt_core.config.settings import stages_of, validate
 from upt_core.errors import Problem
 from upt_core.registry.discovery import installed
 

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 
 from upt_core import ConfigError, DataSpec, LatentSpec, Progress, Sampler, Schedule
 from upt_core.config.schema import as_config, plugin_model
-from upt_core.config.settings import as_plain
+from upt_core.config.sections import as_plain
 from upt_core.config.signature import RUNTIME_KINDS, summary
 from upt_core.kinds import FixedValue
 from upt_core.registry import Entry, Kind

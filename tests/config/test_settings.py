@@ -12,7 +12,8 @@ import pytest
 from upt_core import ConfigError, LatentSpec, Progress, Schedule
 from upt_core.config.document import parse, read
 from upt_core.config.schema import plugin_model
-from upt_core.config.settings import as_plain, plugins_of, validate
+from upt_core.config.sections import as_plain, plugins_of
+from upt_core.config.settings import validate
 from upt_core.config.yaml_text import dump_yaml
 from upt_core.registry import Registry
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from upt_core import Callback, DataSpec, PluginError, Progress, Sampler
 from upt_core.config.schema import plugin_model
-from upt_core.config.settings import as_plain
+from upt_core.config.sections import as_plain
 from upt_core.config.signature import read_signature
 from upt_core.registry import Distribution, Entry, Kind
 from upt_core.registry.discovery import installed

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from upt_core.config.document import parse
-from upt_core.config.settings import as_plain, plugins_of, validate
+from upt_core.config.sections import as_plain, plugins_of
+from upt_core.config.settings import validate
 from upt_core.config.starter import CHOSEN, EXAMPLES, SCHEMA_FILE, starter
 from upt_core.registry import Registry
 from upt_core.registry.discovery import load

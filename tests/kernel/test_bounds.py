@@ -13,7 +13,7 @@ import pytest
 from pydantic import Field
 
 from upt_core import Progress, Schedule
-from upt_core.bounds import Bounded
+from upt_core.kinds import Bounded
 
 
 class Bowl(Bounded):

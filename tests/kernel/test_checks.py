@@ -25,8 +25,7 @@ from upt_core import (
     UserError,
     split_indices,
 )
-from upt_core.data.checks import check_split, check_trajectory, said
-from upt_core.data.prepared import PreparedData
+from upt_core.data.prepared import PreparedData, check_split, check_trajectory, said
 
 Tiny = Callable[..., Experiment]
 U = FieldSpec("u")

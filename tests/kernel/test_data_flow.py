@@ -17,13 +17,10 @@ from upt_core import (
     Trajectory,
     split_indices,
 )
-from upt_core.data.loader import Batches
-from upt_core.data.moments import RunningMoments
-from upt_core.data.normalize import Normalization
+from upt_core.data.loader import Batches, Windows
+from upt_core.data.normalize import Normalization, RunningMoments
 from upt_core.data.point_sets import PointSets
-from upt_core.data.prepared import PreparedData
-from upt_core.data.survey import Survey
-from upt_core.data.windows import Windows
+from upt_core.data.prepared import PreparedData, Survey
 
 U = FieldSpec("u")
 A = FieldSpec("a")

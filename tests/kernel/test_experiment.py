@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from upt_core import CheckpointError, ConfigError, DataError, Experiment, UserError
-from upt_core.config.settings import as_plain
+from upt_core.config.sections import as_plain
 from upt_core.operator.evaluate import baselines, evaluate, mean_field, model_predictor
 from upt_core.operator.rollout import rollout
 from upt_core.run.experiment import evaluate_run, load_run

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from upt_core import DataSpec, FieldSpec, InMemory, Trajectory
-from upt_core.data.moments import RunningMoments
-from upt_core.data.normalize import Normalization
-from upt_core.data.survey import Survey
+from upt_core.data.normalize import Normalization, RunningMoments
+from upt_core.data.prepared import Survey
 
 EPS = torch.finfo(torch.float32).eps
 

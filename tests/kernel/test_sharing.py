@@ -14,7 +14,7 @@ from torch import Tensor
 from upt_core import Batch, Experiment, LossTerm, Progress, Step
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
-from upt_core.memo import Memo
+from upt_core.step import Memo
 from upt_core.training.gradients import check_reach
 
 Tiny = Callable[..., Experiment]

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from upt_core import ConfigError, Experiment, Progress, UserError
-from upt_core.config.plain import as_plain
+from upt_core.config.sections import as_plain
 from upt_core.data.task_batches import apportion
 from upt_core.run.built import BuiltTasks
 from upt_core.run.experiment import evaluate_run, load_run

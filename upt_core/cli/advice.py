@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from upt_core.config.settings import ExperimentSettings
+from upt_core.config.sections import ExperimentSettings
 from upt_core.run.built import Built
 
 Reached = Mapping[str, Collection[str]]

@@ -17,9 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from upt_core.cli.types import readable
-from upt_core.config.plain import as_plain
 from upt_core.config.schema import plugin_model
-from upt_core.config.sections import ExperimentSettings
+from upt_core.config.sections import ExperimentSettings, as_plain
 from upt_core.registry import KINDS, Entry, Kind, Registry
 from upt_core.registry import discovery as plugins
 

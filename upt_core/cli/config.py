@@ -14,8 +14,8 @@ from upt_core.cli.problems import as_json, origin
 from upt_core.cli.text import style
 
 if TYPE_CHECKING:
+    from upt_core.config.document import Converted
     from upt_core.config.explain import Explained
-    from upt_core.config.forms import Converted
 
 _PATH = click.Path(path_type=Path)
 
@@ -36,7 +36,8 @@ def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: b
         document = read_config(config, overrides)
         from upt_core.config.explain import explain
         from upt_core.config.quick_check import check_quickly
-        from upt_core.config.settings import as_plain, validate
+        from upt_core.config.sections import as_plain
+        from upt_core.config.settings import validate
         from upt_core.config.yaml_text import dump_yaml
         from upt_core.registry.discovery import installed
 
@@ -72,8 +73,7 @@ def convert(old: Path, output: Path | None) -> None:
     upt train takes such files as they are; this command writes them anew. Known is the form with the sections
     training, latent, operator.pdet and ttc.decoder; distributions can bring others.
     """
-    from upt_core.config.document import read
-    from upt_core.config.forms import converter_of
+    from upt_core.config.document import converter_of, read
     from upt_core.config.settings import validate
     from upt_core.registry.discovery import installed
 

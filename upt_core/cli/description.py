@@ -8,14 +8,14 @@ from typing import Any, get_args
 from torch import nn
 
 from upt_core.cli.advice import advice
-from upt_core.config.settings import ExperimentSettings
-from upt_core.kinds import Split
+from upt_core.config.sections import ExperimentSettings
 from upt_core.loss_bundle import WeightedTerm
 from upt_core.progress import Progress
 from upt_core.run.built import Built, BuiltTasks
 from upt_core.run.experiment import Experiment
 from upt_core.specs import FieldSpec
 from upt_core.training.gradients import check_reach
+from upt_core.trajectory import Split
 
 Reached = Mapping[str, Mapping[str, float]]
 """Loss term → part of the model → norm of the gradient, as ``check_reach`` gives it."""

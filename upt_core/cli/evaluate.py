@@ -11,8 +11,8 @@ import click
 from upt_core.cli.text import heading, results_table
 
 if TYPE_CHECKING:
-    from upt_core.kinds import Split
     from upt_core.operator.rollout import Space
+    from upt_core.trajectory import Split
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from upt_core.config.forms import read_any
+from upt_core.config.document import read_any
 from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import built_in
 

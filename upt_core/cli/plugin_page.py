@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from upt_core.cli.text import heading, indent, table
 from upt_core.cli.types import readable
 from upt_core.config.schema import PluginConfig, plugin_model
-from upt_core.config.settings import as_plain
+from upt_core.config.sections import as_plain
 from upt_core.registry import Entry
 
 

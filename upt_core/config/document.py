@@ -1,7 +1,8 @@
 """Files and overrides → one configuration as plain data that remembers where each value came from.
 
 A file may say ``extends: base.yaml`` (or a list of files, each over those before it); the file itself goes on top. Its
-keys are merged as ``upt_core.config.merge`` says. Overrides of the command line come last.
+keys are merged as ``upt_core.config.merge`` says. Overrides of the command line come last. A file in the form of
+another system is translated first, by a converter that a distribution brings.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from upt_core.config.merge import merge
-from upt_core.config.overrides import apply_overrides
+from upt_core.config.merge import apply_overrides, merge
 from upt_core.config.yaml_text import Keys, Origins, parse_yaml
 from upt_core.errors import ConfigError, Problem
+from upt_core.registry import Registry
 
 EXTENDS = "extends"
+
+
+OWN_SECTIONS = ("model", "losses", "trainer", "validation")
+"""What every whole experiment in upt's own form has."""
 MAX_BYTES = 1_000_000
 """A larger file is no configuration; it is refused unread."""
+
+
 MAX_FILES = 100
 """How many files ``extends`` may bring together."""
 
@@ -42,6 +49,76 @@ class Document:
             if path[:end] in self.origins:
                 return self.origins[path[:end]]
         return ""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A document in upt's own form, whose values keep their places in the foreign file.
+
+    Args:
+        document: in upt's form.
+        report: what became of each key, for people to read.
+        lost: "key: value" of each key without a counterpart.
+    """
+
+    document: Document
+    report: str
+    lost: tuple[str, ...] = ()
+
+
+class Converter(Protocol):
+    """Translates configurations of another system."""
+
+    def recognises(self, document: Document) -> bool:
+        """Whether a document is of that system, and not of upt."""
+        ...
+
+    def recognises_override(self, text: str) -> bool:
+        """Whether ``key.path=value`` names a key of that system."""
+        ...
+
+    def convert(self, document: Document) -> Converted:
+        """The document in upt's form.
+
+        Raises:
+            ConfigError: values that cannot be read, each with its place.
+        """
+        ...
+
+
+def read_any(path: Path | str, overrides: Sequence[str], registry: Registry) -> tuple[Document, str | None]:
+    """A file as a document in upt's form, and for a file of another system what became of its keys.
+
+    Args:
+        overrides: ``key.path=value``, of either form.
+
+    Raises:
+        ConfigError: the file cannot be read, or cannot be converted.
+    """
+    converter = converter_of(read(path), registry)
+    if converter is None:
+        return read(path, overrides), None
+    converted = converter.convert(read(path, [text for text in overrides if converter.recognises_override(text)]))
+    document = converted.document
+    own = [text for text in overrides if not converter.recognises_override(text)]
+    problems = apply_overrides(document.data, document.origins, own)
+    if problems:
+        raise ConfigError(problems)
+    return document, converted.report
+
+
+def converter_of(document: Document, registry: Registry) -> Converter | None:
+    """The converter that recognises a document; None: it is in upt's own form.
+
+    A document with all the sections that an experiment of upt's must have is not shown to any converter.
+    """
+    if all(section in document.data for section in OWN_SECTIONS):
+        return None
+    for extension in registry.extensions_of("converter").values():
+        converter: Converter = extension.load()
+        if converter.recognises(document):
+            return converter
+    return None
 
 
 def read(path: Path | str, overrides: Sequence[str] = ()) -> Document:

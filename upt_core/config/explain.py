@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from upt_core.config.document import Document
-from upt_core.config.plain import as_plain
-from upt_core.config.sections import ExperimentSettings
+from upt_core.config.sections import ExperimentSettings, as_plain
 from upt_core.config.yaml_text import Keys
 
 DEFAULT = "default"

@@ -12,9 +12,8 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from upt_core.config.document import EXTENDS
 from upt_core.config.partial_schema import PARTIAL, loosen, partial_choice, required
-from upt_core.config.plain import as_plain
 from upt_core.config.schema import KIND_KEY, PluginConfig, plugin_model
-from upt_core.config.sections import ExperimentSettings
+from upt_core.config.sections import ExperimentSettings, as_plain
 from upt_core.config.signature import summary
 from upt_core.errors import PluginError
 from upt_core.registry import KINDS, Kind, Registry

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from upt_core.config.document import Document
-from upt_core.config.settings import validate
-from upt_core.config.stages import stages_of
+from upt_core.config.settings import stages_of, validate
 from upt_core.registry import Registry
 
 

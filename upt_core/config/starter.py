@@ -15,9 +15,8 @@ from pydantic.fields import FieldInfo
 
 from upt_core.config.json_schema import usable
 from upt_core.config.owners import keys_of, kind_of
-from upt_core.config.plain import as_plain
 from upt_core.config.schema import PluginConfig
-from upt_core.config.sections import ExperimentSettings
+from upt_core.config.sections import ExperimentSettings, as_plain
 from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
 from upt_core.registry import Kind, Registry

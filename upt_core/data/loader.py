@@ -1,8 +1,11 @@
-"""Samples → batches: batch k is a pure function of (seed, k), so the position in the data is one integer."""
+"""Trajectories → samples → batches: batch k is a pure function of (seed, k), so the position is one integer."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import torch
@@ -10,15 +13,151 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from upt_core.batch import Batch
-from upt_core.data.normalize import Normalization
+from upt_core.data.normalize import Normalization, condition_rows
 from upt_core.data.point_sets import PointSets
 from upt_core.data.read_ahead import read_ahead
-from upt_core.data.windows import Sample, Windows, still_given
-from upt_core.needs import stack_padded
-from upt_core.points import Points
+from upt_core.errors import DataError
+from upt_core.points import Points, stack_padded
 from upt_core.processes import Share
 from upt_core.seeding import generator
 from upt_core.specs import DataSpec
+from upt_core.trajectory import Trajectories, Trajectory
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One window in physical units: input_NC, target_TNC, and where it comes from.
+
+    Args:
+        number: of the sample in its split.
+        first_NC: target fields at t = 0 of the trajectory; None for steady problems.
+        condition_TP: conditioning values of each step, float64; None where there are none.
+        measure_N: area or volume of the cell around each point; None: each point counts the same.
+        given_TNC: fields that are inputs but not targets at the target steps; None where they do not change in time.
+    """
+
+    number: int
+    input_NC: Tensor
+    target_TNC: Tensor
+    first_NC: Tensor | None
+    condition_TP: Tensor | None
+    coords_NX: Tensor
+    point_set: int
+    given_TNC: Tensor | None = None
+    measure_N: Tensor | None = None
+
+
+class Windows:
+    """The samples of a split: for each trajectory every start from which ``horizon`` targets follow.
+
+    Args:
+        trajectories: of one split.
+        data: what is known of the data set.
+        horizon: target time steps of a sample; 0: every state as an input, without targets.
+        condition: names of the conditioning values.
+        first_only: only the window that starts at t = 0 of each trajectory, for rollouts.
+
+    Raises:
+        DataError: no trajectory is long enough.
+    """
+
+    def __init__(
+        self,
+        trajectories: Trajectories,
+        data: DataSpec,
+        horizon: int,
+        condition: tuple[str, ...] = (),
+        first_only: bool = False,
+    ) -> None:
+        self.trajectories = trajectories
+        self.data = data
+        self.horizon = horizon
+        self.condition = condition
+        counts = [self._num_windows(i) for i in range(len(trajectories))]
+        if first_only:
+            counts = [min(count, 1) for count in counts]
+        if sum(counts) == 0:
+            longest = max((trajectories.num_times(i) for i in range(len(trajectories))), default=0)
+            raise DataError(
+                f"{horizon} target time steps after {_inputs(data)} are asked for, but the longest of "
+                f"{len(trajectories)} trajectories has {longest} time steps; ask for a shorter rollout"
+            )
+        self._ends = list(accumulate(counts))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def locate(self, number: int) -> tuple[int, int]:
+        """The trajectory and the time step at which a sample starts: its oldest frame."""
+        index = bisect_right(self._ends, number)
+        return index, number - (self._ends[index - 1] if index else 0)
+
+    def number_of(self, index: int, start: int) -> int:
+        """The number of the sample whose oldest frame is at a time step of a trajectory."""
+        return (self._ends[index - 1] if index else 0) + start
+
+    def _num_windows(self, index: int) -> int:
+        if self.data.steady:
+            return 1 if self.horizon <= 1 else 0
+        return max(0, self.trajectories.num_times(index) - self.horizon - (self.data.history - 1))
+
+    def __getitem__(self, number: int) -> Sample:
+        index, start = self.locate(number)
+        present = self.data.history - 1  # of the window's time steps, the one that targets follow
+        stop = start + present + self.horizon + 1 if not self.data.steady else 1
+        window = self.trajectories.read(index, start, stop)
+        if self.data.steady:
+            target_TNC, first_NC = self._targets(window), None
+        else:
+            target_TNC = self._targets(window)[present + 1 :]
+            first = window if start == 0 else self.trajectories.read(index, 0, 1)
+            first_NC = self._targets(first)[0]
+        return Sample(
+            number,
+            self._input(window),
+            target_TNC,
+            first_NC,
+            self._conditions(window, present) if self.condition else None,
+            window.coords_NX,
+            window.point_set,
+            self._given(window),
+            window.measure_N,
+        )
+
+    def _conditions(self, window: Trajectory, present: int) -> Tensor:
+        """Conditions of the steps from the present on, (T, P)."""
+        return condition_rows(window.condition, window.time_T, self.condition, self.data.steady)[present:]
+
+    def _input(self, window: Trajectory) -> Tensor:
+        """The input fields of each frame of history, oldest first, along the channels."""
+        fields = [window.fields[field.name] for field in self.data.inputs]
+        return _joined([value[min(time, len(value) - 1)] for time in range(self.data.history) for value in fields])
+
+    def _targets(self, window: Trajectory) -> Tensor:
+        return _joined([window.fields[field.name] for field in self.data.targets])
+
+    def _given(self, window: Trajectory) -> Tensor | None:
+        """The given fields at the target steps; None where none of them moves."""
+        fields = [window.fields[field.name] for field in self.data.given]
+        if self.data.steady or all(len(value) == 1 for value in fields):
+            return None
+        later = [value.expand(len(window.time_T), -1, -1)[self.data.history :] for value in fields]
+        return _joined(later)
+
+
+def still_given(sample: Sample, data: DataSpec) -> Tensor:
+    """The given fields of a sample in which they do not move, at its target steps (T, N, C)."""
+    frame_NC = data.last_frame(sample.input_NC)
+    parts = [frame_NC[:, data.channels_of(field.name, data.inputs)] for field in data.given]
+    return _joined(parts).expand(len(sample.target_TNC), -1, -1)
+
+
+def _inputs(data: DataSpec) -> str:
+    return "an input" if data.history == 1 else f"an input of {data.history} frames"
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
 class Latents(Protocol):

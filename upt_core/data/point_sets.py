@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from upt_core.errors import DataError
-from upt_core.needs import Found, Need
-from upt_core.points import Points
+from upt_core.points import Found, Need, Points
 from upt_core.specs import DataSpec
 
 Over = Literal["space", "points"]

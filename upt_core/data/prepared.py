@@ -1,24 +1,42 @@
-"""A data set made ready for training: its domain, conditions and statistics, measured on the training split."""
+"""A data set made ready for training: every trajectory checked, its domain, conditions and statistics measured."""
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from upt_core.data.checks import check_split
+import torch
+from torch import Tensor
+
 from upt_core.data.disk import Files
-from upt_core.data.loader import Batches
-from upt_core.data.normalize import TIME_STEP, Normalization
+from upt_core.data.loader import Batches, Windows
+from upt_core.data.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
 from upt_core.data.point_sets import Over, PointSets
-from upt_core.data.survey import Survey
-from upt_core.data.training_data import TrainingData
-from upt_core.data.windows import Windows
+from upt_core.data.training_data import TrainingData, check_fits
 from upt_core.errors import DataError
-from upt_core.kinds import Dataset, Split
+from upt_core.kinds import Dataset
 from upt_core.processes import Share, current
 from upt_core.remarks import remark
 from upt_core.specs import DataSpec
-from upt_core.trajectory import Trajectories, are_held
+from upt_core.trajectory import Split, Trajectories, Trajectory, are_held
+
+SAME = 1e-3
+"""Time steps that differ by less than this fraction count as equal."""
+
+
+COARSE = 100.0
+"""Fewer roundings than this in a deviation are worth a remark: less than two digits are left."""
+
+
+MOST_VALUES = 2**28
+"""So many values of a split are checked; of a larger split evenly spaced trajectories, and those of training all."""
+
+
+QUIET_SECONDS = 10.0
+"""Seconds between two lines that say how far reading came; what takes less than this says nothing."""
 
 
 class PreparedData:
@@ -135,28 +153,177 @@ class PreparedData:
         return Batches(windows, self.normalization, batch_size, seed, share=share, point_sets=self.point_sets)
 
 
-def check_fits(spec: DataSpec, stored: DataSpec) -> None:
-    """Refuses data that a trained operator cannot take in."""
-    if (spec.inputs, spec.targets) != (stored.inputs, stored.targets):
-        raise DataError(
-            f"the operator was trained on the fields {_named(stored)}, but the data set has {_named(spec)}; "
-            f"use data with the fields of its run"
+class Survey:
+    """Moments of every field and condition, the smallest and largest time step, the points' bounding box.
+
+    Args:
+        trajectories: of the training split; each is read once.
+        spec: as the data set declares it.
+
+    Raises:
+        DataError: a trajectory cannot be trained on; see ``check_trajectory``.
+    """
+
+    def __init__(self, trajectories: Trajectories, spec: DataSpec) -> None:
+        self.spec = spec
+        self.fields = {field.name: RunningMoments() for field in spec.fields}
+        self.names = spec.condition if spec.steady else (*spec.condition, TIME_STEP)
+        self.conditions = RunningMoments()
+        self.shortest, self.longest = float("inf"), 0.0
+        self._low = torch.full((spec.num_axes,), float("inf"), dtype=torch.float64)
+        self._high = -self._low
+        self._point_sets: set[int] = set()
+        for number in said(range(len(trajectories)), "measuring the training split"):
+            trajectory = trajectories.read(number, 0, trajectories.num_times(number))
+            check_trajectory(trajectory, spec, place(number, "train"))
+            self._add(trajectory)
+
+    def _add(self, trajectory: Trajectory) -> None:
+        for name, moments in self.fields.items():
+            value = trajectory.fields[name]
+            moments.add(value.reshape(-1, value.shape[-1]))
+        if not self.spec.steady:
+            steps = trajectory.time_T.double().diff()
+            self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
+        if self.names:
+            self.conditions.add(condition_rows(trajectory.condition, trajectory.time_T, self.names, self.spec.steady))
+        if trajectory.point_set not in self._point_sets:
+            self._point_sets.add(trajectory.point_set)
+            coords_NX = trajectory.coords_NX.double()
+            self._low = torch.minimum(self._low, coords_NX.amin(0))
+            self._high = torch.maximum(self._high, coords_NX.amax(0))
+
+    def remarks(self) -> list[str]:
+        """Channels that are constant, and those of which the values' own rounding leaves few digits."""
+        found = []
+        for field in self.spec.fields:
+            moments = self.fields[field.name]
+            for channel in range(field.channels):
+                name = field.name if field.channels == 1 else f"{field.name}[{channel}]"
+                steps = float(moments.roundings()[channel])
+                if moments.constant()[channel]:
+                    found.append(f"{name} is constant over the training split, up to rounding: it is only shifted")
+                elif steps < COARSE:
+                    found.append(
+                        f"a deviation of {name} is only {steps:.2g} roundings of the largest value: its digits are "
+                        f"lost in the file; store float64, or subtract a mean before it is stored"
+                    )
+        return found
+
+    def data(self) -> DataSpec:
+        """The data set's description with its domain, and with the time step as a condition where it varies."""
+        extent = torch.tensor(self.spec.extent, dtype=torch.float64)
+        origin = self.spec.origin or tuple(((self._low + self._high - extent) / 2).tolist())
+        varies = not self.spec.steady and self.longest > self.shortest * (1 + SAME)
+        return replace(self.spec, origin=origin, condition=self.names if varies else self.spec.condition)
+
+    def normalization(self) -> Normalization:
+        """Scales by the moments."""
+        data = self.data()
+        kept = len(data.condition)
+        return Normalization(
+            data,
+            torch.cat([moments.mean for moments in self.fields.values()]),
+            torch.cat([moments.std() for moments in self.fields.values()]),
+            self.conditions.mean[:kept],
+            self.conditions.std()[:kept],
         )
-    missing = [name for name in stored.condition if name not in (*spec.condition, TIME_STEP)]
-    if missing:
+
+
+def check_split(trajectories: Trajectories, spec: DataSpec, split: Split, most_values: int = MOST_VALUES) -> None:
+    """Reads a split, or evenly spaced trajectories of a large one, and checks each as ``check_trajectory`` does.
+
+    Raises:
+        DataError: see ``check_trajectory``.
+    """
+    first = trajectories.read(0, 0, 1)
+    values = sum(value.numel() for value in first.fields.values())
+    total = sum(trajectories.num_times(index) * values for index in range(len(trajectories)))
+    kept = len(trajectories) if total <= most_values else max(1, len(trajectories) * most_values // total)
+    chosen = sorted(set(torch.linspace(0, len(trajectories) - 1, kept).round().long().tolist()))
+    for number in said(chosen, f"checking the split {split!r}"):
+        check_trajectory(trajectories.read(number, 0, trajectories.num_times(number)), spec, place(number, split))
+
+
+def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str) -> None:
+    """Refuses what cannot be trained on or measured.
+
+    Args:
+        where: begins the message.
+
+    Raises:
+        DataError: a field is missing, of another shape or of no real numbers, or a value, a condition or a coordinate
+            is not finite, or time does not increase.
+    """
+    for field in spec.fields:
+        if field.name not in trajectory.fields:
+            found = ", ".join(trajectory.fields) or "none"
+            raise DataError(f"{where}: field {field.name!r} is missing; found: {found}; correct the data set")
+        _check_field(trajectory, field.name, field.channels, where)
+    if not torch.isfinite(trajectory.coords_NX).all():
+        raise DataError(f"{where}: a coordinate is NaN or infinite; remove or repair it")
+    if not spec.steady:
+        _check_times(trajectory.time_T.double(), where)
+    for name in spec.condition:
+        if name != TIME_STEP:
+            _check_condition(trajectory, name, spec.steady, where)
+
+
+def _check_field(trajectory: Trajectory, name: str, channels: int, where: str) -> None:
+    value = trajectory.fields[name]
+    if not value.is_floating_point():
+        kind = "complex numbers" if value.is_complex() else str(value.dtype).removeprefix("torch.")
+        cure = "give its real and imaginary part as two channels" if value.is_complex() else "convert it to floats"
+        raise DataError(f"{where}: field {name!r} holds {kind}, expected real floating-point numbers; {cure}")
+    shape = (len(trajectory.time_T), len(trajectory.coords_NX), channels)
+    if tuple(value.shape) not in (shape, (1, *shape[1:])):
         raise DataError(
-            f"the operator is told {', '.join(missing)}, which the data set does not have as a condition; name it in "
-            f"the data set's 'conditions'"
+            f"{where}: field {name!r} has shape {tuple(value.shape)}, expected {shape} (times, points, channels); "
+            f"correct the data set"
         )
-    if (spec.num_axes, spec.steady) != (stored.num_axes, stored.steady):
+    if not torch.isfinite(value).all():
+        bad = int((~torch.isfinite(value)).any(-1).any(-1).nonzero()[0])
         raise DataError(
-            f"the operator was trained on {_kind(stored)}, but the data set has {_kind(spec)}; use other data"
+            f"{where}: field {name!r} has NaN or infinite values, first at time step {bad}; remove or repair it"
         )
 
 
-def _kind(spec: DataSpec) -> str:
-    return f"{'steady fields' if spec.steady else 'fields that move in time'} in {spec.num_axes} dimensions"
+def _check_times(time_T: Tensor, where: str) -> None:
+    steps = time_T.diff()
+    if len(steps) == 0:
+        raise DataError(f"{where} has 1 time step; at least 2 are needed")
+    if not steps.min() > 0:
+        raise DataError(
+            f"{where}: physical time must increase from step to step; the smallest step is {float(steps.min()):g}"
+        )
 
 
-def _named(spec: DataSpec) -> str:
-    return ", ".join(f"{field.name} ({field.channels})" for field in spec.fields)
+def _check_condition(trajectory: Trajectory, name: str, steady: bool, where: str) -> None:
+    if name not in trajectory.condition:
+        found = ", ".join(trajectory.condition) or "none"
+        raise DataError(f"{where}: condition {name!r} is missing; found: {found}; correct the data set")
+    value = trajectory.condition[name]
+    numbers = [value] if isinstance(value, int | float) else value.flatten().tolist()
+    if not steady and len(numbers) not in (1, len(trajectory.time_T)):
+        raise DataError(
+            f"{where}: condition {name!r} has {len(numbers)} values, expected one, or one for each of the "
+            f"{len(trajectory.time_T)} time steps"
+        )
+    if not all(map(math.isfinite, numbers)):
+        raise DataError(f"{where}: condition {name!r} is NaN or infinite; remove or repair it")
+
+
+def place(number: int, split: Split) -> str:
+    """How messages call a trajectory."""
+    what = {"train": "training", "valid": "validation", "test": "test"}[split]
+    return f"trajectory {number} of the {what} split"
+
+
+def said(numbers: Sequence[int], what: str, every: float = QUIET_SECONDS) -> Iterator[int]:
+    """The numbers of trajectories, with a line on how far it came now and then; quick work says nothing."""
+    last = time.monotonic()
+    for done, number in enumerate(numbers):
+        if time.monotonic() - last >= every and done:
+            remark(f"{what}: {done} of {len(numbers)} trajectories read")
+            last = time.monotonic()
+        yield number

@@ -10,10 +10,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from upt_core.data.moments import RunningMoments
-from upt_core.kinds import Split
+from upt_core.data.normalize import TIME_STEP, RunningMoments
+from upt_core.errors import DataError
 from upt_core.specs import DataSpec
-from upt_core.trajectory import Trajectories, Trajectory
+from upt_core.trajectory import Split, Trajectories, Trajectory
 
 Range = tuple[float, float]
 
@@ -224,3 +224,30 @@ def grid_coords(shape: tuple[int, ...], data: DataSpec, ends: tuple[Range, ...] 
         spacing = extent / (num - 1 + before + after) if num - 1 + before + after > 0 else 0.0
         axes.append(low + spacing * (before + torch.arange(num, dtype=torch.float64)))
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(shape))
+
+
+def check_fits(spec: DataSpec, stored: DataSpec) -> None:
+    """Refuses data that a trained operator cannot take in."""
+    if (spec.inputs, spec.targets) != (stored.inputs, stored.targets):
+        raise DataError(
+            f"the operator was trained on the fields {_named(stored)}, but the data set has {_named(spec)}; "
+            f"use data with the fields of its run"
+        )
+    missing = [name for name in stored.condition if name not in (*spec.condition, TIME_STEP)]
+    if missing:
+        raise DataError(
+            f"the operator is told {', '.join(missing)}, which the data set does not have as a condition; name it in "
+            f"the data set's 'conditions'"
+        )
+    if (spec.num_axes, spec.steady) != (stored.num_axes, stored.steady):
+        raise DataError(
+            f"the operator was trained on {_kind(stored)}, but the data set has {_kind(spec)}; use other data"
+        )
+
+
+def _kind(spec: DataSpec) -> str:
+    return f"{'steady fields' if spec.steady else 'fields that move in time'} in {spec.num_axes} dimensions"
+
+
+def _named(spec: DataSpec) -> str:
+    return ", ".join(f"{field.name} ({field.channels})" for field in spec.fields)

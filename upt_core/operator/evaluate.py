@@ -9,7 +9,7 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.data.loader import Batches
-from upt_core.data.moments import RunningMoments
+from upt_core.data.normalize import RunningMoments
 from upt_core.data.prepared import PreparedData
 from upt_core.kinds import Metric
 from upt_core.model import Upt

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from upt_core.registry.distribution import Distribution
-from upt_core.registry.extensions import Extension, Role
 from upt_core.registry.names import (
     KINDS,
     BrokenPlugin,
+    Distribution,
     Entry,
+    Extension,
     Kind,
     Registry,
+    Role,
     class_name,
     kind_class,
     kind_of_class,

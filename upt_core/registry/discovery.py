@@ -11,10 +11,8 @@ from typing import Any
 import pluggy
 
 from upt_core.errors import PluginError
-from upt_core.registry.distribution import Distribution
-from upt_core.registry.extensions import Extension, Role
 from upt_core.registry.hookspecs import PROJECT, RegistrationHooks, refuse_unknown_hooks
-from upt_core.registry.names import KINDS, BrokenPlugin, Entry, Kind, Registry
+from upt_core.registry.names import KINDS, BrokenPlugin, Distribution, Entry, Extension, Kind, Registry, Role
 
 GROUP = "upt_core"
 HOOKS: dict[Kind, str] = {kind: f"register_{'losses' if kind == 'loss' else kind + 's'}" for kind in KINDS}

@@ -17,8 +17,7 @@ from typing import Literal
 from upt_core.errors import CheckpointError
 from upt_core.registry import KINDS, Entry, Kind, Registry
 from upt_core.registry.discovery import GROUP, load
-from upt_core.registry.distribution import Distribution
-from upt_core.registry.names import BrokenPlugin
+from upt_core.registry.names import BrokenPlugin, Distribution
 
 OWN = "upt-core"
 WITHOUT = "UPT_DOCTOR_WITHOUT"

@@ -1,4 +1,4 @@
-"""kind + name → class, and which distribution brought it."""
+"""kind + name → class, and which distribution brought it; commands and converters by name."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import difflib
 import importlib
 import re
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from upt_core.errors import PluginError
-from upt_core.registry.distribution import Distribution
-from upt_core.registry.extensions import Extension, Role
 
 Kind = Literal[
     "dataset",
@@ -24,9 +22,40 @@ Kind = Literal[
     "optimizer",
     "callback",
 ]
+
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+Role = Literal["command", "converter"]
+
+
+_MODULES = {
+    "encoder": "upt_core.model",
+    "approximator": "upt_core.model",
+    "decoder": "upt_core.model",
+    "loss": "upt_core.step",
+}
+
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+_EXTENSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
 _PATH = re.compile(r"\w+(\.\w+)*:\w+")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution that brings plugins."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True)
@@ -78,6 +107,46 @@ class Entry:
                 f"{self} cannot be imported from {self.path!r}: {type(error).__name__}: {error}"
             ) from error
         return loaded
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A command or a converter: an object, or the path of one that is imported at first use."""
+
+    role: Role
+    name: str
+    target: Any
+    distribution: Distribution
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and _EXTENSION_NAME.fullmatch(self.name)):
+            raise PluginError(f"{self.name!r} cannot be the name of a {self.role}; use letters, digits, '_' and '-'")
+        if isinstance(self.target, str) and not _PATH.fullmatch(self.target):
+            raise PluginError(
+                f"{self.role} {self.name!r} is registered as {self.target!r}; "
+                "expected an object or 'package.module:attribute'"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name!r} of {self.distribution}"
+
+    def load(self) -> Any:
+        """The object.
+
+        Raises:
+            PluginError: it cannot be imported.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except PluginError:
+            raise
+        except Exception as error:  # a stranger's import may raise anything
+            raise PluginError(
+                f"{self} cannot be imported from {self.target!r}: {type(error).__name__}: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -196,8 +265,8 @@ def kind_of_class(cls: type) -> Kind | None:
 
 
 def _module_of(kind: Kind) -> str:
-    """Where a kind's abstract class is. The parts of a model are torch modules; the other kinds need no torch."""
-    return "upt_core.parts" if kind in ("encoder", "approximator", "decoder") else "upt_core.kinds"
+    """Where a kind's abstract class is. Parts of a model and loss terms need torch; the other kinds do not."""
+    return _MODULES.get(kind, "upt_core.kinds")
 
 
 def with_article(kind: Kind) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from upt_core.config.settings import plugins_of
+from upt_core.config.sections import plugins_of
 from upt_core.errors import CheckpointError, UserError
 from upt_core.precision import resolve_device
 from upt_core.run import folder as run_folder

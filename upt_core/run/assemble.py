@@ -16,11 +16,11 @@ from upt_core.data.normalize import Normalization
 from upt_core.data.prepared import PreparedData
 from upt_core.data.training_data import TrainingData
 from upt_core.errors import ConfigError, Problem, UserError
-from upt_core.kinds import FixedValue, Metric, Sampler, Schedule, Split
+from upt_core.kinds import FixedValue, Metric, Sampler, Schedule
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.model import Upt
-from upt_core.needs import Need
 from upt_core.operator.selected import SelectedMetric, too_short
+from upt_core.points import Need
 from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import current
 from upt_core.run.built import Built
@@ -28,6 +28,7 @@ from upt_core.specs import DataSpec, LatentSpec
 from upt_core.training.budget import Budget
 from upt_core.training.plan import Plan, seconds_of
 from upt_core.training.saver import CheckpointPlan
+from upt_core.trajectory import Split
 
 Known = tuple[Normalization, TrainingData]
 """What an operator knows of the data that it was trained on."""

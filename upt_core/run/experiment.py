@@ -7,16 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from upt_core.config.document import Document
-from upt_core.config.forms import read_any
-from upt_core.config.plain import as_plain, plugins_of
-from upt_core.config.sections import ExperimentSettings
-from upt_core.config.settings import validate
-from upt_core.config.stages import Stage, stages_of
+from upt_core.config.document import Document, read_any
+from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
+from upt_core.config.settings import Stage, stages_of, validate
 from upt_core.data.prepared import PreparedData
 from upt_core.data.task_batches import TaskBatches
 from upt_core.errors import CheckpointError, DataError, UserError
-from upt_core.kinds import Split
 from upt_core.model import Upt
 from upt_core.operator.evaluate import baselines, evaluate, model_predictor, say_remarks
 from upt_core.operator.load import operators_of
@@ -37,6 +33,7 @@ from upt_core.training import checkpoint
 from upt_core.training.measures import Scalars
 from upt_core.training.plan import Plan
 from upt_core.training.trainer import Trainer
+from upt_core.trajectory import Split
 
 
 class Experiment(Assembler):

@@ -13,10 +13,10 @@ import torch
 from pydantic import ValidationError
 
 from upt_core.config.document import Document
-from upt_core.config.overrides import apply_overrides
+from upt_core.config.merge import apply_overrides
 from upt_core.config.problems import problems_of
 from upt_core.config.schema import Plugin, Section
-from upt_core.data.prepared import check_fits
+from upt_core.data.training_data import check_fits
 from upt_core.errors import ConfigError, DataError, UserError
 from upt_core.kinds import Dataset
 from upt_core.operator.answers import AXES, Answers, answers_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from upt_core.config.plain import as_plain
+from upt_core.config.sections import as_plain
 from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.run.experiment import Experiment

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from upt_core.config.plain import as_plain
+from upt_core.config.sections import as_plain
 from upt_core.data.prepared import PreparedData
 from upt_core.errors import CheckpointError
 from upt_core.operator.load import operators_of

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from upt_core.config.plain import as_plain, plugins_of
-from upt_core.config.sections import ExperimentSettings
-from upt_core.config.stages import Stage
+from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
+from upt_core.config.settings import Stage
 from upt_core.data.latent_cache import LatentCache, fingerprint
+from upt_core.data.loader import Windows
 from upt_core.data.prepared import PreparedData
-from upt_core.data.store import cache_dir
-from upt_core.data.windows import Windows
 from upt_core.errors import CheckpointError, UserError
 from upt_core.operator.evaluate import model_predictor
 from upt_core.processes import current
@@ -36,6 +34,7 @@ from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
 from upt_core.training.plan import Plan
 from upt_core.training.saver import newest
+from upt_core.trajectory import cache_dir
 
 if TYPE_CHECKING:
     from upt_core.run.experiment import Experiment

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from upt_core.data.normalize import TIME_STEP
 from upt_core.errors import DataError
-from upt_core.kinds import Dataset, Split
+from upt_core.kinds import Dataset
 from upt_core.specs import DataSpec
 from upt_core.testing.failure import ConformanceError, require
-from upt_core.trajectory import Trajectories, Trajectory
+from upt_core.trajectory import Split, Trajectories, Trajectory
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 

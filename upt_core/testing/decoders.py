@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from upt_core.parts import Decoder
+from upt_core.model import Decoder
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.failure import require
 from upt_core.testing.made_up_data import BATCH, Case, grid, latent_spec, scattered

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from upt_core.parts import Encoder
+from upt_core.model import Encoder
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.alone import alone
 from upt_core.testing.declared import Kind

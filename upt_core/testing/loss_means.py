@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
-from upt_core.kinds import LossTerm, Sampler
+from upt_core.kinds import Sampler
 from upt_core.points import Points, Queries
 from upt_core.progress import Progress
+from upt_core.step import LossTerm
 from upt_core.testing.failure import require
 from upt_core.testing.loss_trial import step_of, value_of
 from upt_core.testing.made_up_data import Case

@@ -5,10 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from upt_core.batch import Batch
-from upt_core.kinds import LossTerm
 from upt_core.model import Upt
 from upt_core.progress import Progress
-from upt_core.step import Step
+from upt_core.step import LossTerm, Step
 from upt_core.testing.failure import ConformanceError
 from upt_core.testing.made_up_data import Case
 

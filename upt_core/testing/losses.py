@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
-from upt_core.kinds import LossTerm
 from upt_core.model import Upt
+from upt_core.step import LossTerm
 from upt_core.testing.alone import alone
 from upt_core.testing.failure import require
 from upt_core.testing.loss_means import check_unbiased

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from upt_core.batch import Batch
-from upt_core.model import Upt
-from upt_core.parts import Approximator, Decoder, Encoder
+from upt_core.model import Approximator, Decoder, Encoder, Upt
 from upt_core.points import Points
 from upt_core.specs import DataSpec
 

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from upt_core.kinds import Sampler
-from upt_core.locality import LocalityOrder
-from upt_core.points import Points
+from upt_core.points import LocalityOrder, Points
 from upt_core.progress import Progress
 from upt_core.testing.declared import Kind
 

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.errors import UserError
-from upt_core.loss_bundle import Losses
-from upt_core.out_of_memory import out_of_memory_named
+from upt_core.loss_bundle import Losses, out_of_memory_named
 from upt_core.precision import autocast
 from upt_core.processes import ALONE
 from upt_core.progress import Progress

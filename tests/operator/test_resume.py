@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from upt_core import CheckpointError, DataError
+from upt_core import CheckpointError
 from upt_core.config.yaml_text import parse_yaml
 from upt_core.run.experiment import load_run
 from upt_core.run.metrics_log import read_metrics
@@ -78,45 +76,6 @@ def test_patience_that_is_used_up_says_so(make: Make, capfd: pytest.CaptureFixtu
         f"patience of 1 is used up after epoch {ended} of 9; raise validation.patience to go on"
         in capfd.readouterr().err
     )
-
-
-def more(path: Path) -> None:
-    write(path, np.concatenate([waves(0), waves(1)]))
-
-
-def fewer(path: Path) -> None:
-    write(path, waves(0)[:6])
-
-
-def ten_times(path: Path) -> None:
-    write(path, waves(0, scale=10.0))
-
-
-def finer(path: Path) -> None:
-    write(path, waves(0, points=64))
-
-
-def gone(path: Path) -> None:
-    path.unlink()
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (more, r"'train' has 16 trajectories, \d of them among the 8 of the run"),
-        (fewer, r"'train' has 4 trajectories, \d of them among the 8 of the run"),
-        (ten_times, r"'train' has 8 trajectories, 0 of them among the 8 of the run"),
-        (finer, r"'train' has 8 trajectories, 0 of them among the 8 of the run"),
-        (gone, "train.npz"),
-    ],
-)
-def test_other_data_are_refused(run: Path, change: Callable[[Path], None], said: str) -> None:
-    change(Path("train.npz"))
-    with pytest.raises((CheckpointError, DataError), match=said) as caught:
-        load_run(run, ["trainer.epochs=3"]).train(run, resume=True)
-    if change is not gone:
-        assert "train on these as a new run" in str(caught.value)
-    assert config_of(run)["trainer"]["epochs"] == 2  # type: ignore[index]
 
 
 def test_other_values_after_the_first_steps_are_seen(run: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -117,6 +118,14 @@ def neighbours(quick: bool, out: Path, data: Path | None, device: str) -> None:
 @click.option("--seeds", default="0", show_default=True, help="Numbers with commas between them.")
 @click.option("--seconds", type=float, help="Another budget than that of the configurations.")
 @click.option("--jobs", default=1, show_default=True, help="Processes at once, one thread each.")
+@click.option(
+    "--split",
+    type=click.Choice(["test", "valid"]),
+    default="test",
+    show_default=True,
+    help="Trajectories to judge on; valid to choose between configurations.",
+)
+@click.option("--set", "changes", multiple=True, help="KEY=VALUE of the configurations, to compare; may be repeated.")
 def quality(
     quick: bool,
     out: Path,
@@ -126,12 +135,15 @@ def quality(
     seeds: str,
     seconds: float | None,
     jobs: int,
+    split: Literal["test", "valid"],
+    changes: tuple[str, ...],
 ) -> None:
     """How accurate trained operators are, at equal processor seconds.
 
     Data sets times operators times seeds, each trained in a process of its own and judged on unseen trajectories: one
     step, rollouts, spectra, between the points, at twice the resolution. What the folder has already is not measured
-    again, so a run that was interrupted goes on. Takes a few minutes for each cell.
+    again, so a run that was interrupted goes on. Takes a few minutes for each cell. What --split valid or --set gave is
+    kept in results.json, and not shown in tables and plots.
     """
     from rich.console import Console
 
@@ -141,7 +153,7 @@ def quality(
     from upt_bench.table import print_figures
     from upt_core.commands import resolve_device
 
-    cells = cells_of(tasks, operators, seeds, _data_folder(data), quick, seconds)
+    cells = cells_of(tasks, operators, seeds, _data_folder(data), quick, seconds, split, changes)
     console = Console()
     with console.status("") as status:
         setting = Setting(resolve_device("cpu"), _data_folder(data), quick, status.update)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from upt_core import DataError, Dataset, DataSpec, Split, Trajectories, Trajectory
 
 
 class _Image(NamedTuple):
-    """One symmetry: shifts along axes (as parts of the axis), then an exchange of the first two axes, then mirrors."""
+    """One symmetry: an exchange of the first two axes, then mirrors, then shifts along axes (parts of the axis)."""
 
-    shifts: tuple[float, ...]
     swap: bool
     flips: tuple[int, ...]
+    shifts: tuple[float, ...]
 
 
 class Symmetric(Dataset):
@@ -31,9 +31,13 @@ class Symmetric(Dataset):
     each axis of ``roll_axes``. Regular grids only.
 
     Traps: a symmetry that the law has not (a forcing, gravity, an inflow) teaches something wrong. Conditioning values
-    stay as they are, so none of them may have a direction. A mirrored axis must lie evenly in its box, as grids of
-    points at (i + 1/2) / n or from end to end do; on a periodic axis a mirror image is moved by a grid step at most,
-    which shifts do not mind.
+    stay as they are, so none of them may have a direction. Periodic axes are mirrored at the end of their box, with
+    points at i / n or at (i + 1/2) / n; an open axis in its middle, and there its points must lie evenly in the box, at
+    (i + 1/2) / n or from end to end.
+
+    A law with a fixed periodic forcing keeps some symmetries. Kolmogorov flow, driven by cos(8πy) in a unit square, is
+    the same after any shift along x, after shifts by a quarter along y, and after mirror images that are moved on by
+    an eighth along y: ``{flips: [0, 1], glide: [0, 0.125], roll_axes: [0, 1], rolls: [64, 4], odd: [vorticity]}``.
 
     Args:
         base: the data set.
@@ -41,9 +45,14 @@ class Symmetric(Dataset):
         swap: whether the first two axes may be exchanged; they need equal lengths and numbers of points. With both axes
             in ``flips`` this gives the 8 symmetries of the square.
         roll_axes: numbers of the periodic axes along which the law does not change from place to place.
-        rolls: evenly spaced shifts along each of ``roll_axes``.
+        rolls: evenly spaced shifts along each of ``roll_axes``, one number for all or one for each. As many as the axis
+            has points: all.
+        glide: by how much, in parts of each axis, the fields are moved with every mirror image; only along periodic
+            axes. None: not at all.
         vectors: names of vector fields, whose channels are the components along the axes.
         odd: names of scalar fields that a mirror image turns around, such as vorticity in two dimensions.
+        images: in how many of its images each trajectory is shown, itself among them, the others chosen at random;
+            None: in all. For laws with many shifts, as every image is read once before training starts. Good: 64.
     """
 
     def __init__(
@@ -52,13 +61,17 @@ class Symmetric(Dataset):
         flips: list[NonNegativeInt] = [],  # noqa: B006 (a schema needs a plain default; it is only read)
         swap: bool = False,
         roll_axes: list[NonNegativeInt] = [],  # noqa: B006
-        rolls: PositiveInt = 4,
+        rolls: PositiveInt | list[PositiveInt] = 4,
+        glide: list[Annotated[float, Field(ge=0, lt=1)]] | None = None,
         vectors: list[str] = [],  # noqa: B006
         odd: list[str] = [],  # noqa: B006
+        images: PositiveInt | None = None,
     ) -> None:
         self.base = base
-        self.flips, self.swap, self.roll_axes, self.rolls = tuple(flips), swap, tuple(roll_axes), rolls
-        self.vectors, self.odd = tuple(vectors), tuple(odd)
+        self.flips, self.swap, self.roll_axes = tuple(flips), swap, tuple(roll_axes)
+        self.rolls = (rolls,) * len(roll_axes) if isinstance(rolls, int) else tuple(rolls)
+        self.glide = None if glide is None else tuple(glide)
+        self.vectors, self.odd, self.images = tuple(vectors), tuple(odd), images
 
     def spec(self) -> DataSpec:
         """That of the base.
@@ -73,7 +86,9 @@ class Symmetric(Dataset):
     def trajectories(self, split: Split) -> Trajectories:
         """Those of the base; of the training split all images."""
         found, spec = self.base.trajectories(split), self.spec()
-        return _Images(found, spec, self._images(spec.num_axes), self.vectors, self.odd) if split == "train" else found
+        if split != "train":
+            return found
+        return _Images(found, spec, self._all(spec.num_axes), self.images, self.vectors, self.odd)
 
     def files(self) -> Sequence[Path]:
         """Those of the base."""
@@ -81,18 +96,23 @@ class Symmetric(Dataset):
 
     def remarks(self) -> list[str]:
         """Those of the base, and how many images there are."""
-        number = len(self._images(self.base.spec().num_axes))
-        return [*self.base.remarks(), f"each training trajectory is shown in {number} symmetric images"]
+        number = len(self._all(self.base.spec().num_axes))
+        shown = str(number) if self.images is None or self.images >= number else f"{self.images} of {number}"
+        return [*self.base.remarks(), f"each training trajectory is shown in {shown} symmetric images"]
 
-    def _images(self, num_axes: int) -> list[_Image]:
-        shifts = [
-            [step / self.rolls for step in range(self.rolls)] if axis in self.roll_axes else [0.0]
-            for axis in range(num_axes)
-        ]
-        swaps = (False, True) if self.swap else (False,)
+    def _all(self, num_axes: int) -> list[_Image]:
+        rolls = dict(zip(self.roll_axes, self.rolls, strict=True))
+        steps = [[step / rolls.get(axis, 1) for step in range(rolls.get(axis, 1))] for axis in range(num_axes)]
         mirrors = product(*[((), (axis,)) for axis in self.flips])
         flips = [tuple(axis for part in mirror for axis in part) for mirror in mirrors]
-        return [_Image(*image) for image in product(product(*shifts), swaps, flips)]
+        return [
+            _Image(swap, flip, self._shifts(step, len(flip)))
+            for step, swap, flip in product(product(*steps), (False, True) if self.swap else (False,), flips)
+        ]
+
+    def _shifts(self, step: tuple[float, ...], mirrors: int) -> tuple[float, ...]:
+        """Shifts along all axes, of an image with that many mirrors."""
+        return tuple(own + mirrors * glide for own, glide in zip(step, self.glide or (0.0,) * len(step), strict=True))
 
     def _check(self, spec: DataSpec) -> None:
         if spec.grid_shape is None:
@@ -101,14 +121,39 @@ class Symmetric(Dataset):
             wrong = [axis for axis in axes if axis >= spec.num_axes]
             if wrong or len(set(axes)) < len(axes):
                 raise DataError(f"symmetric: {name} is {list(axes)}; name axes once, from 0 to {spec.num_axes - 1}")
-        open_axes = [axis for axis in self.roll_axes if not spec.periodic[axis]]
-        if open_axes:
-            raise DataError(f"symmetric: axis {open_axes[0]} of roll_axes is not periodic, so shifts have no meaning")
+        self._check_shifts(spec)
         if self.swap and not _alike(spec):
             raise DataError(
                 f"symmetric: swap exchanges the first two axes, but they differ: points {list(spec.grid_shape)}, "
                 f"extent {list(spec.extent)}, periodic {list(spec.periodic)}"
             )
+        self._check_fields(spec)
+
+    def _check_shifts(self, spec: DataSpec) -> None:
+        assert spec.grid_shape is not None
+        if len(self.rolls) != len(self.roll_axes):
+            raise DataError(
+                f"symmetric: rolls is {list(self.rolls)}; it needs one number for all axes, or one for each of the "
+                f"{len(self.roll_axes)} in roll_axes"
+            )
+        if self.glide is not None and len(self.glide) != spec.num_axes:
+            raise DataError(
+                f"symmetric: glide is {list(self.glide)}; it needs one part for each of {spec.num_axes} axes"
+            )
+        shifts = {"roll_axes": dict(zip(self.roll_axes, (1 / number for number in self.rolls), strict=True))}
+        shifts["glide"] = {axis: part for axis, part in enumerate(self.glide or ()) if part}
+        for name, parts in shifts.items():
+            for axis, part in parts.items():
+                points = spec.grid_shape[axis]
+                if not spec.periodic[axis]:
+                    raise DataError(f"symmetric: axis {axis} of {name} is not periodic, so shifts have no meaning")
+                if abs(part * points - round(part * points)) > 1e-6:
+                    raise DataError(
+                        f"symmetric: {name} shifts axis {axis} by {part:g} of its {points} points, which is no whole "
+                        f"number of them"
+                    )
+
+    def _check_fields(self, spec: DataSpec) -> None:
         for name in (*self.vectors, *self.odd):
             channels = spec.channels_of(name)
             if name in self.vectors and channels.stop - channels.start != spec.num_axes:
@@ -119,20 +164,27 @@ class Symmetric(Dataset):
 
 
 class _Images:
-    """The images of trajectories: those of the first, those of the second, …"""
+    """The images of trajectories: those of the first, those of the second, …
+
+    Args:
+        images: all symmetries, the first of which changes nothing.
+        number: of images of each trajectory, chosen at random for each; None: all.
+    """
 
     def __init__(
         self,
         base: Trajectories,
         spec: DataSpec,
         images: list[_Image],
+        number: int | None,
         vectors: tuple[str, ...],
         odd: tuple[str, ...],
     ) -> None:
         self.base, self.spec, self.images, self.vectors, self.odd = base, spec, images, vectors, odd
+        self.number = len(images) if number is None else min(number, len(images))
 
     def __len__(self) -> int:
-        return len(self.base) * len(self.images)
+        return len(self.base) * self.number
 
     @property
     def held(self) -> bool:
@@ -141,24 +193,46 @@ class _Images:
 
     def num_times(self, index: int) -> int:
         """Number of time steps of a trajectory."""
-        return self.base.num_times(index // len(self.images))
+        return self.base.num_times(index // self.number)
 
     def read(self, index: int, start: int, stop: int) -> Trajectory:
         """Time steps start ≤ t < stop of one image."""
-        number, image = divmod(index, len(self.images))
-        own = self.base.read(number, start, stop)
-        fields = {name: self._image(name, value, self.images[image]) for name, value in own.fields.items()}
+        number, order = divmod(index, self.number)
+        own, image = self.base.read(number, start, stop), self._chosen(number, order)
+        starts = self._starts(own.coords_NX)
+        fields = {name: self._image(name, value, image, starts) for name, value in own.fields.items()}
         return Trajectory(fields, own.coords_NX, own.time_T, own.condition, own.point_set)
 
-    def _image(self, name: str, value_TNC: Tensor, image: _Image) -> Tensor:
+    def _chosen(self, number: int, order: int) -> _Image:
+        """The image of a trajectory that comes at this place; the first is the trajectory itself."""
+        if self.number == len(self.images):
+            return self.images[order]
+        rng = torch.Generator().manual_seed(number)
+        others = torch.randperm(len(self.images) - 1, generator=rng)[: self.number - 1] + 1
+        return self.images[0 if order == 0 else int(others[order - 1])]
+
+    def _starts(self, coords_NX: Tensor) -> list[float]:
+        """Where the first point lies along each axis, in parts of the axis; half a step in, where nothing is said."""
+        assert self.spec.grid_shape is not None
+        if self.spec.origin is None:
+            return [0.5 / points for points in self.spec.grid_shape]
+        first_X: list[float] = coords_NX[0].tolist()
+        sides = zip(first_X, self.spec.origin, self.spec.extent, strict=True)
+        return [(own - low) / length for own, low, length in sides]
+
+    def _image(self, name: str, value_TNC: Tensor, image: _Image, starts: Sequence[float]) -> Tensor:
+        """A field's image; the first point along each axis lies at ``starts``, in parts of the axis."""
         assert self.spec.grid_shape is not None
         value_TVC = value_TNC.reshape(len(value_TNC), *self.spec.grid_shape, -1)
-        for axis, (shift, points) in enumerate(zip(image.shifts, self.spec.grid_shape, strict=True), start=1):
-            value_TVC = value_TVC.roll(round(shift * points), axis) if shift else value_TVC
         if image.swap:
             value_TVC = value_TVC.transpose(1, 2)
         if image.flips:
             value_TVC = value_TVC.flip([axis + 1 for axis in image.flips])
+        for axis, (shift, points) in enumerate(zip(image.shifts, self.spec.grid_shape, strict=True)):
+            by = round(shift * points)
+            if axis in image.flips and self.spec.periodic[axis]:
+                by += 1 - round(2 * starts[axis] * points)  # mirrored at the end of the box, not between two points
+            value_TVC = value_TVC.roll(by, axis + 1) if by % points else value_TVC
         return self._turned(name, value_TVC, image).reshape(value_TNC.shape)
 
     def _turned(self, name: str, value_TVC: Tensor, image: _Image) -> Tensor:

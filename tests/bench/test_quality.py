@@ -17,10 +17,10 @@ from upt_bench.quality.cell import Cell, keep, measure
 from upt_bench.quality.errors import energy_of_shells, relative_error_BT, spectrum_error
 from upt_bench.quality.halfway import halfway, halfway_coords
 from upt_bench.quality.mode_matrices import ModeMatrices
-from upt_bench.quality.operators import OPERATORS
+from upt_bench.quality.operators import OPERATORS, PLAIN
 from upt_bench.quality.plan import cells_of
 from upt_bench.quality.run import collect
-from upt_bench.quality.tables import shown, summary, table_of
+from upt_bench.quality.tables import is_result, shown, summary, table_of
 from upt_bench.quality.tasks import TASKS
 from upt_bench.results import Results
 from upt_core import Experiment, UserError
@@ -180,6 +180,26 @@ def test_without_real_data_the_tasks_that_need_none_are_left() -> None:
 
 @pytest.mark.parametrize("operator", [name for name, own in OPERATORS.items() if own.family in ("upt", "fno")])
 def test_every_variant_is_a_valid_configuration(operator: str) -> None:
-    for task in (task for task in TASKS.values() if not (task.steady and OPERATORS[operator].of_time)):
-        overrides = [*OPERATORS[operator].overrides, "seed=1"]
-        assert Experiment.from_yaml(task.config(), overrides).settings.seed == 1
+    own = OPERATORS[operator]
+    for task in TASKS.values():
+        if not (task.steady and own.of_time) and (task.symmetric or not own.plain):
+            overrides = [*own.overrides, *(PLAIN if own.plain else ()), "seed=1"]
+            assert Experiment.from_yaml(task.config(), overrides).settings.seed == 1
+
+
+def test_choices_are_judged_on_the_validation_split_and_are_no_results(tmp_path: Path) -> None:
+    arguments = ["quality", "--quick", "--tasks", "burgers1d", "--operators", "persistence", "--out", str(tmp_path)]
+    for more in ([], ["--split", "valid"], ["--set", "data.num_times=5"]):
+        assert CliRunner().invoke(bench, [*arguments, *more], catch_exceptions=False).exit_code == 0
+    rows = Results.load(tmp_path / "results.json").curves["quality"]
+    assert len({row["one_step"] for row in rows}) == 3
+    (result,) = [row for row in rows if is_result(row)]
+    assert result["split"] == "test"
+    assert f"| persistence | – | – | {result['peak_mib']:,} |" in table_of("burgers1d")(
+        Results(curves={"quality": rows})
+    )
+
+
+def test_operators_without_symmetric_images_are_for_tasks_that_have_some() -> None:
+    plain = [cell.operator for cell in cells_of("burgers1d", "upt,upt-plain", "0", None, False, None)]
+    assert plain == ["upt"]

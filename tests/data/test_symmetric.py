@@ -86,8 +86,54 @@ def test_it_keeps_the_contract_of_data_sets():
 def test_the_mirror_image_of_burgers_is_one_of_the_data():
     base = Burgers1d(num_trajectories=8, points=16, num_times=5)
     train = Symmetric(base, flips=[0], vectors=["u"]).trajectories("train")
-    assert torch.equal(train.read(1, 0, 5).fields["u"], -train.read(0, 0, 5).fields["u"].flip(1))
+    mirrored = -train.read(0, 0, 5).fields["u"].flip(1).roll(1, 1)  # point 0 lies at 0, its own mirror image
+    assert torch.equal(train.read(1, 0, 5).fields["u"], mirrored)
     assert train.num_times(1) == 5
+
+
+class Forced(Swirls):
+    """Vorticity in a steady balance with a drag and a forcing cos(4πy), whose fields are a function of y alone."""
+
+    def __init__(self, first: float = 0.0) -> None:
+        super().__init__((16, 16))
+        self.first = first
+
+    def _one(self, seed: int) -> Trajectory:
+        x, y = torch.meshgrid(*[(torch.arange(16.0) + self.first) / 16] * 2, indexing="ij")
+        coords = torch.stack([x, y], dim=-1).view(-1, 2)
+        vorticity = torch.cos(4 * torch.pi * y) + 0.3 * torch.cos(12 * torch.pi * y)
+        values = {"psi": vorticity, "vorticity": vorticity, "velocity": torch.zeros(256, 2)}
+        fields = {name: value.reshape(1, 256, -1).expand(2, -1, -1) for name, value in values.items()}
+        return Trajectory(fields, coords, torch.arange(2.0), {})
+
+
+@pytest.mark.parametrize("first", [0.0, 0.5])
+def test_mirror_images_with_a_glide_keep_a_forced_flow(first):
+    """cos(4πy) turns its sign in a mirror image and gets it back by a shift of a quarter: such images are the flow."""
+    data = Symmetric(
+        Forced(first), flips=[0, 1], glide=[0, 0.25], roll_axes=[0, 1], rolls=[16, 2], odd=["vorticity", "psi"]
+    )
+    train, flow = data.trajectories("train"), Forced(first).trajectories("train").read(0, 0, 2).fields["vorticity"]
+    assert len(train) == 3 * 4 * 16 * 2
+    for index in range(4 * 32):
+        torch.testing.assert_close(train.read(index, 0, 2).fields["vorticity"], flow, atol=1e-5, rtol=0)
+
+
+def test_some_of_the_images_are_chosen_for_each_trajectory_by_itself():
+    few = Symmetric(Swirls(), flips=[0, 1], swap=True, roll_axes=[0, 1], rolls=12, images=5, odd=["psi"])
+    every = Symmetric(Swirls(), flips=[0, 1], swap=True, roll_axes=[0, 1], rolls=12, odd=["psi"]).trajectories("train")
+    train = few.trajectories("train")
+    assert (len(train), len(every)) == (3 * 5, 3 * 8 * 144)
+    assert few.remarks()[-1] == "each training trajectory is shown in 5 of 1152 symmetric images"
+
+    def found(trajectories: Trajectories, index: int) -> torch.Tensor:
+        return trajectories.read(index, 0, 1).fields["psi"]
+
+    for number in range(3):
+        images = [found(train, 5 * number + k) for k in range(5)]
+        assert torch.equal(images[0], found(every, 1152 * number))
+        assert all(any(torch.equal(image, found(every, 1152 * number + k)) for k in range(1152)) for image in images)
+        assert all(torch.equal(image, found(train, 5 * number + k)) for k, image in enumerate(images))
 
 
 def test_it_says_how_many_images_there_are():
@@ -103,6 +149,15 @@ def test_it_says_how_many_images_there_are():
         (Swirls(), {"flips": [2]}, r"flips is \[2\]; name axes once, from 0 to 1"),
         (Swirls(), {"roll_axes": [0, 0]}, r"roll_axes is \[0, 0\]; name axes once"),
         (Swirls(periodic=False), {"roll_axes": [1]}, "axis 1 of roll_axes is not periodic"),
+        (
+            Swirls(),
+            {"roll_axes": [0], "rolls": 5},
+            "roll_axes shifts axis 0 by 0.2 of its 12 points, which is no whole",
+        ),
+        (Swirls(), {"roll_axes": [0], "rolls": [2, 3]}, r"rolls is \[2, 3\]; it needs one number for all axes, or one"),
+        (Swirls(), {"flips": [0], "glide": [0.5]}, r"glide is \[0.5\]; it needs one part for each of 2 axes"),
+        (Swirls(), {"flips": [0], "glide": [0.1, 0]}, "glide shifts axis 0 by 0.1 of its 12 points"),
+        (Swirls(periodic=False), {"flips": [0], "glide": [0.5, 0]}, "axis 0 of glide is not periodic"),
         (Swirls((12, 10)), {"swap": True}, r"swap exchanges the first two axes, but they differ: points \[12, 10\]"),
         (Swirls(), {"vectors": ["psi"]}, "field 'psi' has 1 channels, but a vector has one for each of 2 axes"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import sys
@@ -14,8 +15,8 @@ import torch
 
 from upt_bench.quality.fno import FnoTrained, train_fno
 from upt_bench.quality.from_upt import UptTrained, train_upt
-from upt_bench.quality.judged import judge, judge_finer
-from upt_bench.quality.operators import OPERATORS
+from upt_bench.quality.judged import Questions, Unseen, judge, judge_finer
+from upt_bench.quality.operators import OPERATORS, PLAIN
 from upt_bench.quality.tasks import TASKS, Task
 from upt_bench.quality.untrained import Untrained, mean, persistent
 from upt_core import Experiment
@@ -41,6 +42,8 @@ class Cell:
         data: folder of real data.
         quick: at a small size.
         seconds: another budget; None: the configuration's.
+        split: on which trajectories it is judged; "valid" where it is one of several to choose from.
+        changes: overrides of the configuration, to compare it with others.
     """
 
     task: str
@@ -49,22 +52,28 @@ class Cell:
     data: Path | None = None
     quick: bool = False
     seconds: float | None = None
+    split: Unseen = "test"
+    changes: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
         """Name of its file of results."""
         budget = "" if self.seconds is None else f"-{self.seconds:g}s"
-        return f"{self.task}-{self.operator}-{self.seed}{budget}.json"
+        split = "" if self.split == "test" else f"-{self.split}"
+        changed = f"-{hashlib.sha256(repr(self.changes).encode()).hexdigest()[:8]}" if self.changes else ""
+        return f"{self.task}-{self.operator}-{self.seed}{budget}{split}{changed}.json"
 
     def experiment(self, *more: str) -> Experiment:
         """The configuration that all operators of the task share, with what is the operator's own."""
         task, operator = TASKS[self.task], OPERATORS[self.operator]
         overrides = [*task.overrides(self.data), f"seed={self.seed}", *QUIET, *operator.overrides]
+        if operator.plain:
+            overrides += PLAIN
         if self.quick:
             overrides += [*task.small, *QUICK]
         if self.seconds is not None:
             overrides.append(f"trainer.budget.seconds={self.seconds}")
-        return Experiment.from_yaml(task.config(), [*overrides, *more])
+        return Experiment.from_yaml(task.config(), [*overrides, *self.changes, *more])
 
 
 def measure(cell: Cell) -> dict[str, Any]:
@@ -74,7 +83,8 @@ def measure(cell: Cell) -> dict[str, Any]:
     experiment = cell.experiment()
     prepared = experiment.prepare()
     trained = _train(cell, task, experiment)
-    row: dict[str, Any] = {"task": cell.task, "operator": cell.operator, "seed": cell.seed}
+    row: dict[str, Any] = {"task": cell.task, "operator": cell.operator, "seed": cell.seed, "split": cell.split}
+    row |= {"changes": list(cell.changes)} if cell.changes else {}
     if trained is None:
         return row
     budget = experiment.plan().budget
@@ -84,9 +94,10 @@ def measure(cell: Cell) -> dict[str, Any]:
         "steps": trained.steps,
         "seconds": round(trained.spent, 2),
     }
-    row |= judge(trained, prepared)
+    asked = Questions(prepared, cell.split)
+    row |= judge(trained, asked)
     if task.finer and not isinstance(trained, Untrained):
-        row |= judge_finer(trained, cell.experiment(*task.finer), prepared)
+        row |= judge_finer(trained, cell.experiment(*task.finer), asked)
     row["peak_mib"] = round(_peak_mib())
     row["seconds_with_judging"] = round(time.process_time() - started, 1)
     return row

@@ -1,8 +1,9 @@
-"""What is asked of every operator on the test split, whoever trained it."""
+"""What is asked of every operator on trajectories that training did not see, whoever trained it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
@@ -10,11 +11,49 @@ from torch import Tensor
 
 from upt_bench.quality.errors import relative_error_BT, spectrum_error
 from upt_bench.quality.halfway import halfway, halfway_coords
-from upt_core import Batch, Experiment
+from upt_core import Batch, DataSpec, Experiment, Trajectories
 from upt_core.commands import PreparedData
 
 Space = Literal["physical", "latent"]
+Unseen = Literal["valid", "test"]
 BATCH = 32
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The trajectories of a split as questions and answers.
+
+    Args:
+        prepared: the data.
+        split: "test" for results; "valid" for choices between operators, so that the test split stays unseen.
+    """
+
+    prepared: PreparedData
+    split: Unseen
+
+    @property
+    def data(self) -> DataSpec:
+        """What the data are."""
+        return self.prepared.data
+
+    @property
+    def trajectories(self) -> Trajectories:
+        """Those of the split."""
+        return self.prepared.trajectories(self.split)
+
+    def pairs(self) -> Iterator[Batch]:
+        """Every two consecutive states."""
+        batches = self.prepared.batches(self.split, 1, BATCH)
+        return batches.iterate(0, batches.per_epoch)
+
+    def whole(self, steps: int) -> Iterator[Batch]:
+        """The first ``steps`` time steps of every trajectory."""
+        batches = self.prepared.batches(self.split, steps, BATCH, first_only=True)
+        return batches.iterate(0, batches.per_epoch)
+
+    def physical(self, value: Tensor) -> Tensor:
+        """In the units of the data."""
+        return self.prepared.normalization.to_physical(value).double()
 
 
 class Trained(Protocol):
@@ -39,39 +78,39 @@ class Trained(Protocol):
 
 
 @torch.no_grad()
-def judge(trained: Trained, prepared: PreparedData) -> dict[str, Any]:
+def judge(trained: Trained, asked: Questions) -> dict[str, Any]:
     """One step, half-way between the points, reconstruction, and the rollouts from the first state to the last."""
     found: dict[str, Any] = {
-        "one_step": one_step(trained, prepared),
-        "half_way": _half_way(trained, prepared),
-        "reconstruction": _reconstruction(trained, prepared),
+        "one_step": one_step(trained, asked),
+        "half_way": _half_way(trained, asked),
+        "reconstruction": _reconstruction(trained, asked),
     }
-    if not prepared.data.steady:
+    if not asked.data.steady:
         for space in trained.spaces:
-            found |= _rollout(trained, prepared, space)
+            found |= _rollout(trained, asked, space)
     return {name: value for name, value in found.items() if value is not None}
 
 
-def one_step(trained: Trained, prepared: PreparedData) -> float:
+def one_step(trained: Trained, asked: Questions) -> float:
     """Mean relative error over all pairs of consecutive states."""
 
     def error_B(batch: Batch) -> Tensor:
         prediction_BTNC = trained.predict(batch, 1, "physical")
-        return relative_error_BT(_physical(prepared, prediction_BTNC), _physical(prepared, batch.target_BTNC))[:, 0]
+        return relative_error_BT(asked.physical(prediction_BTNC), asked.physical(batch.target_BTNC))[:, 0]
 
-    return float(_over(prepared, error_B).mean())
+    return float(torch.cat([error_B(batch) for batch in asked.pairs()]).mean())
 
 
 @torch.no_grad()
-def judge_finer(trained: Trained, finer: Experiment, prepared: PreparedData) -> dict[str, Any]:
+def judge_finer(trained: Trained, finer: Experiment, asked: Questions) -> dict[str, Any]:
     """One step on the same trajectories at twice the resolution of training, with its statistics."""
     twice = finer.prepare()
-    twice.normalization.load_state_dict(prepared.normalization.state_dict())
-    return {"finer": one_step(trained, twice)}
+    twice.normalization.load_state_dict(asked.prepared.normalization.state_dict())
+    return {"finer": one_step(trained, Questions(twice, asked.split))}
 
 
-def _half_way(trained: Trained, prepared: PreparedData) -> float | None:
-    data = prepared.data
+def _half_way(trained: Trained, asked: Questions) -> float | None:
+    data = asked.data
     if data.steady or data.grid_shape is None:
         return None
     shape, periodic = data.grid_shape, data.periodic
@@ -80,33 +119,32 @@ def _half_way(trained: Trained, prepared: PreparedData) -> float | None:
         value_BMC = trained.at(batch, halfway_coords(batch.points.coords_BNX, shape, periodic))
         if value_BMC is None:
             return None
-        truth_BMC = halfway(_physical(prepared, batch.target_BTNC[:, 0]), shape, periodic)
-        return relative_error_BT(_physical(prepared, value_BMC).unsqueeze(1), truth_BMC.unsqueeze(1))[:, 0]
+        truth_BMC = halfway(asked.physical(batch.target_BTNC[:, 0]), shape, periodic)
+        return relative_error_BT(asked.physical(value_BMC).unsqueeze(1), truth_BMC.unsqueeze(1))[:, 0]
 
-    return _mean(prepared, error_B)
+    return _mean(asked, error_B)
 
 
-def _reconstruction(trained: Trained, prepared: PreparedData) -> float | None:
+def _reconstruction(trained: Trained, asked: Questions) -> float | None:
     def error_B(batch: Batch) -> Tensor | None:
         value_BNC = trained.reconstruct(batch)
-        if value_BNC is None or prepared.data.inputs != prepared.data.targets:
+        if value_BNC is None or asked.data.inputs != asked.data.targets:
             return None
-        return relative_error_BT(
-            _physical(prepared, value_BNC).unsqueeze(1), _physical(prepared, batch.input_BNC).unsqueeze(1)
-        )[:, 0]
+        return relative_error_BT(asked.physical(value_BNC).unsqueeze(1), asked.physical(batch.input_BNC).unsqueeze(1))[
+            :, 0
+        ]
 
-    return _mean(prepared, error_B)
+    return _mean(asked, error_B)
 
 
-def _rollout(trained: Trained, prepared: PreparedData, space: Space) -> dict[str, Any]:
+def _rollout(trained: Trained, asked: Questions, space: Space) -> dict[str, Any]:
     """Errors of rollouts over the whole length of the shortest trajectory of the split."""
-    trajectories = prepared.trajectories("test")
+    trajectories = asked.trajectories
     steps = min(trajectories.num_times(number) for number in range(len(trajectories))) - 1
-    batches = prepared.batches("test", steps, BATCH, first_only=True)
     by_step, joint, spectra = [], [], []
-    for batch in batches.iterate(0, batches.per_epoch):
-        prediction_BTNC = _physical(prepared, trained.predict(batch, steps, space))
-        target_BTNC = _physical(prepared, batch.target_BTNC)
+    for batch in asked.whole(steps):
+        prediction_BTNC = asked.physical(trained.predict(batch, steps, space))
+        target_BTNC = asked.physical(batch.target_BTNC)
         by_step.append(relative_error_BT(prediction_BTNC, target_BTNC))
         joint.append(_joint(prediction_BTNC, target_BTNC))
         if batch.points.grid_shape is not None:
@@ -127,18 +165,7 @@ def _joint(prediction_BTNC: Tensor, target_BTNC: Tensor) -> Tensor:
     return flat[:, 0]
 
 
-def _physical(prepared: PreparedData, value: Tensor) -> Tensor:
-    return prepared.normalization.to_physical(value).double()
-
-
-def _over(prepared: PreparedData, figure_B: Callable[[Batch], Tensor]) -> Tensor:
-    """A figure of every pair of the test split."""
-    batches = prepared.batches("test", 1, BATCH)
-    return torch.cat([figure_B(batch) for batch in batches.iterate(0, batches.per_epoch)])
-
-
-def _mean(prepared: PreparedData, figure_B: Callable[[Batch], Tensor | None]) -> float | None:
-    batches = prepared.batches("test", 1, BATCH)
-    parts = [figure_B(batch) for batch in batches.iterate(0, batches.per_epoch)]
+def _mean(asked: Questions, figure_B: Callable[[Batch], Tensor | None]) -> float | None:
+    parts = [figure_B(batch) for batch in asked.pairs()]
     known = [part for part in parts if part is not None]
     return float(torch.cat(known).mean()) if known else None

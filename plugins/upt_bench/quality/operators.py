@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+PLAIN = ("data.flips=[]", "data.swap=false", "data.roll_axes=[]", "data.rolls=4", "data.glide=null", "data.images=null")
+"""Overrides that leave no image but the original."""
 ADAMW = "trainer.optimizer={name: adamw, lr: 2e-3, beta2: 0.98, weight_decay: 1e-4}"
 
 
@@ -19,6 +21,7 @@ class Operator:
             batches with the same optimizer and schedule; "persistence", "mean": nothing is trained.
         overrides: of the task's configuration.
         of_time: whether it makes sense only where there is time.
+        plain: whether it is trained without the symmetric images that the task's configuration shows.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Operator:
     family: Literal["upt", "fno", "persistence", "mean"]
     overrides: tuple[str, ...] = ()
     of_time: bool = False
+    plain: bool = False
 
 
 OPERATORS = {
@@ -35,7 +39,10 @@ OPERATORS = {
         Operator("mean", "mean field", "mean"),
         Operator("fno", "FNO, AdamW", "fno", (ADAMW,)),
         Operator("fno-soap", "FNO, SOAP", "fno"),
+        Operator("fno-plain", "FNO, AdamW, without symmetric images", "fno", (ADAMW,), plain=True),
+        Operator("fno-soap-plain", "FNO, SOAP, without symmetric images", "fno", plain=True),
         Operator("upt", "upt", "upt"),
+        Operator("upt-plain", "upt without symmetric images", "upt", plain=True),
         Operator("upt-adamw", "upt, AdamW", "upt", (ADAMW,)),
         Operator("upt-muon", "upt, Muon", "upt", ("trainer.optimizer={name: muon, lr: 8e-3, weight_decay: 0.0}",)),
         Operator("upt-no-consistency", "upt without latent consistency", "upt", ("losses.consistency.weight=0",), True),

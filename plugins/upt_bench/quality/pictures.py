@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure as Canvas
 
 from upt_bench.quality.operators import OPERATORS
+from upt_bench.quality.tables import is_result
 from upt_bench.quality.tasks import TASKS
 from upt_bench.results import Results
 
@@ -17,7 +18,7 @@ COLUMNS = 3
 
 def draw_pictures(results: Results, out: Path) -> None:
     """Writes rollouts.png: the error at every time step of the first seed's rollouts."""
-    rows = [row for row in results.curves["quality"] if "rollout_physical_by_step" in row]
+    rows = [row for row in results.curves["quality"] if is_result(row) and "rollout_physical_by_step" in row]
     tasks = [name for name in TASKS if any(row["task"] == name for row in rows)]
     if not tasks:
         return

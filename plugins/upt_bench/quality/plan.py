@@ -6,15 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from upt_bench.quality.cell import Cell
+from upt_bench.quality.judged import Unseen
 from upt_bench.quality.operators import MAIN, OPERATORS
 from upt_bench.quality.tasks import TASKS
 from upt_core import UserError
 
 
 def cells_of(
-    tasks: str | None, operators: str | None, seeds: str, data: Path | None, quick: bool, seconds: float | None
+    tasks: str | None,
+    operators: str | None,
+    seeds: str,
+    data: Path | None,
+    quick: bool,
+    seconds: float | None,
+    split: Unseen = "test",
+    changes: tuple[str, ...] = (),
 ) -> list[Cell]:
-    """Every task with every operator and seed; operators that learn nothing get one seed.
+    """Every task with every operator and seed that make sense together; operators that learn nothing get one seed.
 
     Raises:
         UserError: a name is unknown, a seed is no number, or a task's file is missing.
@@ -25,12 +33,13 @@ def cells_of(
         TASKS[name].overrides(data)
     numbers = _numbers(seeds)
     return [
-        Cell(task, operator, seed, data, quick, seconds)
+        Cell(task, operator, seed, data, quick, seconds, split, changes)
         for seed in numbers
         for task in named_tasks
         for operator in named_operators
         if (seed == numbers[0] or OPERATORS[operator].family in ("upt", "fno"))
         and not (TASKS[task].steady and OPERATORS[operator].of_time)
+        and (TASKS[task].symmetric or not OPERATORS[operator].plain)
     ]
 
 

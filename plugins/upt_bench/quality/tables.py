@@ -99,9 +99,14 @@ def _rivals(results: Results, task: str, name: str) -> list[str]:
 
 def _rows(results: Results, task: str, operator: str, budget: float | None = None) -> list[Row]:
     """Of one budget; None: the task's longest."""
-    own = [row for row in results.curves["quality"] if row["task"] == task and "one_step" in row]
+    own = [row for row in results.curves["quality"] if row["task"] == task and is_result(row)]
     budget = max((row["budget"] for row in own), default=0.0) if budget is None else budget
     return [row for row in own if row["operator"] == operator and row["budget"] == budget]
+
+
+def is_result(row: Row) -> bool:
+    """Whether a row is a result: judged on the test split, of the configuration as it is."""
+    return "one_step" in row and row.get("split", "test") == "test" and "changes" not in row
 
 
 def _values(rows: Sequence[Row], name: str) -> list[float]:

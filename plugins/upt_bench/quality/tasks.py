@@ -25,6 +25,7 @@ class Task:
         goals: figure → largest value that upt should reach.
         small: overrides for a quick run.
         steady: whether there is no time.
+        symmetric: whether the configuration shows symmetric images of the training trajectories.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Task:
     goals: Mapping[str, float] = field(default_factory=dict)
     small: tuple[str, ...] = ()
     steady: bool = False
+    symmetric: bool = False
 
     def config(self) -> Path:
         """The configuration, in a checkout or an installation."""
@@ -54,7 +56,7 @@ class Task:
             raise UserError(
                 f"the task {self.name} needs the file {self.file} in a folder of real data; name the folder with --data"
             )
-        return [f"data.path={data / self.file}"]
+        return [f"{'data.base' if self.symmetric else 'data'}.path={data / self.file}"]
 
 
 def _goals(one: float, physical: float | None = None, latent: float | None = None) -> dict[str, float]:
@@ -101,6 +103,7 @@ TASKS = {
             24,
             24,
             goals=_goals(0.10, 0.35, 0.35),
+            symmetric=True,
         ),
         Task(
             "kolmogorov",

@@ -30,7 +30,8 @@ class Batch:
         points: the points, the same for all time steps.
         condition_BTP: time step and parameters of each step t → t + 1, normalised; None where the data set declares
             none.
-        reference_BNC: target fields at t = 0 of each sample's trajectory; None for steady problems.
+        reference_BNC: target fields at t = 0 of each sample's trajectory; None for steady problems, and where no
+            loss term asks for them.
         latent_BTLD: latents of the input and of the T targets where they are cached (the encoder is frozen then).
         given_BTNC: the fields that are inputs but not targets, at the T target steps; None where there are none, or
             where they do not change in time.

@@ -84,6 +84,11 @@ class LossBundle(nn.Module):
         return max(weighted.term.horizon for weighted in self.terms)
 
     @property
+    def needs_reference(self) -> bool:
+        """Whether a term compares with the state at t = 0 of each trajectory."""
+        return any(weighted.term.needs_reference for weighted in self.terms)
+
+    @property
     def samplers(self) -> dict[str, Sampler]:
         """Every sampler once, by the name of its stream."""
         return {weighted.stream: weighted.sampler for weighted in self.terms if weighted.sampler is not None}

@@ -145,9 +145,13 @@ class Step:
         return self._taken(("target", time), self.batch.target_BTNC[:, time - 1], queries)
 
     def reference(self, queries: Queries | None = None) -> Tensor:
-        """The target fields (B, Q, C) at t = 0 of each sample's trajectory, at query points."""
+        """The target fields (B, Q, C) at t = 0 of each sample's trajectory, at query points.
+
+        Raises:
+            ValueError: the data set is steady, or the batch was read for terms that did not ask for them.
+        """
         if self.batch.reference_BNC is None:
-            raise ValueError("this data set has no time, so no reference fields at t = 0")
+            raise ValueError(_no_reference(self.data))
         return self._taken(("reference",), self.batch.reference_BNC, queries)
 
     def to_physical(self, target_BQC: Tensor) -> Tensor:
@@ -213,11 +217,23 @@ class Step:
         return self._memo.tensor((*key, queries), lambda: queries.take(value_BNC))
 
 
+def _no_reference(data: DataSpec) -> str:
+    if data.steady:
+        return "this data set has no time, so no reference fields at t = 0"
+    return (
+        "this batch was read without the fields at t = 0, which no loss term asked for; a term that uses "
+        "step.reference() says so with needs_reference = True, and batches by hand take them as reference_BNC"
+    )
+
+
 class LossTerm(Bounded, ABC):
     """One thing the loss asks for: a callable on the lazy step that returns an unweighted scalar."""
 
     horizon: int = 1
     """How many target time steps the term needs."""
+
+    needs_reference: bool = False
+    """True where the term compares with the state at t = 0 (``step.reference``), which is read for such terms alone."""
 
     pointwise: bool = True
     """True where the term looks at query points, so that a sampler may choose them; False: it takes no sampler."""

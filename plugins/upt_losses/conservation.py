@@ -29,6 +29,7 @@ class Conservation(LossTerm):
     """
 
     pointwise = False
+    needs_reference = True
 
     def __init__(self, fields: Annotated[list[str], Field(min_length=1)] | None = None) -> None:
         self.fields = fields

@@ -103,7 +103,7 @@ def loss_value(name: str, prepared: PreparedData) -> float:
     term: LossTerm = config.build()
     weighted = WeightedTerm(name, term, FixedValue(1.0))
     bundle = LossBundle(small_model(prepared.data), [weighted], prepared.data, 0, prepared.normalization)
-    batch = prepared.batches("train", max(1, term.horizon), 4)[0]
+    batch = prepared.batches("train", max(1, term.horizon), 4, reference=term.needs_reference)[0]
     return bundle(batch, Progress()).values[name].item()
 
 

@@ -53,7 +53,7 @@ class Given(Dataset):
 
 class TestWindows:
     def test_every_start_from_which_targets_follow(self) -> None:
-        windows = Windows(InMemory([trajectory(0), trajectory(1, times=3)]), moving(), horizon=2)
+        windows = Windows(InMemory([trajectory(0), trajectory(1, times=3)]), moving(), horizon=2, reference=True)
         assert len(windows) == 3 + 1
         sample = windows[1]
         assert sample.input_NC[:, 0].tolist() == [10, 11, 12, 13]
@@ -61,6 +61,21 @@ class TestWindows:
         assert sample.first_NC is not None
         assert sample.first_NC[0].item() == 0
         assert windows[3].input_NC[0].item() == 100
+
+    def test_the_state_at_t_0_is_read_for_those_who_ask(self) -> None:
+        frames: list[int] = []
+
+        class Counted(InMemory):
+            def read(self, index: int, start: int, stop: int) -> Trajectory:
+                frames.append(stop - start)
+                return super().read(index, start, stop)
+
+        counted = Counted([trajectory(0), trajectory(1)])
+        for reference, expected in ((False, 8 * 2), (True, 8 * 2 + 6)):  # of 8 windows, 2 begin at t = 0
+            frames.clear()
+            samples = list(map(Windows(counted, moving(), 1, reference=reference).__getitem__, range(8)))
+            assert sum(frames) == expected
+            assert [sample.first_NC is not None for sample in samples] == [reference] * 8
 
     def test_first_only_for_rollouts(self) -> None:
         windows = Windows(InMemory([trajectory(0), trajectory(1)]), moving(), horizon=4, first_only=True)

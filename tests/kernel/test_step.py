@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,4 +177,15 @@ class TestStep:
         bundle, batch = batch_of(tiny)
         without = Batch(batch.input_BNC, batch.target_BTNC, batch.points)
         with pytest.raises(ValueError, match="this data set has no time, so no reference fields at t = 0"):
-            Step(bundle.model, without, bundle.data).reference()
+            Step(bundle.model, without, replace(bundle.data, steady=True)).reference()
+
+    def test_a_batch_that_no_term_asked_for_a_reference(self, tiny: Tiny) -> None:
+        bundle, batch = batch_of(tiny)
+        assert batch.reference_BNC is None
+        with pytest.raises(ValueError, match=r"without the fields at t = 0.* says so with needs_reference = True"):
+            Step(bundle.model, batch, bundle.data).reference()
+
+    def test_a_term_that_asks_for_a_reference_is_given_it(self, tiny: Tiny) -> None:
+        losses = {"forward": {"name": "forward"}, "total": {"name": "conservation"}}
+        bundle, batch = batch_of(tiny, losses=losses)
+        assert torch.isfinite(bundle(batch, Progress()).values["total"])

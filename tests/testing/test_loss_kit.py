@@ -55,6 +55,10 @@ class Growing(Term):
 
 
 WRONG: dict[str, tuple[LossTerm, str]] = {
+    "of a state at t = 0 that is not declared": (
+        Term(lambda step: step.mean((step.predicted(1) - step.reference()).square().mean(dim=-1))),
+        r"call: ValueError \(this batch was read without the fields at t = 0.* needs_reference = True",
+    ),
     "per sample": (Term(lambda step: error(step).mean(dim=1)), r"scalar: a tensor of shape \(3,\) on a grid of 16"),
     "a float": (Term(lambda step: 0.5), r"scalar: 0\.5 on a grid of 16 points\n    expected: a tensor without axes"),
     "double": (Term(lambda step: right(step).double()), r"type: torch.float64 on .*\n    expected: torch.float32"),

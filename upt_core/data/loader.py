@@ -30,7 +30,7 @@ class Sample:
 
     Args:
         number: of the sample in its split.
-        first_NC: target fields at t = 0 of the trajectory; None for steady problems.
+        first_NC: target fields at t = 0 of the trajectory; None for steady problems, and where nobody asks for them.
         condition_TP: conditioning values of each step, float64; None where there are none.
         measure_N: area or volume of the cell around each point; None: each point counts the same.
         given_TNC: fields that are inputs but not targets at the target steps; None where they do not change in time.
@@ -56,6 +56,7 @@ class Windows:
         horizon: target time steps of a sample; 0: every state as an input, without targets.
         condition: names of the conditioning values.
         first_only: only the window that starts at t = 0 of each trajectory, for rollouts.
+        reference: whether samples carry the state at t = 0, which is another read of the file for each.
 
     Raises:
         DataError: no trajectory is long enough.
@@ -68,11 +69,13 @@ class Windows:
         horizon: int,
         condition: tuple[str, ...] = (),
         first_only: bool = False,
+        reference: bool = False,
     ) -> None:
         self.trajectories = trajectories
         self.data = data
         self.horizon = horizon
         self.condition = condition
+        self.reference = reference and not data.steady
         counts = [self._num_windows(i) for i in range(len(trajectories))]
         if first_only:
             counts = [min(count, 1) for count in counts]
@@ -106,23 +109,22 @@ class Windows:
         present = self.data.history - 1  # of the window's time steps, the one that targets follow
         stop = start + present + self.horizon + 1 if not self.data.steady else 1
         window = self.trajectories.read(index, start, stop)
-        if self.data.steady:
-            target_TNC, first_NC = self._targets(window), None
-        else:
-            target_TNC = self._targets(window)[present + 1 :]
-            first = window if start == 0 else self.trajectories.read(index, 0, 1)
-            first_NC = self._targets(first)[0]
+        target_TNC = self._targets(window)
         return Sample(
             number,
             self._input(window),
-            target_TNC,
-            first_NC,
+            target_TNC if self.data.steady else target_TNC[present + 1 :],
+            self._first(index, start, window) if self.reference else None,
             self._conditions(window, present) if self.condition else None,
             window.coords_NX,
             window.point_set,
             self._given(window),
             window.measure_N,
         )
+
+    def _first(self, index: int, start: int, window: Trajectory) -> Tensor:
+        """Target fields at t = 0 of a trajectory (N, C)."""
+        return self._targets(window if start == 0 else self.trajectories.read(index, 0, 1))[0]
 
     def _conditions(self, window: Trajectory, present: int) -> Tensor:
         """Conditions of the steps from the present on, (T, P)."""

@@ -147,9 +147,10 @@ class PreparedData:
         seed: int | None = None,
         first_only: bool = False,
         share: Share = Share(),  # noqa: B008  it is frozen
+        reference: bool = False,
     ) -> Batches:
         """The batches of a split; see ``Batches`` and ``Windows`` for the arguments."""
-        windows = Windows(self.trajectories(split), self.data, horizon, self.data.condition, first_only)
+        windows = Windows(self.trajectories(split), self.data, horizon, self.data.condition, first_only, reference)
         return Batches(windows, self.normalization, batch_size, seed, share=share, point_sets=self.point_sets)
 
 

@@ -81,7 +81,9 @@ class Assembler:
         bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
         prepared.point_sets.want(_needs(bundle, prepared.data))
         size = settings.trainer.batch_size
-        train = prepared.batches("train", bundle.horizon, size, settings.seed, share=processes.share)
+        train = prepared.batches(
+            "train", bundle.horizon, size, settings.seed, share=processes.share, reference=bundle.needs_reference
+        )
         self._check_batch_size(size, len(train.windows), processes.size)
         valid = self.validation_batches(prepared, "valid")
         return Built(prepared, bundle, train, valid, device)

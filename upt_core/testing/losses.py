@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -43,7 +45,7 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False,
     """
     cases = _accepted(term)
     for case in cases:
-        batch = case.batch(max(1, term.horizon))
+        batch = _batch(term, case)
         _check_value(term, case, batch)
         _check_waits(term, case, batch)
         _check_gradient(term, case, batch)
@@ -57,7 +59,13 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False,
             check_unbiased(term, case, batch)
     for case in cases if over_space else ():
         if case.data.grid_shape is None and case.lengths is None:
-            _check_space(term, case, case.batch(max(1, term.horizon)))
+            _check_space(term, case, _batch(term, case))
+
+
+def _batch(term: LossTerm, case: Case) -> Batch:
+    """A batch as a run reads it for the term."""
+    batch = case.batch(max(1, term.horizon))
+    return batch if term.needs_reference else replace(batch, reference_BNC=None)
 
 
 def _accepted(term: LossTerm) -> list[Case]:

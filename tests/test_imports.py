@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -29,16 +31,15 @@ COMMANDS = ("upt_bench", "upt_convert", "upt_data/commands", "upt_sweep")
 """Packages that bring commands and converters: they may import what upt_core.commands offers, too."""
 
 
-def plugin_files() -> list[Path]:
-    import importlib.util
+def folder_of(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
-    files: list[Path] = []
-    for package in PACKAGES:
-        spec = importlib.util.find_spec(package)
-        assert spec is not None
-        assert spec.origin is not None
-        files += sorted(Path(spec.origin).parent.rglob("*.py"))
-    return files
+
+def plugin_files() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted(folder_of(package).rglob("*.py"))]
 
 
 @pytest.mark.parametrize("path", plugin_files(), ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -77,3 +78,58 @@ def test_every_public_name_can_be_imported() -> None:
         _ = commands.nothing
     with pytest.raises(AttributeError, match="module 'upt_core' has no attribute 'nothing'"):
         _ = upt_core.nothing
+
+
+def imports_of_each_file() -> dict[str, set[str]]:
+    """Module → the modules that it names in an import, of the kernel and of the built-in plugins.
+
+    Imports for a type checker alone and those inside functions count, too: who reads a file reads them as well. The
+    lists of public names are left out, since they name what imports them.
+    """
+    roots = [folder_of(package) for package in ("upt_core", *PACKAGES)]
+    files = {module_name(path, root): path for root in roots for path in root.rglob("*.py")}
+    found = {name: named_in(path, files.keys()) - {name} for name, path in files.items()}
+    return found | {"upt_core": set(), "upt_core.commands": set()}
+
+
+def module_name(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def named_in(path: Path, known: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in known else node.module for name in inside}
+    return found.intersection(known)
+
+
+def circle_in(imports: dict[str, set[str]]) -> list[str]:
+    """The modules of a circle, in order; empty where there is none."""
+    done: set[str] = set()
+
+    def search(module: str, way: list[str]) -> list[str]:
+        if module in way:
+            return [*way[way.index(module) :], module]
+        if module not in done:
+            for other in sorted(imports[module]):
+                found = search(other, [*way, module])
+                if found:
+                    return found
+            done.add(module)
+        return []
+
+    return next((found for module in sorted(imports) if (found := search(module, []))), [])
+
+
+def test_no_two_files_name_each_other_not_even_for_a_type_checker() -> None:
+    circle = circle_in(imports_of_each_file())
+    assert not circle, " → ".join(circle)
+
+
+def test_the_search_for_circles_finds_one() -> None:
+    assert circle_in({"a": {"b", "d"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c", "b"]
+    assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []

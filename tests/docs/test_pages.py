@@ -17,7 +17,7 @@ from upt_core.config.sections import ExperimentSettings
 from upt_core.registry import KINDS, Kind, kind_class
 from upt_core.registry import discovery as plugins
 from upt_core.registry.discovery import HOOKS
-from upt_core.registry.hookspecs import RunHooks
+from upt_core.training.listeners import RunHooks
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

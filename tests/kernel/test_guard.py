@@ -14,9 +14,9 @@ from torch import Tensor
 from upt_core import Experiment, LossTerm, Step, UserError, hookimpl
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, OutOfMemory, WeightedTerm
-from upt_core.registry.listeners import Listeners
 from upt_core.training import checkpoint
 from upt_core.training.guard import Spikes, all_finite
+from upt_core.training.listeners import Listeners
 from upt_core.training.plan import seconds_of
 from upt_core.training.trainer import Trainer
 

@@ -14,8 +14,7 @@ import pluggy
 import pytest
 
 from upt_core import DataError, EndRun, Experiment, hookimpl
-from upt_core.registry.descriptions import described
-from upt_core.registry.listeners import Listeners
+from upt_core.training.listeners import Listeners, described
 
 Tiny = Callable[..., Experiment]
 HERE = f"{__name__}."
@@ -152,7 +151,7 @@ class TestRun:
         os.close(reader)
         code = (
             "from upt_core import hookimpl\n"
-            "from upt_core.registry.listeners import Listeners\n"
+            "from upt_core.training.listeners import Listeners\n"
             "class Says:\n"
             "    @hookimpl\n"
             "    def step_ended(self):\n"

@@ -15,11 +15,11 @@ from upt_core import CheckpointError, Experiment, LossTerm, Progress, Step, User
 from upt_core.interrupt import SIGNALS, Interrupted
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
-from upt_core.registry.listeners import Listeners
 from upt_core.run.built import Built
 from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
 from upt_core.training.gradients import check_reach, gradient_norms
+from upt_core.training.listeners import Listeners
 from upt_core.training.trainer import Trainer
 
 Tiny = Callable[..., Experiment]

@@ -16,10 +16,10 @@ from upt_core import Batch, Experiment, LossTerm, Step, UserError, hookimpl
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.processes import Processes
-from upt_core.registry.listeners import Listeners
 from upt_core.run.built import Built, BuiltTasks
 from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
+from upt_core.training.listeners import Listeners
 from upt_core.training.means import Means
 from upt_core.training.trainer import Trainer
 from upt_data.files import trajectories as reading

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from upt_core import __version__
+from upt_core.data.normalize import Normalization
 from upt_core.data.point_sets import scaled_coords
-from upt_core.data.training_data import grid_coords
+from upt_core.data.training_data import TrainingData, grid_coords
 from upt_core.errors import UserError
-from upt_core.operator.operator import Operator
+from upt_core.model import Upt
 from upt_core.points import Points
+from upt_core.specs import DataSpec
 
 NOTE = "upt.json"
 """The file in the archive that says what goes in and comes out; ``torch.export.load(…, extra_files=…)`` reads it."""
+
+
+class Trained(Protocol):
+    """What an export asks of an ``Operator``."""
+
+    model: Upt
+    normalization: Normalization
+    training: TrainingData
+
+    @property
+    def data(self) -> DataSpec:
+        """What is known of the data set."""
+        ...
 
 
 class Rollout(nn.Module):
@@ -40,7 +56,7 @@ class Rollout(nn.Module):
     condition_mean_P: Tensor
     condition_std_P: Tensor
 
-    def __init__(self, operator: Operator, steps: int) -> None:
+    def __init__(self, operator: Trained, steps: int) -> None:
         super().__init__()
         data, scale = operator.data, operator.normalization.on("cpu")
         if data.grid_shape is None:
@@ -85,7 +101,7 @@ class Rollout(nn.Module):
         return target_BTQC
 
 
-def export(operator: Operator, path: Path | str, steps: int = 1) -> Path:
+def export(operator: Trained, path: Path | str, steps: int = 1) -> Path:
     """Writes an operator as a program that ``torch.export.load`` reads, with any batch and any number of query points.
 
     Args:
@@ -109,7 +125,7 @@ def export(operator: Operator, path: Path | str, steps: int = 1) -> Path:
     return path
 
 
-def note(operator: Operator, steps: int) -> dict[str, object]:
+def note(operator: Trained, steps: int) -> dict[str, object]:
     """What goes in and comes out, as plain data."""
     data = operator.data
     return {

@@ -1,17 +1,11 @@
-"""All hooks on one page: how a plugin registers what it brings, and what it may listen to while a run goes on."""
+"""How a plugin registers what it brings: one hook for each kind, and for commands and converters."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pluggy
-
-if TYPE_CHECKING:
-    from upt_core.progress import Progress
-    from upt_core.training.trainer import Trainer
 
 PROJECT = "upt_core"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -71,38 +65,6 @@ class RegistrationHooks:
     @hookspec
     def register_converters(self, register: Register) -> None:
         """Registers converters of foreign configurations (``upt_core.commands.Converter``)."""
-
-
-class RunHooks:
-    """The life of a run, for callbacks. A hook that nobody implements is one empty call."""
-
-    @hookspec
-    def run_started(self, trainer: Trainer, run_dir: Path) -> None:
-        """Before the first step of the run, or of each of its stages: everything is built, the run folder exists."""
-
-    @hookspec
-    def step_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
-        """After each logged step of the optimizer, with every term's raw value and weight and the learning rate."""
-
-    @hookspec
-    def validation_ended(self, trainer: Trainer, progress: Progress, metrics: Mapping[str, float]) -> None:
-        """After the metrics of the validation split are known."""
-
-    @hookspec
-    def epoch_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
-        """After each epoch, with the epoch's mean of every term."""
-
-    @hookspec
-    def checkpoint_saved(self, trainer: Trainer, path: Path) -> None:
-        """After a checkpoint is complete on disk."""
-
-    @hookspec
-    def run_finished(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
-        """After the last epoch of the run, or of each of its stages, with the metrics of the last validation."""
-
-    @hookspec
-    def run_failed(self, trainer: Trainer, error: BaseException) -> None:
-        """After an exception, before it goes on to the caller."""
 
 
 def refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:

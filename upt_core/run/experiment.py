@@ -3,56 +3,38 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from upt_core.config.document import Document, read_any
-from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
-from upt_core.config.settings import Stage, stages_of, validate
 from upt_core.data.prepared import PreparedData
-from upt_core.data.task_batches import TaskBatches
-from upt_core.errors import CheckpointError, DataError, UserError
-from upt_core.model import Upt
-from upt_core.operator.evaluate import baselines, evaluate, model_predictor, say_remarks
+from upt_core.errors import CheckpointError, DataError
 from upt_core.operator.load import operators_of
-from upt_core.operator.operator import Operator, known_of
+from upt_core.operator.operator import known_of
 from upt_core.operator.rollout import Space
-from upt_core.processes import current, joined
+from upt_core.processes import joined
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import check_run
-from upt_core.registry.listeners import Listeners
 from upt_core.remarks import remark
 from upt_core.run import folder as run_folder
-from upt_core.run.assemble import Assembler, Known
-from upt_core.run.built import Built, BuiltTasks, Results
+from upt_core.run.assemble_all import WholeAssembler
+from upt_core.run.built import Results
 from upt_core.run.runner import Runner
-from upt_core.task_bundle import TaskBundle, TaskModel, in_task
 from upt_core.training import checkpoint
-from upt_core.training.measures import Scalars
-from upt_core.training.plan import Plan
-from upt_core.training.trainer import Trainer
 from upt_core.trajectory import Split
 
 
-class Experiment(Assembler):
+class Experiment(WholeAssembler):
     """One YAML file: everything that ``upt`` does with it, in Python.
 
     Example:
         Experiment.from_yaml("configs/burgers.yaml", ["trainer.epochs=3"]).train()
     """
 
-    def __init__(
-        self, settings: ExperimentSettings, document: Document, name: str, stages: Sequence[Stage] = ()
-    ) -> None:
-        super().__init__(settings, document)
-        self.name = name
-        self.stages = tuple(stages) or (Stage("", (), False, settings, document),)
-        self.tasks = self.stages[0].tasks
-
     @classmethod
-    def from_yaml(cls, path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:
+    def from_yaml(cls, path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Self:
         """Reads and validates a file, with ``key.path=value`` overrides.
 
         A file in the form of another system is converted, and a warning says what became of its keys.
@@ -67,92 +49,9 @@ class Experiment(Assembler):
         return cls.from_document(document, Path(path).stem, registry)
 
     @classmethod
-    def from_dict(
-        cls, data: Mapping[str, Any], name: str = "experiment", registry: Registry | None = None
-    ) -> Experiment:
+    def from_dict(cls, data: Mapping[str, Any], name: str = "experiment", registry: Registry | None = None) -> Self:
         """Validates plain data."""
         return cls.from_document(Document(dict(data)), name, registry)
-
-    @classmethod
-    def from_document(cls, document: Document, name: str, registry: Registry | None = None) -> Experiment:
-        """Validates a document, whose values know where they came from."""
-        registry = registry or plugins.installed()
-        settings = validate(document, registry)
-        return cls(settings, document, name, stages_of(settings, document, registry))
-
-    @property
-    def parts(self) -> dict[str, Assembler]:
-        """What builds each task; an experiment with one data set is its own only task, without a name."""
-        if not self.tasks:
-            return {"": self}
-        return {task.name: Assembler(task.settings, task.document) for task in self.tasks}
-
-    def prepare_all(self, known: Mapping[str, Known] | None = None) -> dict[str, PreparedData]:
-        """The data set of each task, opened; where its statistics are not known, measured, and all its splits checked.
-
-        Args:
-            known: of the operators that are to be used, by task; None: they are measured.
-        """
-        prepared = {name: part.prepare(*(known[name] if known else ())) for name, part in self.parts.items()}
-        for part in prepared.values() if known is None else ():
-            part.check_splits()
-        return prepared
-
-    def operators(self, built: Built | BuiltTasks) -> dict[str, Operator]:
-        """The operator that each task trains, with the model as it is at any time."""
-        return {name: self._operator(self.parts[name].settings, part) for name, part in built.parts.items()}
-
-    def _operator(self, settings: ExperimentSettings, built: Built) -> Operator:
-        prepared = built.prepared
-        provenance = run_folder.provenance(self.name, as_plain(settings, Path.cwd()), plugins_of(settings))
-        return Operator(
-            built.bundle.model,
-            prepared.normalization,
-            prepared.training,
-            as_plain(settings.model),
-            run_folder.plugin_versions(plugins_of(settings.model)),
-            provenance,
-        )
-
-    def build_all(
-        self, prepared: Mapping[str, PreparedData] | None = None, model: Upt | TaskModel | None = None
-    ) -> Built | BuiltTasks:
-        """Model, loss terms and batches of all tasks; their models share the approximator.
-
-        Args:
-            prepared: the data sets, where they are open already.
-            model: train this one on, instead of a new one.
-
-        Raises:
-            UserError: model, losses and data do not fit together.
-        """
-        prepared = prepared or self.prepare_all()
-        if not self.tasks:
-            assert model is None or isinstance(model, Upt)
-            return self.build(prepared[""], model)
-        models = dict(model.models.items()) if isinstance(model, TaskModel) else self._new_models(prepared)
-        built: dict[str, Built] = {}
-        for name, part in self.parts.items():
-            own = models[name]
-            assert isinstance(own, Upt)
-            built[name] = part.build(prepared[name], own)
-        bundle = TaskBundle({name: part.bundle for name, part in built.items()})
-        weights = {task.name: task.weight for task in self.tasks}
-        train = TaskBatches({name: part.train for name, part in built.items()}, weights, self.settings.seed)
-        return BuiltTasks(built, bundle, train, next(iter(built.values())).device)
-
-    def _new_models(self, prepared: Mapping[str, PreparedData]) -> dict[str, Upt]:
-        conditions = {name: data.data.condition for name, data in prepared.items()}
-        if len(set(conditions.values())) > 1:
-            found = "; ".join(f"{name}: {', '.join(names) or 'none'}" for name, names in conditions.items())
-            raise UserError(
-                f"tasks share the approximator, so their data sets must have the same conditions; they have {found}"
-            )
-        models = {name: part.build_model(prepared[name].data) for name, part in self.parts.items()}
-        shared = next(iter(models.values())).approximator
-        for model in models.values():
-            model.approximator = shared
-        return models
 
     def train(self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()) -> Results:
         """Trains, and leaves everything in the run folder. Processes that torchrun started train together.
@@ -168,106 +67,6 @@ class Experiment(Assembler):
         """
         with joined():
             return Runner(self, run_dir, resume, listeners).run()
-
-    def trainer(
-        self,
-        built: Built | BuiltTasks,
-        run_dir: Path,
-        listeners: Listeners | None = None,
-        checkpoints: Path | None = None,
-        plan: Plan | None = None,
-    ) -> Trainer:
-        """The trainer of built objects.
-
-        Args:
-            listeners: of the run; None: nobody listens.
-            checkpoints: None: ``run_dir/checkpoints``.
-            plan: None: that of the settings.
-        """
-        if self.settings.trainer.compile:
-            for part in built.parts.values():
-                for module in part.bundle.model.children():
-                    module.compile()
-        return Trainer(
-            built.bundle,
-            built.train,
-            self.optimizers(built.bundle.model),
-            self.lr_schedule(),
-            plan or self.plan(),
-            self._validation(built),
-            listeners or Listeners(),
-            run_dir,
-            checkpoints or run_dir / "checkpoints",
-            {"operators": {task: operator.plain() for task, operator in self.operators(built).items()}},
-            current(),
-            built.check_files,
-        )
-
-    def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
-        """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
-        precision, space = self.settings.trainer.precision, self.settings.validation.space
-        parts = {name: (part, self.parts[name].metrics(part.prepared.data)) for name, part in built.parts.items()}
-
-        def validate_now() -> Scalars:
-            found: Scalars = {}
-            for name, (part, metrics) in parts.items():
-                predict = model_predictor(part.bundle.model, part.valid, precision, space)
-                values = evaluate(predict, part.valid, metrics, part.device)
-                found |= {in_task(name, metric): value for metric, value in values.items()}
-            return self._with_mean(found)
-
-        return validate_now
-
-    def compare(
-        self, built: Built | BuiltTasks, split: Split, steps: int | None = None, space: Space | None = None
-    ) -> Results:
-        """Metrics of the model, as it is now, and of the baselines, on a split.
-
-        Args:
-            steps: time steps of the rollout; None: as in the settings' validation.
-            space: in which rollouts go on; None: as in the settings' validation.
-        """
-        space, precision = space or self.settings.validation.space, self.settings.trainer.precision
-        built.bundle.eval()
-        results: Results = {}
-        for name, part in built.parts.items():
-            own = self.parts[name]
-            batches = own.validation_batches(part.prepared, split, steps)
-            part.prepared.check_files()
-            predictors = {"model": model_predictor(part.bundle.model, batches, precision, space)}
-            predictors.update(baselines(part.prepared, batches))
-            metrics = own.metrics(part.prepared.data, steps)
-            for predictor, predict in predictors.items():
-                values = evaluate(predict, batches, metrics, part.device)
-                row = predictor if predictor == "model" or not self.tasks else "baseline"
-                if predictor == "model":
-                    say_remarks(metrics, name)
-                results.setdefault(row, {}).update({in_task(name, metric): v for metric, v in values.items()})
-        return {row: self._with_mean(values) for row, values in results.items()}
-
-    def _with_mean(self, figures: Scalars) -> Scalars:
-        """Figures of several tasks, with the mean over the tasks of the metric that decides."""
-        if not self.tasks:
-            return figures
-        monitored = self.settings.validation.monitored
-        own = [figures[in_task(task.name, monitored)] for task in self.tasks]
-        return {**figures, monitored: sum(own) / len(own)}
-
-    def of_stage(self, stage: Stage) -> Experiment:
-        """The experiment that one stage is."""
-        return Experiment(stage.settings, stage.document, self.name, [stage])
-
-    def load_weights(self, built: Built | BuiltTasks, path: Path) -> None:
-        """Weights of a checkpoint, the moving average where there is one.
-
-        Raises:
-            CheckpointError: unreadable, or of another architecture.
-        """
-        checkpoint.load_model(built.bundle.model, checkpoint.weights(path), path)
-
-    def output_dir(self) -> Path:
-        """The folder in which run folders are made, relative to where upt was started."""
-        return Path(self.settings.output)
 
 
 def evaluate_run(

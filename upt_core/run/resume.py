@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from upt_core.config.sections import as_plain
 from upt_core.data.prepared import PreparedData
@@ -21,10 +21,8 @@ from upt_core.errors import CheckpointError
 from upt_core.operator.load import operators_of
 from upt_core.operator.operator import known_of
 from upt_core.run.assemble import Known
+from upt_core.run.assemble_all import WholeAssembler
 from upt_core.training.saver import newest
-
-if TYPE_CHECKING:
-    from upt_core.run.experiment import Experiment
 
 CHANGES = "changes.json"
 
@@ -92,7 +90,7 @@ class Resumed:
         return None if self.operators is None else {task: known_of(plain) for task, plain in self.operators.items()}
 
 
-def read(run_dir: Path, before: Experiment, after: Experiment, folders: Sequence[Path]) -> Resumed:
+def read(run_dir: Path, before: WholeAssembler, after: WholeAssembler, folders: Sequence[Path]) -> Resumed:
     """What a run brings with it.
 
     Args:
@@ -193,7 +191,7 @@ def record(run_dir: Path, resumed: Resumed) -> None:
     (run_dir / CHANGES).write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _check_stages(run_dir: Path, before: Experiment, after: Experiment, resumed: Resumed) -> None:
+def _check_stages(run_dir: Path, before: WholeAssembler, after: WholeAssembler, resumed: Resumed) -> None:
     """A stage that is over keeps its length: the next one began from its weights."""
     last = max(resumed.states, default=0)
     for number in range(last):

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
+from upt_core.config.document import read
 from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
 from upt_core.config.settings import Stage
 from upt_core.data.latent_cache import LatentCache, fingerprint
@@ -19,10 +19,10 @@ from upt_core.data.prepared import PreparedData
 from upt_core.errors import CheckpointError, UserError
 from upt_core.operator.evaluate import model_predictor
 from upt_core.processes import current
-from upt_core.registry.listeners import Listeners
 from upt_core.remarks import remark
 from upt_core.run import folder as run_folder
 from upt_core.run import resume
+from upt_core.run.assemble_all import WholeAssembler
 from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.examples import write_examples
 from upt_core.run.lock import locked
@@ -32,12 +32,10 @@ from upt_core.run.resume import Resumed
 from upt_core.seeding import stream_seed
 from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
+from upt_core.training.listeners import Listeners
 from upt_core.training.plan import Plan
 from upt_core.training.saver import newest
 from upt_core.trajectory import cache_dir
-
-if TYPE_CHECKING:
-    from upt_core.run.experiment import Experiment
 
 
 class Runner:
@@ -55,7 +53,9 @@ class Runner:
         listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks.
     """
 
-    def __init__(self, experiment: Experiment, run_dir: Path | None, resume: bool, listeners: Sequence[object]) -> None:
+    def __init__(
+        self, experiment: WholeAssembler, run_dir: Path | None, resume: bool, listeners: Sequence[object]
+    ) -> None:
         self.experiment = experiment
         self.processes = current()
         if resume and run_dir is None:
@@ -97,7 +97,7 @@ class Runner:
 
     def _read(self, run_dir: Path) -> Resumed:
         """What a run that goes on brings with it."""
-        before = type(self.experiment).from_yaml(run_dir / run_folder.CONFIG)
+        before = type(self.experiment).from_document(read(run_dir / run_folder.CONFIG), run_dir.name)
         folders = [self._checkpoints(number, run_dir) for number in range(len(self.experiment.stages))]
         return resume.read(run_dir, before, self.experiment, folders)
 

@@ -8,9 +8,9 @@ import re
 import pluggy
 
 from upt_core.kinds import Callback
-from upt_core.registry.hookspecs import PROJECT, RunHooks
-from upt_core.registry.listeners import Listeners
+from upt_core.registry.hookspecs import PROJECT
 from upt_core.testing.failure import ConformanceError, require
+from upt_core.training.listeners import Listeners, RunHooks
 
 HOOKS = tuple(name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction))
 
@@ -43,7 +43,7 @@ def check_callback(callback: Callback) -> None:
             "hooks",
             re.sub(r"Plugin '\d+'", type(callback).__name__, " ".join(str(error).split())),
             f"methods named and called as these hooks: {known}",
-            "take fewer or other arguments, named as in upt_core.registry.hookspecs.RunHooks",
+            "take fewer or other arguments, named as in upt_core.training.listeners.RunHooks",
         ) from error
     require(
         bool(listeners.heard_by(callback)),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -21,7 +21,6 @@ from upt_core.kinds import Schedule
 from upt_core.loss_bundle import LossBundle
 from upt_core.processes import ALONE, Processes
 from upt_core.progress import Progress
-from upt_core.registry.listeners import Listeners
 from upt_core.remarks import remark
 from upt_core.task_bundle import TaskBundle
 from upt_core.training.ema import Ema
@@ -40,6 +39,14 @@ WORKER_ENDED = "DataLoader worker (pid"
 """Begins torch's error, which its handler of SIGCHLD raises wherever the program is."""
 
 
+class Tells(Protocol):
+    """Passes what happens on to whoever listens: ``upt_core.training.listeners.Listeners``."""
+
+    def tell(self, hook: str, **arguments: Any) -> None:
+        """Calls a hook of every listener that has it."""
+        ...
+
+
 class Trainer:
     """Trains a loss bundle.
 
@@ -50,7 +57,7 @@ class Trainer:
         lr_schedule: factor of the learning rates.
         plan: how long, how precisely.
         validate: computes the metrics of the validation split with the weights as they are.
-        listeners: of the run (``upt_core.registry.hookspecs.RunHooks``).
+        listeners: of the run (``upt_core.training.listeners.RunHooks``).
         run_dir: the run's folder.
         checkpoints: folder of ``last.pt`` and ``best.pt``.
         extra: plain data to be kept in every checkpoint.
@@ -68,7 +75,7 @@ class Trainer:
         lr_schedule: Schedule,
         plan: Plan,
         validate: Callable[[], Scalars],
-        listeners: Listeners,
+        listeners: Tells,
         run_dir: Path,
         checkpoints: Path,
         extra: Mapping[str, Any] | None = None,

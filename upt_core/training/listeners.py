@@ -1,21 +1,59 @@
-"""Tells the listeners of a run what happens; one that fails is reported once, and the run goes on."""
+"""The life of a run as hooks, and who tells them: a listener that fails is reported once, and the run goes on."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from inspect import ismodule
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from upt_core.errors import EndRun
-from upt_core.registry.descriptions import described
-from upt_core.registry.hookspecs import PROJECT, RunHooks, refuse_unknown_hooks
+from upt_core.registry.hookspecs import PROJECT, hookspec, refuse_unknown_hooks
 from upt_core.remarks import remark
+
+if TYPE_CHECKING:
+    from upt_core.progress import Progress
+    from upt_core.training.trainer import Trainer
 
 BEFORE_ANYTHING = "run_started"
 """The hook that may refuse a run: nothing is lost yet."""
+
+
+class RunHooks:
+    """The life of a run, for callbacks. A hook that nobody implements is one empty call."""
+
+    @hookspec
+    def run_started(self, trainer: Trainer, run_dir: Path) -> None:
+        """Before the first step of the run, or of each of its stages: everything is built, the run folder exists."""
+
+    @hookspec
+    def step_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
+        """After each logged step of the optimizer, with every term's raw value and weight and the learning rate."""
+
+    @hookspec
+    def validation_ended(self, trainer: Trainer, progress: Progress, metrics: Mapping[str, float]) -> None:
+        """After the metrics of the validation split are known."""
+
+    @hookspec
+    def epoch_ended(self, trainer: Trainer, progress: Progress, scalars: Mapping[str, float]) -> None:
+        """After each epoch, with the epoch's mean of every term."""
+
+    @hookspec
+    def checkpoint_saved(self, trainer: Trainer, path: Path) -> None:
+        """After a checkpoint is complete on disk."""
+
+    @hookspec
+    def run_finished(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
+        """After the last epoch of the run, or of each of its stages, with the metrics of the last validation."""
+
+    @hookspec
+    def run_failed(self, trainer: Trainer, error: BaseException) -> None:
+        """After an exception, before it goes on to the caller."""
 
 
 class Listeners:
@@ -92,3 +130,15 @@ def _forget_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def described(listener: object) -> str:
+    """A listener's class, or module, with the distribution that brings it where an entry point tells."""
+    if ismodule(listener):
+        module = name = listener.__name__
+    else:
+        module, name = type(listener).__module__, f"{type(listener).__module__}.{type(listener).__qualname__}"
+    package = module.partition(".")[0]
+    points = [point for point in entry_points(group="upt_core") if point.module.partition(".")[0] == package]
+    brought = {f"{point.dist.name} {point.dist.version}" for point in points if point.dist is not None}
+    return f"{name} ({', '.join(sorted(brought))})" if brought else name

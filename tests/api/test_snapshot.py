@@ -31,24 +31,33 @@ def described(name: str, value: Any) -> Iterator[str]:
         yield f"class {name}({bases})"
         if dataclasses.is_dataclass(value):
             yield from (f"  {field.name}: {field.type}{default(field)}" for field in dataclasses.fields(value))
-        yield from sorted(members(value))
+        own_last = reversed(list(written_in(value)))
+        yield from sorted({name: line for cls in own_last for name, line in members(cls)}.values())
     elif inspect.isroutine(value):
         yield f"def {name}{signature(value)}"
     else:
         yield f"{name} = {re.sub(r'typing[.]|<.*> ?', '', str(value))}"
 
 
-def members(cls: type) -> Iterator[str]:
+def written_in(cls: type) -> Iterator[type]:
+    """The class, and those of its bases that are upt's own and not public: their members are members of the class."""
+    public = {getattr(upt_core, name) for name in upt_core.__all__}
+    for base in cls.__mro__:
+        if base is cls or (base.__module__.startswith("upt_core.") and base not in public):
+            yield base
+
+
+def members(cls: type) -> Iterator[tuple[str, str]]:
     generated = dataclasses.is_dataclass(cls) or getattr(cls, "_is_protocol", False)
     for name, value in vars(cls).items():
         if name.startswith("_") and (name != "__init__" or generated):
             continue
         if isinstance(value, property):
-            yield f"  {name} (property)"
+            yield name, f"  {name} (property)"
         elif isinstance(value, classmethod | staticmethod):
-            yield f"  def {name}{signature(value.__func__)}"
+            yield name, f"  def {name}{signature(value.__func__)}"
         elif inspect.isfunction(value):
-            yield f"  def {name}{signature(value)}"
+            yield name, f"  def {name}{signature(value)}"
 
 
 def signature(function: Any) -> str:

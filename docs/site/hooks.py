@@ -3,15 +3,13 @@
 Links from a page to a file outside docs/ lead to pages of the site: README.md and CHANGELOG.md as they are, source
 files as listings. Formulas become MathML while the site is built, so no script is loaded to show them.
 
-Diagrams are drawn in the browser by mermaid, which the theme loads from unpkg.com when a page has a diagram. With
-``UPT_MERMAID=/path/to/mermaid.min.js`` (version 11) that file becomes a part of the site, and nothing is loaded.
-Without either, a diagram is shown as its text.
+Diagrams are pictures (docs/pictures), so that a page needs no script and no network to show them. Search finds pages
+before listings of source.
 """
 
 from __future__ import annotations
 
 import html
-import os
 import posixpath
 import re
 from pathlib import Path
@@ -30,14 +28,8 @@ FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 FOR_TESTS = re.compile(r'^(```\w+(?: title="[^"]+")?)(?: \w+)+$', re.MULTILINE)
 """``exact`` and ``wrong`` tell the tests of the pages what to do with a block; mkdocs knows no such words."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
-MERMAID = "site/mermaid.min.js"
-
-
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Takes mermaid into the site where one is given."""
-    if "UPT_MERMAID" in os.environ:
-        config.extra_javascript.append(MERMAID)
-    return config
+LISTED = "---\nsearch:\n  boost: 0.1\n---\n"
+"""What makes search show a listing after all pages that say the same word."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -49,9 +41,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             source = _outside(page.src_uri, link)
             if source is not None and not source.endswith(".md") and _listing(source) not in files.src_uris:
                 files.append(File.generated(config, _listing(source), content=_as_page(source)))
-    if "UPT_MERMAID" in os.environ:
-        script = Path(os.environ["UPT_MERMAID"]).read_text(encoding="utf-8")
-        files.append(File.generated(config, MERMAID, content=script))
     return files
 
 
@@ -97,4 +86,4 @@ def _listing(source: str) -> str:
 def _as_page(source: str) -> str:
     language = {"py": "python", "yaml": "yaml", "toml": "toml"}.get(source.rpartition(".")[2], "text")
     text = (ROOT / source).read_text(encoding="utf-8")
-    return f"# {posixpath.basename(source)}\n\n`{source}`\n\n````{language}\n{text}\n````\n"
+    return LISTED + f"# {posixpath.basename(source)}\n\n`{source}`\n\n````{language}\n{text}\n````\n"

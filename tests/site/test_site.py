@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -27,8 +29,6 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    mermaid = folder / "mermaid.js"
-    mermaid.write_text("/* in place of mermaid */")
     command = [
         sys.executable,
         "-m",
@@ -44,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     no_network = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
     done = subprocess.run(
         command,
-        env={**os.environ, **no_network, "UPT_MERMAID": str(mermaid), "NO_MKDOCS_2_WARNING": "1"},
+        env={**os.environ, **no_network, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -90,8 +90,43 @@ def test_formulas_and_diagrams_are_shown(site: Path) -> None:
     formulas = (site / "samplers.html").read_text(encoding="utf-8")
     assert formulas.count("<math") > 40
     assert "arithmatex" not in formulas
-    assert '<pre class="mermaid">' in (site / "flow.html").read_text(encoding="utf-8")
-    assert 'src="site/mermaid.min.js"' in (site / "flow.html").read_text(encoding="utf-8")
+    for page, picture in (("flow.html", "pictures/flow.svg"), ("writing/callback.html", "../pictures/callbacks.svg")):
+        assert f'src="{picture}"' in (site / page).read_text(encoding="utf-8")
+        assert (site / page).parent.joinpath(picture).is_file()
+
+
+def test_pages_come_before_listings_in_search(site: Path) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    boosts = {entry["location"]: entry.get("boost", 1) for entry in index["docs"]}
+    listings = {boost for place, boost in boosts.items() if place.startswith("source/")}
+    assert listings == {0.1}
+    assert {boost for place, boost in boosts.items() if not place.startswith("source/")} == {1}
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
+def test_search_works_from_a_folder(site: Path) -> None:
+    assert BROWSER is not None
+    done = subprocess.run(
+        [
+            BROWSER,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            f"{(site / 'index.html').as_uri()}?q=stratified",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    results = re.findall(r'<a href="file://[^"]*?/built/([^"?]*)[^"]*" class="md-search-result__link"', done.stdout)
+    assert results, done.stdout[-2000:]
+    assert not results[0].startswith("source/")
 
 
 def test_code_blocks_are_blocks_with_their_titles(site: Path) -> None:

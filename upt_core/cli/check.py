@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from upt_core.cli.completion import config_then_keys
 from upt_core.cli.load import experiment_of
 from upt_core.cli.problems import as_json as problems_as_json
 from upt_core.cli.text import count, heading, indent, number, table
@@ -15,7 +16,7 @@ from upt_core.cli.text import count, heading, indent, number, table
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=config_then_keys)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; problems, too.")
 @click.option("--no-third-party", is_flag=True, help="With upt's own plugins alone; nobody else's code is imported.")

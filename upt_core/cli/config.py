@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from upt_core.cli.completion import config_then_keys
 from upt_core.cli.files import write, write_new
 from upt_core.cli.load import read_config
 from upt_core.cli.problems import as_json, origin
@@ -27,7 +28,7 @@ def config() -> None:
 
 @config.command()
 @click.argument("config", type=_PATH)
-@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=config_then_keys)
 @click.option("--origin", "origins", is_flag=True, help="One line for each value, with the place that it comes from.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: bool) -> None:

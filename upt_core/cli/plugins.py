@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from upt_core.cli.completion import plugin_names
 from upt_core.cli.plugins_doctor import doctor
 from upt_core.cli.plugins_new import new
 from upt_core.cli.text import heading, shortened, style, table, terminal_width
@@ -33,7 +34,7 @@ def plugins(ctx: click.Context, kind: Kind | None) -> None:
 
 @plugins.command()
 @click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
-@click.argument("name")
+@click.argument("name", shell_complete=plugin_names)
 def show(kind: Kind, name: str) -> None:
     """Print a plugin's parameters, documentation and source.
 

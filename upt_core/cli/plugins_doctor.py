@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import click
 
+from upt_core.cli.completion import plugin_names
 from upt_core.cli.text import indent, style
 from upt_core.registry import KINDS, Kind
 
@@ -14,7 +15,7 @@ LOOK = {"ok": "green", "partly": "yellow", "refused": "red", "broken": "red"}
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.argument("names", nargs=-1, metavar="[NAME]…", shell_complete=plugin_names)
 @click.option("--kind", type=click.Choice(KINDS), help="Examine this kind only.")
 @click.option("--third-party", is_flag=True, help="Leave out upt's own plugins, whose tests run the same kits.")
 def doctor(names: tuple[str, ...], kind: Kind | None, third_party: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from upt_core.cli.completion import input_files
 from upt_core.cli.text import count, duration
 from upt_core.errors import UserError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("operator", type=click.Path(path_type=Path))
-@click.argument("inputs", nargs=-1, metavar="[INPUT|data.KEY=VALUE]...")
+@click.argument("inputs", nargs=-1, metavar="[INPUT|data.KEY=VALUE]...", shell_complete=input_files)
 @click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), help="Of the operator's own data.")
 @click.option("--steps", type=click.IntRange(min=1), help="Time steps; left out: as many as the data has.")
 @click.option("--space", type=click.Choice(["latent", "physical"]), default="latent", show_default=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from upt_core.cli.completion import config_then_keys
 from upt_core.cli.group import INTERRUPTED, USER_ERROR
 from upt_core.cli.load import experiment_of
 from upt_core.cli.text import duration, heading, number, results_table, table
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="CONFIG [KEY.PATH=VALUE]...")
+@click.argument("arguments", nargs=-1, metavar="CONFIG [KEY.PATH=VALUE]...", shell_complete=config_then_keys)
 @click.option("--run-dir", type=click.Path(path_type=Path), help="The run's folder; left out: a new one in `output`.")
 @click.option(
     "--resume",

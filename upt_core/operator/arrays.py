@@ -46,11 +46,18 @@ class Input:
 
     Args:
         coords_BNX: physical coordinates, float64; B is 1 where all samples share them.
+        given_BTNC: the given fields at the steps of a rollout; None: they stay as the input has them.
     """
 
     value_BNC: Tensor
     coords_BNX: Tensor
     layout: Layout
+    given_BTNC: Tensor | None = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient is asked for."""
+        return self.value_BNC.requires_grad or (self.given_BTNC is not None and self.given_BTNC.requires_grad)
 
 
 def read_input(
@@ -76,7 +83,7 @@ def read_input(
     _check_names(named, data)
     if coords is None and data.grid_shape is None:
         raise DataError("the operator was trained at scattered points, so it must know where values are: give coords")
-    values = {field.name: _tensor(named[field.name], f"field {field.name!r}") for field in data.inputs}
+    values = {field.name: read_values(named[field.name], f"field {field.name!r}") for field in data.inputs}
     on_grid = coords is None or needs_grid
     axes = data.num_axes if on_grid else 1
     parsed = [_parsed(values[field.name], field, axes, data.history) for field in data.inputs]
@@ -128,7 +135,7 @@ def read_coords(coords: Values, data: DataSpec, what: str) -> Tensor:
     Raises:
         DataError: another number of axes, or values that are not finite.
     """
-    value = _tensor(coords, what).detach().cpu().double()
+    value = read_values(coords, what).detach().cpu().double()
     if data.num_axes == 1 and value.dim() == 1:
         value = value.unsqueeze(-1)
     if value.dim() not in (2, 3) or value.shape[-1] != data.num_axes or value.shape[-2] == 0:
@@ -162,7 +169,7 @@ def read_conditions(
     if unknown or missing:
         what = f"conditions lack {', '.join(missing)}" if missing else f"there is no condition {', '.join(unknown)}"
         raise DataError(f"{what}; the operator takes: {', '.join(names) or 'none'}")
-    columns = {name: _per_step(_tensor(given[name], f"condition {name!r}"), name, samples, steps) for name in names}
+    columns = {name: _per_step(read_values(given[name], f"condition {name!r}"), name, samples, steps) for name in names}
     if TIME_STEP in data.condition:
         if times is None:
             low, high = training.time_step or (0.0, 0.0)
@@ -184,7 +191,7 @@ def read_times(times: Values | None, steps: int | None, data: DataSpec, training
     """
     if times is None or data.steady:
         return None
-    value = _tensor(times, "times").double().reshape(-1)
+    value = read_values(times, "times").double().reshape(-1)
     if steps is not None and len(value) != steps + 1:
         raise DataError(f"there are {len(value)} times for {steps} steps; expected {steps + 1}, the input's first")
     if len(value) < 2 or not bool((value.diff() > 0).all()):
@@ -218,7 +225,8 @@ def as_batch(
     coords_BNX = unit_coords(value.coords_BNX, data, rows, len(input_BNC), device)
     points = Points(coords_BNX, value.layout.shape, extent=data.extent, periodic=data.periodic)
     condition = None if condition_BTP is None else normalization.condition(condition_BTP[rows].to(device))
-    return Batch(input_BNC, input_BNC.new_zeros(len(input_BNC), 0, 0, 0), points, condition)
+    given = None if value.given_BTNC is None else normalization.given(value.given_BTNC[rows].to(device))
+    return Batch(input_BNC, input_BNC.new_zeros(len(input_BNC), 0, 0, 0), points, condition, given_BTNC=given)
 
 
 def unit_coords(coords_BNX: Tensor, data: DataSpec, rows: slice, samples: int, device: torch.device) -> Tensor:
@@ -267,8 +275,15 @@ def _names(fields: Sequence[FieldSpec]) -> str:
     return ", ".join(f.name if f.channels == 1 else f"{f.name} ({f.channels} channels)" for f in fields)
 
 
-def _tensor(value: Any, what: str) -> Tensor:
-    """Real, finite numbers as a tensor; gradients and float64 are kept."""
+def read_values(value: Any, what: str) -> Tensor:
+    """Real, finite numbers as a tensor; gradients and float64 are kept.
+
+    Args:
+        what: begins the message.
+
+    Raises:
+        DataError: other numbers, or values that are NaN or infinite.
+    """
     if not isinstance(value, Tensor):
         array = np.asarray(value)
         if array.dtype.kind not in "fiu":

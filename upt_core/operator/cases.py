@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from upt_core.operator.answers import Answers, answers_of
 from upt_core.operator.arrays import Values
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space
-from upt_core.specs import DataSpec
+from upt_core.specs import DataSpec, FieldSpec
 from upt_core.trajectory import Trajectories, Trajectory
 
 
@@ -40,17 +40,26 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One sample: fields (history, *points, C), coords_NX (None: the grid of training), time_T, condition (T,)."""
+    """One sample: fields (history, *points, C), coords_NX (None: the grid of training), time_T, condition (T,).
+
+    Args:
+        given: the given fields that move, at the predicted steps, (T, *points, C), where the rollout sees them.
+        unseen: names of those that move, where the rollout does not see it.
+    """
 
     fields: dict[str, Tensor]
     coords_NX: Tensor | None
     time_T: Tensor | None
     condition: dict[str, Tensor]
+    given: dict[str, Tensor]
+    unseen: tuple[str, ...] = ()
 
     def goes_with(self, other: Case) -> bool:
         """Whether both can be asked at once: the same points and times."""
         return (
             all(value.shape == other.fields[name].shape for name, value in self.fields.items())
+            and self.given.keys() == other.given.keys()
+            and self.unseen == other.unseen
             and _same(self.coords_NX, other.coords_NX)
             and _same(self.time_T, other.time_T)
         )
@@ -68,7 +77,7 @@ def answer(operator: Operator, trajectories: Trajectories, spec: DataSpec, reque
     batch: list[Case] = []
     for number in range(len(trajectories)):
         try:
-            case = _case(operator, trajectories, number, spec, request.steps)
+            case = _case(operator, trajectories, number, spec, request)
         except DataError as error:
             raise DataError(f"trajectory {number}: {error}") from error
         if batch and (len(batch) == request.batch_size or not batch[0].goes_with(case)):
@@ -95,19 +104,25 @@ def _answers(operator: Operator, batch: list[Case], first: int, request: Request
             one.time_T,
             request.batch_size,
             request.chunk,
+            {name: torch.stack([case.given[name] for case in batch]) for name in one.given},
         )
     except DataError as error:
         which = f"trajectory {first}" if len(batch) == 1 else f"trajectories {first} to {first + len(batch) - 1}"
         raise DataError(f"{which}: {error}") from error
-    return answers_of(prediction, operator.data)
+    remarks = [
+        f"the given field {name} changes in time, but a rollout in latent space sees it in its input alone; in "
+        f"physical space each step sees its own"
+        for name in one.unseen
+    ]
+    return answers_of(replace(prediction, remarks=(*prediction.remarks, *remarks)), operator.data)
 
 
-def _case(operator: Operator, trajectories: Trajectories, number: int, spec: DataSpec, steps: int | None) -> Case:
+def _case(operator: Operator, trajectories: Trajectories, number: int, spec: DataSpec, request: Request) -> Case:
     data, total = operator.data, trajectories.num_times(number)
     present = data.history - 1
     if not data.steady and total < data.history:
         raise DataError(f"{total} time steps are there; the operator takes {data.history} as its input")
-    steps = 1 if data.steady else steps or max(1, total - data.history)
+    steps = 1 if data.steady else request.steps or max(1, total - data.history)
     whole = trajectories.read(number, 0, 1 if data.steady else min(total, present + steps + 1))
     coords_NX = placed(operator, whole.coords_NX, spec.grid_shape)
     on_grid = spec.grid_shape is not None and (coords_NX is None or operator.model.encoder.needs_grid)
@@ -119,7 +134,24 @@ def _case(operator: Operator, trajectories: Trajectories, number: int, spec: Dat
         check_finite(value_TNC, field.name, whole.coords_NX)
         fields[field.name] = value_TNC.reshape(data.history, *shape, field.channels)
     time_T = None if data.steady else _times(whole.time_T[present:], steps, operator)
-    return Case(fields, coords_NX, time_T, _conditions(whole, data, present, steps))
+    moving = [field for field in data.given if len(whole.fields[field.name]) > 1 and steps > 1]
+    conditions = _conditions(whole, data, present, steps)
+    if request.space == "latent":
+        return Case(fields, coords_NX, time_T, conditions, {}, tuple(field.name for field in moving))
+    given = {field.name: _given(whole, field, present, steps, shape) for field in moving}
+    return Case(fields, coords_NX, time_T, conditions, given)
+
+
+def _given(whole: Trajectory, field: FieldSpec, present: int, steps: int, shape: tuple[int, ...]) -> Tensor:
+    """A given field at the predicted steps, all but the last, which no rollout sees."""
+    value_TNC = whole.fields[field.name][present + 1 : present + steps]
+    if len(value_TNC) < steps - 1:
+        raise DataError(
+            f"given field {field.name!r} is known at {len(value_TNC)} time steps after the input; {steps} steps are "
+            f"asked for; ask for at most {len(value_TNC) + 1}"
+        )
+    check_finite(value_TNC, field.name, whole.coords_NX)
+    return value_TNC.reshape(len(value_TNC), *shape, field.channels)
 
 
 def check_finite(value_TNC: Tensor, name: str, coords_NX: Tensor) -> None:

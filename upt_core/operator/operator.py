@@ -18,6 +18,7 @@ from upt_core.errors import CheckpointError, DataError
 from upt_core.model import Upt
 from upt_core.operator import arrays, file, remarks
 from upt_core.operator.arrays import Input, Layout, Values
+from upt_core.operator.given import read_given
 from upt_core.operator.prediction import Prediction
 from upt_core.operator.rollout import Space, predictions
 from upt_core.registry import Registry, discovery
@@ -63,7 +64,7 @@ class Operator:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.model.parameters()).device
+        return self.normalization.mean_C.device
 
     def to(self, device: torch.device | str) -> Self:
         """Moves the operator to a device; returns it."""
@@ -82,6 +83,7 @@ class Operator:
         times: Values | None = None,
         batch_size: int = 16,
         chunk: int = 1 << 16,
+        given: Mapping[str, Values] | None = None,
     ) -> Prediction:
         """The fields at later times, or the solution of a steady problem, at any points.
 
@@ -103,6 +105,9 @@ class Operator:
                 between steps.
             batch_size: samples at a time.
             chunk: query points that are decoded at a time; memory grows with it, the answer does not change.
+            given: name → values (steps, *points) of inputs that are not predicted, as a forcing, at the predicted
+                steps; laid out as ``fields``, with the axis of steps before the points. A rollout in physical space
+                encodes them; those of the last step are never seen and may be left out. Left out: as in ``fields``.
 
         Raises:
             DataError: names, shapes, values or times are not those of the operator.
@@ -113,9 +118,10 @@ class Operator:
         if steps < 1 or (data.steady and steps > 1):
             raise DataError(f"steps is {steps}; expected {'1: the problem is steady' if data.steady else 'at least 1'}")
         value = self._read(fields, coords)
+        value = replace(value, given_BTNC=read_given(given, value, data, steps, space))
         query, shape = (value.coords_BNX, value.layout.shape) if at is None else self._query(at)
         condition_BTP = arrays.read_conditions(conditions, time_T, data, training, len(value.value_BNC), steps)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and value.value_BNC.requires_grad):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and value.requires_grad):
             parts = [
                 self._rolled_out(value, None if at is None else query, condition_BTP, rows, steps, space, chunk)
                 for rows in _rows(len(value.value_BNC), batch_size)
@@ -139,7 +145,7 @@ class Operator:
     def advance(
         self, latent_BLD: Tensor, conditions: Mapping[str, Values] | None = None, times: Values | None = None
     ) -> Tensor:
-        """latent_BLD one time step on.
+        """latent_BLD one time step on. Given fields play no part here: the encoder alone sees them.
 
         Args:
             conditions: as those of ``predict``.
@@ -249,6 +255,8 @@ class Operator:
         data, training = self.data, self.training
         frames = value.value_BNC.reshape(-1, data.frame_channels)
         yield from remarks.on_fields(frames, data, training)
+        if value.given_BTNC is not None:
+            yield from remarks.on_given(value.given_BTNC[:, :-1].flatten(0, 2), data, training)
         yield from remarks.on_points(value.value_BNC.shape[1], value.coords_BNX.flatten(0, 1), data, training)
         if query is not None:
             yield from remarks.on_box(query.flatten(0, 1), data, "an answer is asked for at points")

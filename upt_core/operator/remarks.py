@@ -22,6 +22,14 @@ def on_fields(value_MC: Tensor, data: DataSpec, training: TrainingData) -> Itera
         yield from _on_field(field, own, training, data.channels_of(field.name))
 
 
+def on_given(value_MC: Tensor, data: DataSpec, training: TrainingData) -> Iterator[str]:
+    """Remarks on values of the given fields at later steps, (M, their channels) in physical units."""
+    for field in data.given:
+        own = value_MC[:, data.channels_of(field.name, data.given)].detach().double().cpu()
+        for text in _on_field(field, own, training, data.channels_of(field.name)):
+            yield f"at later steps {text}"
+
+
 def _on_field(field: FieldSpec, value_MC: Tensor, training: TrainingData, channels: slice) -> Iterator[str]:
     low_C, high_C = training.low_C[channels], training.high_C[channels]
     slack_C = SLACK * (high_C - low_C) + 1e-6 * torch.maximum(low_C.abs(), high_C.abs())

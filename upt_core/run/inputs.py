@@ -16,6 +16,7 @@ from upt_core.config.document import Document
 from upt_core.config.merge import apply_overrides
 from upt_core.config.problems import problems_of
 from upt_core.config.schema import Plugin, Section
+from upt_core.data.normalize import TIME_STEP
 from upt_core.data.training_data import check_fits
 from upt_core.errors import ConfigError, DataError, UserError
 from upt_core.kinds import Dataset
@@ -28,6 +29,9 @@ from upt_core.registry.discovery import installed
 from upt_core.trajectory import Trajectories
 
 Part = Literal["train", "valid", "test", "all"]
+
+GIVEN = "given_"
+"""Begins the name of an array of plain arrays: a given field at the predicted steps."""
 
 _TRAINING_ALONE = ("valid_path", "test_path", "num_trajectories")
 """Settings of data sets in files that choose what is trained on: a new file is taken whole."""
@@ -102,7 +106,8 @@ def of_arrays(operator: Operator, path: Path, request: Request) -> Answers:
     """Answers for an .npz archive whose arrays have the names of the fields.
 
     Fields are as ``Operator.predict`` takes them. Beside them ``coords`` (N, X), or ``x``, ``y``, ``z`` of the grid's
-    axes or of the points; ``t``, the times of the input and of the steps; and the conditions by their names.
+    axes or of the points; ``t``, the times of the input and of the steps; the conditions by their names; and
+    ``given_NAME``, an input field that is not predicted, at the predicted steps.
 
     Raises:
         DataError: it is not an archive, or has not the operator's fields and conditions.
@@ -111,15 +116,20 @@ def of_arrays(operator: Operator, path: Path, request: Request) -> Answers:
     fields = {field.name: arrays.pop(field.name) for field in data.inputs if field.name in arrays}
     times = arrays.pop("t", None)
     coords = _coords(operator, arrays)
-    conditions = {name: arrays.pop(name) for name in data.condition if name in arrays}
+    told = [name for name in data.condition if name != TIME_STEP]  # which follows from the times
+    conditions = {name: arrays.pop(name) for name in told if name in arrays}
+    given = {f.name: arrays.pop(GIVEN + f.name) for f in data.given if GIVEN + f.name in arrays}
     if arrays:
-        names = ", ".join([*(f.name for f in data.inputs), *data.condition, "coords", *AXES[: data.num_axes], "t"])
-        raise DataError(f"{path}: the operator does not know the array {next(iter(arrays))!r}; it takes {names}")
+        names = [*(f.name for f in data.inputs), *told, *(GIVEN + f.name for f in data.given)]
+        names += ["coords", *AXES[: data.num_axes], "t"]
+        raise DataError(
+            f"{path}: the operator does not know the array {next(iter(arrays))!r}; it takes {', '.join(names)}"
+        )
     timed = times is not None and times.size > 1
     try:
         found = operator.predict(
             fields, coords, request.at, request.steps, request.space, conditions,
-            times if timed else None, request.batch_size, request.chunk,
+            times if timed else None, request.batch_size, request.chunk, given,
         )  # fmt: skip
     except DataError as error:
         raise DataError(f"{path}: {error}") from error

@@ -31,12 +31,13 @@ def existing(path: Path, folder: bool = False) -> Path:
     )
 
 
-def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0, stride: int = 1) -> Tensor:
+def finite(value_BTNC: Tensor, where: str, cure: str, trajectory: int = 0, time: int = 0, stride: int = 1) -> Tensor:
     """The value itself, if it has no NaN and no infinity.
 
     Args:
         value_BTNC: a field of some trajectories.
         where: file and field, for the message.
+        cure: what to do about it, for the message.
         trajectory: number of the first trajectory in its file.
         time: number of the first time step in its file.
         stride: the time steps of the file that one step stands for.
@@ -50,8 +51,7 @@ def finite(value_BTNC: Tensor, where: str, trajectory: int = 0, time: int = 0, s
     first_b, first_t = (int(number) for number in bad_BT.nonzero()[0])
     place = f"{where}, trajectory {trajectory + first_b}, time step {time + first_t * stride}"
     raise DataError(
-        f"{place}: {int(bad_BT[first_b, first_t])} of {value_BTNC[0, 0].numel()} values are NaN or infinite; remove "
-        f"the trajectory from the file or end it before this time step"
+        f"{place}: {int(bad_BT[first_b, first_t])} of {value_BTNC[0, 0].numel()} values are NaN or infinite; {cure}"
     )
 
 

@@ -51,6 +51,8 @@ class Frames(FileDataset):
         seed: of the split.
         history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
             Well's 4. More than 1 where a single frame does not say how things move.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
     """
 
     what = "folder of frames (.npy or images), or a folder of such folders"
@@ -73,6 +75,7 @@ class Frames(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
@@ -88,6 +91,7 @@ class Frames(FileDataset):
             test_fraction,
             seed,
             history,
+            holes,
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)

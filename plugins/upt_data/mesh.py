@@ -47,6 +47,8 @@ class Mesh(FileDataset):
         seed: of the split.
         history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
             Well's 4. More than 1 where a single frame does not say how things move.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
     """
 
     suffixes = (".vtu", ".vtk", ".xdmf", ".xmf", ".cgns", ".e", ".exo", ".ex2", ".msh", ".med")
@@ -74,12 +76,13 @@ class Mesh(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         check_domain(extent, origin, periodic)
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
-            test_fraction, seed, history,
+            test_fraction, seed, history, holes,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)

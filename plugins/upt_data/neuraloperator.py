@@ -57,6 +57,8 @@ class NeuralOperator(FileDataset):
         seed: of the split.
         history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
             Well's 4. More than 1 where a single frame does not say how things move.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
     """
 
     suffixes = (".pt",)
@@ -82,13 +84,14 @@ class NeuralOperator(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         if input_field == target_field:
             raise ValueError(f"input_field and target_field are both {input_field!r}; give them different names")
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_samples, time_stride, told, table, valid_fraction,
-            test_fraction, seed, history,
+            test_fraction, seed, history, holes,
         )  # fmt: skip
         super().__init__(selection, (input_field,), (target_field,))
         self._num_test_samples = num_test_samples

@@ -53,6 +53,8 @@ class PdeBench(FileDataset):
         seed: of the split.
         history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
             Well's 4. More than 1 where a single frame does not say how things move.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
     """
 
     suffixes = (".hdf5", ".h5")
@@ -74,11 +76,12 @@ class PdeBench(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
-            test_fraction, seed, history,
+            test_fraction, seed, history, holes,
         )  # fmt: skip
         super().__init__(selection, (), ())
         self._field = field

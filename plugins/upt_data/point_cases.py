@@ -52,6 +52,8 @@ class PointCases(FileDataset):
         valid_fraction: share of the cases kept for validation.
         test_fraction: share of the cases kept for test.
         seed: of the split.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
     """
 
     suffixes = (".pt", ".pth")
@@ -71,11 +73,12 @@ class PointCases(FileDataset):
         valid_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.1,
         seed: int = 0,
+        holes: str | None = None,
     ) -> None:
         check_domain(extent, origin)
         selection = Selection(
             path, valid_path, test_path, num_trajectories=num_cases, valid_fraction=valid_fraction,
-            test_fraction=test_fraction, seed=seed,
+            test_fraction=test_fraction, seed=seed, holes=holes,
         )  # fmt: skip
         super().__init__(selection, inputs, targets)
         self._positions = positions

@@ -52,6 +52,8 @@ class PointFrames(FileDataset):
         seed: of the split by trajectory.
         history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
             Well's 4. More than 1 where a single frame does not say how things move.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
     """
 
     what = "folder of a case (x.th, y.th, 00000000_mesh.th, …), or a folder of cases"
@@ -74,6 +76,7 @@ class PointFrames(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         check_domain(extent, origin, periodic)
         told = None if conditions is None else tuple(conditions)
@@ -90,6 +93,7 @@ class PointFrames(FileDataset):
             test_fraction,
             seed,
             history,
+            holes,
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)
@@ -168,11 +172,6 @@ class FramesContent(Content):
         expected = sum(self.channels.values())
         if len(frame_CN) != expected:
             raise DataError(f"{path}: has {len(frame_CN)} channels, the first frame has {expected}")
-        if not bool(torch.isfinite(frame_CN).all()):
-            num = int((~torch.isfinite(frame_CN)).sum())
-            raise DataError(
-                f"{path}: {num} of {frame_CN.numel()} values are NaN or infinite; remove this frame and all after it"
-            )
         return np.asarray(frame_CN.numpy())
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from upt_core import DataError
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
+from upt_data.files.holes import Holes
 from upt_data.files.paths import Place
 from upt_data.point_domain import check_domain, domain, periodic_axes
 from upt_data.ragged import DISPLACEMENT, RaggedSettings, open_any, read_ragged
@@ -50,6 +51,8 @@ class PointClouds(FileDataset):
         seed: of the split.
         history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
             Well's 4. More than 1 where a single frame does not say how things move.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
     """
 
     suffixes = (".npz", ".h5", ".hdf5", ".zarr")
@@ -78,18 +81,19 @@ class PointClouds(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         check_domain(extent, origin, periodic)
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
-            test_fraction, seed, history,
+            test_fraction, seed, history, holes,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)
         self._settings = RaggedSettings(
             tuple(inputs), tuple(targets), positions, offsets, None if steady else time, tuple(conditions or ()),
-            moving == "displacement",
+            moving == "displacement", None if holes is None else Holes.said(holes).array,
         )  # fmt: skip
         self._extent = extent
         self._origin = origin

@@ -39,6 +39,7 @@ class RaggedSettings:
     time: str | None
     conditions: tuple[str, ...]
     displacement: bool
+    mask: str | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -161,6 +162,18 @@ class RaggedContent(Content):
         value = source.read(field, (*index, *(slice(None),) * (len(shape) - len(index))))
         value = value if moves else value[:, None]
         return (value if value.ndim == 3 else value[..., None]).transpose(1, 0, 2)
+
+    def mask(self, name: str, number: int) -> Values:
+        """An array of one value for each row, or for each row and time, at a trajectory's points, (T, N)."""
+        source = self._handle.get()
+        shape = source.shape(name) if name in source.names() else ()
+        if len(shape) not in (1, 2) or shape[0] != self._rows[-1].stop or name != self._settings.mask:
+            found = f"shape {shape}" if shape else f"no such array; found: {source.described()}"
+            raise DataError(
+                f"{self.place.path}, {name!r}: {found}; a mask has ({self._rows[-1].stop},) or (rows, times)"
+            )
+        value = source.read(name, (self._rows[number], *(slice(None),) * (len(shape) - 1)))
+        return value[None] if len(shape) == 1 else value.T
 
     def _positions(self, number: int, steps: slice) -> Values:
         """(T, N, X); T = 1 where the points do not move."""

@@ -14,6 +14,7 @@ from upt_data.arrays.source import ArraySource
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
+from upt_data.files.holes import Holes
 from upt_data.files.paths import Place, find_files
 from upt_data.grid_domain import grid_domain
 from upt_data.splits import Fraction
@@ -44,6 +45,8 @@ class TheWell(FileDataset):
         seed: of the split.
         history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
             Well's 4. More than 1 where a single frame does not say how things move.
+        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+            ``nan``: NaN at the first time step; or a mask (field, boundary), not 0 there (``not NAME``: 0 there).
     """
 
     suffixes = (".hdf5", ".h5")
@@ -64,15 +67,17 @@ class TheWell(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
-            test_fraction, seed, history,
+            test_fraction, seed, history, holes,
         )  # fmt: skip
         super().__init__(selection, (), ())
         self._fields = None if fields is None else tuple(fields)
         self._space_stride = space_stride
+        self._mask = None if holes is None else Holes.said(holes).array
         self._files: dict[str, WellFile] = {}
 
     def _places(self, split: Split | None) -> list[Place] | None:
@@ -100,7 +105,7 @@ class TheWell(FileDataset):
     def _open(self, place: Place) -> list[Content]:
         handle: Handle[ArraySource] = Handle(place.path, open_hdf5_arrays)
         try:
-            file = WellFile(place, handle.get(), self._space_stride, self._fields)
+            file = WellFile(place, handle.get(), self._space_stride, self._fields, self._mask)
             self._files[place.name] = file
             return [file.content(handle, self._selection.conditions)]
         finally:

@@ -29,12 +29,15 @@ class WellFile:
         source: its arrays, open.
         stride: every n-th point is kept.
         fields: names of those that are used; None: all.
+        mask: a field or boundary that says where holes are; it is no field of the data set then.
 
     Raises:
         DataError: it is not of this format, or has what upt does not take.
     """
 
-    def __init__(self, place: Place, source: ArraySource, stride: int, fields: Sequence[str] | None) -> None:
+    def __init__(
+        self, place: Place, source: ArraySource, stride: int, fields: Sequence[str] | None, mask: str | None = None
+    ) -> None:
         self.place = place
         self._where = place.name
         assert isinstance(source, Hdf5Source)
@@ -62,7 +65,10 @@ class WellFile:
         unknown = sorted(set(fields or ()) - set(found))
         if unknown:
             raise DataError(f"{self._where}: there is no field {' or '.join(unknown)}; found: {', '.join(found)}")
-        self._variables = [self._variable(name, *found[name]) for name in found if fields is None or name in fields]
+        self._mask = mask
+        used = [name for name in found if (name != mask if fields is None else name in fields)]
+        self._variables = [self._variable(name, *found[name]) for name in used]
+        self._masks = {} if mask is None else {mask: self._mask_part(mask, found)}
         self.moving = tuple(variable.name for variable in self._variables if variable.moves)
         self.constant = tuple(variable.name for variable in self._variables if not variable.moves)
         if not self.moving:
@@ -75,7 +81,7 @@ class WellFile:
         scalars = {name: self._scalar(name) for name in (fixed if conditions is None else conditions) if name in listed}
         return GridContent(
             self.place, handle, self._num, self._variables, self._grid, self._times, scalars, fixed,
-            targets=self.moving, notes=self._notes(),
+            targets=self.moving, notes=self._notes(), masks=self._masks,
         )  # fmt: skip
 
     def _listed(self, group: str) -> list[str]:
@@ -106,6 +112,27 @@ class WellFile:
         )
         self._check_shape(array, shape, placement)
         return Variable(name, (Part((array,), placement, placement.num_channels(shape)),))
+
+    def _mask_part(self, name: str, fields: Mapping[str, tuple[str, int]]) -> Part:
+        """Where holes are: a scalar field, or the mask of a boundary inside the domain."""
+        if name in fields and fields[name][1] == 0:
+            return self._variable(name, *fields[name]).parts[0]
+        array, size = f"boundary_conditions/{name}/mask", len(self._axes)
+        inside = [one for one in self._boundaries() if self._is_inside(one)]
+        if name not in inside:
+            scalars = [one for one, (_, rank) in fields.items() if rank == 0]
+            raise DataError(
+                f"{self._where}: there is no field or boundary {name!r} with a mask of the domain; holes can be said "
+                f"by: {', '.join([*inside, *scalars]) or 'none'}"
+            )
+        placement = Placement(None, None, tuple(range(size)))
+        self._check_shape(array, self._source.shape(array), placement)
+        return Part((array,), placement, 1)
+
+    def _is_inside(self, boundary: str) -> bool:
+        """Whether a boundary has a mask of the whole domain, rather than of one axis."""
+        array = f"boundary_conditions/{boundary}/mask"
+        return array in self._source.names() and len(self._source.shape(array)) == len(self._axes) > 1
 
     def _check_shape(self, array: str, shape: tuple[int, ...], placement: Placement) -> None:
         expected: dict[int, int] = {axis: len(self._axes) for axis in placement.channels}
@@ -148,15 +175,12 @@ class WellFile:
 
     def _notes(self) -> list[str]:
         """Boundaries inside the domain: their points are kept, with whatever values the file has there."""
-        notes = []
-        for name in self._boundaries():
-            mask = f"boundary_conditions/{name}/mask"
-            if mask in self._source.names() and len(self._source.shape(mask)) > 1:
-                notes.append(
-                    f"{self._where}: the boundary {name!r} has a mask inside the domain; its points are kept like all "
-                    f"others"
-                )
-        return notes
+        return [
+            f"{self._where}: the boundary {name!r} has a mask inside the domain; its points are kept like all others "
+            f"(holes: {name} leaves them out)"
+            for name in self._boundaries()
+            if self._is_inside(name) and name != self._mask
+        ]
 
 
 def _text(value: Any) -> str:

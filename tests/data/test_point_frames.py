@@ -85,7 +85,7 @@ def test_what_is_wrong_with_frames(tmp_path: Path) -> None:
     bad = frame(0, 2)
     bad[1, :2] = float("nan")
     torch.save(bad, path / "00000002_mesh.th")
-    with pytest.raises(DataError, match=r"00000002_mesh.th: 2 of 24 values are NaN"):
+    with pytest.raises(DataError, match=r"trajectory 0, time step 2: 2 of 24 values are NaN"):
         train.read(0, 1, 4)
     torch.save(frame(0, 2), path / "00000002_mesh.th")
     torch.save(torch.zeros(2, 8), path / "00000003_mesh.th")

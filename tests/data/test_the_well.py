@@ -146,8 +146,32 @@ def test_a_mask_inside_the_domain_is_said(tmp_path: Path) -> None:
     data = TheWell(path=write(tmp_path / "a.hdf5", inside))
     data.spec()
     assert data.remarks()[0].endswith(
-        "the boundary 'body' has a mask inside the domain; its points are kept like all others"
+        "the boundary 'body' has a mask inside the domain; its points are kept like all others (holes: body leaves "
+        "them out)"
     )
+
+
+@pytest.mark.parametrize("holes", ["body", "wall"])
+def test_points_inside_a_body_are_left_out(tmp_path: Path, holes: str) -> None:
+    body = np.zeros((6, 3), dtype=bool)
+    body[2:4, 1] = True
+
+    def inside(file: h5py.File) -> None:
+        wall = file.create_group("boundary_conditions/body")
+        wall["mask"] = body
+        wall.attrs.update({"bc_type": "WALL", "associated_dims": ["x", "y"]})
+        put(file, "t0_fields", "wall", body.astype(np.float32), varying(False, False))
+
+    path = write(tmp_path / "a.hdf5", inside)
+    data = TheWell(path=path, holes=holes)
+    assert "wall" not in [field.name for field in data.spec().inputs] or holes == "body"
+    for whole in wholes(data):
+        number = round(whole.condition["drag"])
+        assert np.array_equal(whole.fields["pressure"].numpy(), PRESSURE[number].reshape(5, 18, 1)[:, ~body.ravel()])
+        assert whole.coords_NX.shape == (16, 2)
+    assert any("2 of the 18 points of its first trajectory are holes" in text for text in data.remarks())
+    with pytest.raises(DataError, match="no field or boundary 'sand' .* holes can be said by: body, pressure, source"):
+        TheWell(path=path, holes="sand").spec()
 
 
 def test_files_of_different_problems(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from upt_data.arrays.source import ArraySource
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
+from upt_data.files.holes import Holes
 from upt_data.files.paths import Place, natural
 from upt_data.grid_domain import grid_domain
 from upt_data.splits import Fraction
@@ -56,6 +57,7 @@ class GridArrays(FileDataset):
         test_fraction: Fraction = 0.1,
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
+        holes: str | None = None,
     ) -> None:
         """Fields (trajectories, times, *grid) or (trajectories, times, *grid, channels), by their arrays' names.
 
@@ -102,6 +104,8 @@ class GridArrays(FileDataset):
             seed: of the split.
             history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
                 Well's 4. More than 1 where a single frame does not say how things move.
+            holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
+                ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
         """
         targets = list(inputs) if targets is None else list(targets)
         selection = Selection(
@@ -117,13 +121,14 @@ class GridArrays(FileDataset):
             test_fraction,
             seed,
             history,
+            holes,
         )
         super().__init__(selection, inputs, targets)
         self._settings = GridSettings(
             tuple(inputs), tuple(targets), None if axes is None else tuple(axes), time, steady,
             tuple(conditions or ()), periodic, space_stride, dict(vectors), None if dims is None else tuple(dims),
             trajectory, lengths, None if extent is None else tuple(extent), time_step, complex == "channels",
-            uneven == "index",
+            uneven == "index", None if holes is None else Holes.said(holes).array,
         )  # fmt: skip
         self._groups: dict[Split | None, str | None] = {None: group, "valid": valid_group, "test": test_group}
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from upt_core import grid_measure
+from upt_core import DataError, grid_measure
 from upt_data.arrays.placement import Placement
-from upt_data.arrays.source import ArraySource
+from upt_data.arrays.source import ArraySource, MemorySource
 from upt_data.checks import Array
 from upt_data.files.content import Content, Values, end_of, of_trajectory
 from upt_data.files.handle import Handle
@@ -77,6 +77,7 @@ class GridContent(Content):
             hold nothing but NaN.
         targets: fields whose NaN at the end mean that the trajectory ended.
         notes: remarks on this file.
+        masks: arrays that are no fields, by name.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class GridContent(Content):
         lengths: Values | None = None,
         targets: Sequence[str] = (),
         notes: Sequence[str] = (),
+        masks: Mapping[str, Part] | None = None,
     ) -> None:
         super().__init__(place, num, {variable.name: variable.channels for variable in variables}, times is None)
         self.grid = grid
@@ -103,6 +105,7 @@ class GridContent(Content):
         self._lengths: dict[int, int] = {} if lengths is None else {n: int(v) for n, v in enumerate(lengths)}
         self._targets = tuple(targets)
         self._notes = list(notes)
+        self._masks = dict(masks or {})
 
     def times(self, number: int) -> Array:
         """Times of a trajectory's steps, up to its last."""
@@ -140,6 +143,21 @@ class GridContent(Content):
             return values[0]
         longest = max(map(len, values))
         return np.concatenate([np.broadcast_to(value, (longest, *value.shape[1:])) for value in values], axis=-1)
+
+    def mask(self, name: str, number: int) -> Values:
+        """An array of the file at the points of the grid, (T, N)."""
+        if name not in self._masks:
+            return super().mask(name, number)
+        part = self._masks[name]
+        value_TNC = part.placement.read(self._handle.get(), part.name(number), number, slice(None), self.grid)
+        return value_TNC[..., 0]
+
+    def placed(self, values: Values, where: str) -> Values:
+        """Values on the grid of the file, at the points that are kept."""
+        if values.shape != self.grid.file_shape:
+            raise DataError(f"{where}: shape {values.shape}; expected that of the file's grid, {self.grid.file_shape}")
+        whole = Placement(None, None, tuple(range(values.ndim)))
+        return whole.read(MemorySource({where: values}), where, 0, slice(None), self.grid)[..., 0]
 
     def parameter(self, number: int, name: str) -> float | Array | None:
         """A number that the file says of a trajectory, or numbers over its times."""

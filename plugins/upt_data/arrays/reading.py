@@ -44,6 +44,7 @@ class GridSettings:
     time_step: float | None
     complex_channels: bool
     mapped: bool
+    mask: str | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -85,8 +86,10 @@ class FileReading:
         coords = [self.source.whole(self._found(name)) for name in names] if self.settings.extent is None else []
         grid = self._grid_of(names, coords) if coords else None
         times = self._times()
-        placed = self._placements(names, self._lengths_of(names, coords, times))
+        sizes = self._lengths_of(names, coords, times)
+        placed = self._placements(names, sizes)
         num = self._num(placed)
+        masks = self._masks(num, names, sizes)
         grid = grid or self._grid_of(names, self._made_coords(placed))
         variables = [self._variable(name, placed) for name in self.settings.fields]
         if self.settings.mapped and not grid.regular:
@@ -97,8 +100,9 @@ class FileReading:
         parameters = self._parameters(num, 0 if times is None else times.shape[-1])
         lengths = self._lengths(num, times)
         return GridContent(
-            self.place, handle, num, variables, grid, times, parameters, (), lengths, self.settings.targets, self._notes
-        )
+            self.place, handle, num, variables, grid, times, parameters, (), lengths, self.settings.targets,
+            self._notes, masks,
+        )  # fmt: skip
 
     def _found(self, name: str) -> str:
         """The full name of an array: in the group, or else at the root; the name itself where there is none."""
@@ -115,6 +119,7 @@ class FileReading:
         needed += [] if chosen.extent is not None else list(axes)
         needed += [] if chosen.steady or chosen.time_step is not None else [chosen.time]
         needed += [] if chosen.lengths is None else [chosen.lengths]
+        needed += [] if chosen.mask is None else [chosen.mask]
         missing = sorted({name for name in needed if self._found(name) not in self._known})
         if missing:
             names = ", ".join(sorted(self._known)[:40]) or "none"
@@ -180,6 +185,23 @@ class FileReading:
                 f"as [x, x] where two are alike), 'time' or 'dims'"
             )
         return found
+
+    def _masks(self, num: int, axes: Sequence[str], lengths: Lengths) -> dict[str, Part]:
+        """The array that says where holes are: (*grid), with an axis of trajectories, of times, or of both."""
+        name = self.settings.mask
+        if name is None:
+            return {}
+        shape = self.source.shape(self._found(name))
+        found = self._placement(name, name, axes, lengths)
+        if found.trajectory is not None and shape[found.trajectory] != num:
+            over_time = found.time is None and shape[found.trajectory] == lengths.times
+            if not over_time:
+                raise DataError(
+                    f"{self.where}, {name!r}: shape {shape} of a mask, for {num} trajectories; expected (*grid), or "
+                    f"with an axis of trajectories, of times, or of both before"
+                )
+            found = Placement(None, found.trajectory, found.grid, found.channels)
+        return {name: Part((self._found(name),), found, found.num_channels(shape))}
 
     def _by_name(
         self, names: Sequence[str], shape: Sequence[int], axes: Sequence[str], lengths: Lengths, constant: bool

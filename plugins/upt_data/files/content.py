@@ -83,6 +83,37 @@ class Content(ABC):
         """The arrays that a field is read from, for messages."""
         return repr(field)
 
+    def mask(self, name: str, number: int) -> Values:
+        """An array of the file that is no field, at the points of a trajectory, (T, N); T = 1 where it is constant.
+
+        Raises:
+            DataError: there is none of this name, or it does not fit.
+        """
+        raise DataError(
+            f"{self.place.name}: a mask cannot be read from such files; set holes: nan, or name an .npy file"
+        )
+
+    def placed(self, values: Values, where: str) -> Values:
+        """Values of an array from elsewhere at the points of every trajectory, (T, N); T = 1.
+
+        Args:
+            values: one for each point.
+            where: it comes from.
+
+        Raises:
+            DataError: they are not as many.
+        """
+        if values.shape != (self.num_points(0),):
+            raise DataError(f"{where}: shape {values.shape}; expected ({self.num_points(0)},), one for each point")
+        return values[None]
+
+    def cure(self) -> str:
+        """What to do about values that are not finite."""
+        return (
+            "remove the trajectory from the file, end it before this time step, or, where NaN marks the holes of a "
+            "domain, set holes: nan"
+        )
+
     def remarks(self) -> list[str]:
         """What was decided for the user and is worth knowing; one sentence each."""
         return []

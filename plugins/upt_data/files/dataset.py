@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories
 from upt_data.checks import Array
 from upt_data.files.content import Content
+from upt_data.files.holes import Holes, Perforated
 from upt_data.files.paths import Place, find_files, is_file
 from upt_data.files.table import ParameterTable
 from upt_data.files.trajectories import FileTrajectories, Piece
@@ -29,6 +32,15 @@ class Domain:
     grid_shape: tuple[int, ...] | None = None
     origin: tuple[float, ...] | None = None
 
+    def of_points(self, content: Content) -> Domain:
+        """The same domain of scattered points, some of those of a grid: it does not shrink with them."""
+        if self.grid_shape is None:
+            return self
+        coords_NX = (content.whole if isinstance(content, Perforated) else content).points(0).double()
+        middle = (coords_NX.amin(0) + coords_NX.amax(0)) / 2
+        low = tuple((middle - torch.tensor(self.extent, dtype=torch.float64) / 2).tolist())
+        return Domain(self.extent, self.periodic, None, self.origin or low)
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -45,6 +57,7 @@ class Selection:
         valid_fraction, test_fraction: shares of what is dealt out.
         seed: of the dealing.
         history: time steps that the model sees.
+        holes: where the domain has holes, as ``Holes.said`` takes it; None: nowhere.
     """
 
     path: Path | Sequence[Path]
@@ -59,6 +72,7 @@ class Selection:
     test_fraction: float = 0.1
     seed: int = 0
     history: int = 1
+    holes: str | None = None
 
     def __post_init__(self) -> None:
         check_fractions(self.valid_fraction, self.test_fraction)
@@ -114,7 +128,9 @@ class FileDataset(Dataset):
         first = contents[0]
         for other in contents[1:]:
             _check_alike(first, other)
-        domain = self._domain(contents)
+        domain = self._domain([content.whole if isinstance(content, Perforated) else content for content in contents])
+        if self._selection.holes is not None:
+            domain = domain.of_points(first)
         fields = {name: FieldSpec(name, channels) for name, channels in first.channels.items()}
         inputs, targets = self._names(first)
         return DataSpec(
@@ -176,10 +192,14 @@ class FileDataset(Dataset):
         places: dict[Split | None, list[Place] | None] = {None: main}
         places.update(self._own_places.items())
         return {
-            split: [content for place in found for content in self._open(place)]
+            split: [self._perforated(content) for place in found for content in self._open(place)]
             for split, found in places.items()
             if found
         }
+
+    def _perforated(self, content: Content) -> Content:
+        holes = self._selection.holes
+        return content if holes is None else Perforated(content, Holes.said(holes))
 
     @cached_property
     def _first_point_set(self) -> dict[int, int]:

@@ -134,7 +134,7 @@ class FileTrajectories:
         wide = value.dtype.kind in "fiu" and value.dtype.itemsize > 2 and value.dtype != np.float32
         kept = np.ascontiguousarray(value, dtype=np.float64 if wide else np.float32)
         kept_TNC = torch.from_numpy(kept if kept.flags.writeable else kept.copy())
-        return finite(kept_TNC.unsqueeze(0), where, number, steps.start, self._stride)[0]
+        return finite(kept_TNC.unsqueeze(0), where, content.cure(), number, steps.start, self._stride)[0]
 
 
 def _num_values(piece: Piece) -> int:

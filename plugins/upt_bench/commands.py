@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import click
+
+
+def out_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """``--out`` with its default."""
+    folder = click.Path(path_type=Path)
+    return click.option("--out", type=folder, default=Path(default), show_default=True, help="Folder of the results.")
 
 
 @click.group()
@@ -16,7 +23,7 @@ def bench() -> None:
 
 @bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, under a minute: shows that all works; figures mean nothing.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/samplers"), show_default=True)
+@out_option("bench/samplers")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 def samplers(quick: bool, out: Path, data: Path | None, device: str) -> None:
@@ -41,7 +48,7 @@ def samplers(quick: bool, out: Path, data: Path | None, device: str) -> None:
 
 @bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/losses"), show_default=True)
+@out_option("bench/losses")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 def losses(quick: bool, out: Path, device: str) -> None:
     """Time and memory of the losses against the number of query points.
@@ -64,7 +71,7 @@ def losses(quick: bool, out: Path, device: str) -> None:
 
 @bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/loop"), show_default=True)
+@out_option("bench/loop")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 def loop(quick: bool, out: Path, device: str) -> None:
     """The trainer beside a bare loop with the same losses, on the main example; how long a checkpoint stalls it.
@@ -87,7 +94,7 @@ def loop(quick: bool, out: Path, device: str) -> None:
 
 @bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/neighbours"), show_default=True)
+@out_option("bench/neighbours")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 def neighbours(quick: bool, out: Path, data: Path | None, device: str) -> None:
@@ -111,7 +118,7 @@ def neighbours(quick: bool, out: Path, data: Path | None, device: str) -> None:
 
 @bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, a minute: shows that all works; figures mean nothing.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/quality"), show_default=True)
+@out_option("bench/quality")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
 @click.option("--tasks", help="Names with commas between them; left out: all that need no missing file.")
 @click.option("--operators", help="Names with commas between them; left out: upt and its rivals.")

@@ -17,7 +17,7 @@ from click.testing import Result
 from upt_core.registry import KINDS
 
 Upt = Callable[..., Result]
-NAMES = {kind: f"my_{kind}" for kind in KINDS} | {"sampler": "halton"}
+NAMES: dict[str, str] = {kind: f"my_{kind}" for kind in KINDS} | {"sampler": "halton", "command": "loss-weights"}
 
 
 def installed(root: Path) -> Path:
@@ -58,12 +58,22 @@ def test_packages_of_every_kind_pass_their_tests_and_train(packages: dict[str, P
     shutil.copy(folders[0] / "pyproject.toml", "made/pyproject.toml")  # the settings of pytest
     found = run(folders, "-m", "pytest", "--rootdir=made", "-c", "made/pyproject.toml", "-W", "error", *files)
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "20 passed" in found.stdout
+    assert "24 passed" in found.stdout
 
     Path("all.yaml").write_text(EXPERIMENT)
     trained = run(folders, "-m", "upt_core", "train", "all.yaml", "--run-dir", "run")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert "my_metric" in (Path("run") / "my_callback.jsonl").read_text()
+
+    listed = run(folders, "-m", "upt_core", "loss-weights", "all.yaml")
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    assert '{"name": "my_schedule"}' in listed.stdout
+
+    examined = run(folders, "-m", "upt_core", "plugins", "doctor", *(NAMES[kind] for kind in ("schedule", "command")))
+    assert examined.returncode == 0, examined.stdout + examined.stderr
+    assert "ok       command 'loss-weights' of upt-loss-weights 0.1.0" in examined.stdout
+    assert "ok       schedule 'my_schedule'" in examined.stdout
+    assert "2 examined, 0 wrong" in examined.stdout
 
 
 EXPERIMENT = """\
@@ -90,13 +100,19 @@ def test_before_installing_the_test_says_what_to_do(upt: Upt) -> None:
     assert "cure: install the package (pip install -e .)" in found.stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "command"])
 def test_the_files_are_sound(upt: Upt, kind: str) -> None:
     result = upt("plugins", "new", kind, "of_mine", "--output", "made")
     root = Path("made/upt-of-mine")
     assert "pip install -e '.[test]'" in result.output
     text = (root / "README.md").read_text()
-    assert yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+    if kind == "command":
+        assert "$ upt of-mine experiment.yaml --sort\n" in text
+        assert "upt of-mine --help" in result.output
+    else:
+        assert yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+        assert f"upt plugins show {kind} of_mine" in result.output
+    assert "$kind" not in text
     project = tomllib.loads((root / "pyproject.toml").read_text())
     assert project["project"]["entry-points"]["upt_core"] == {"upt_of_mine": "upt_of_mine"}
     workflow = yaml.safe_load((root / ".github/workflows/test.yml").read_text())
@@ -113,6 +129,9 @@ def test_the_files_are_sound(upt: Upt, kind: str) -> None:
         (("loss", "3d"), "'3d' cannot name a package; use small letters, digits and '_'"),
         (("loss", "lambda"), "'lambda' cannot name a package"),
         (("encoder", "encoder"), "'encoder' would hide upt_core.Encoder; say what is special about it"),
+        (("command", "load"), "'load' would hide upt_core.load; say what is special about it"),
+        (("command", "sweep"), "a command called 'sweep' is installed already, by upt-core"),
+        (("command", "train"), "upt has a command 'train' itself, which comes first; choose another name"),
     ],
 )
 def test_names_that_cannot_be_used_are_refused(

@@ -80,7 +80,7 @@ def _fitted(rows: list[list[str]]) -> str:
 def _extensions(registry: Registry) -> list[str]:
     """Commands and converters that distributions bring; YAML does not name them."""
     found = [claims[0] for _, claims in sorted(registry.extensions.items())]
-    rows = [[each.role, each.name, each.distribution.name, each.distribution.version] for each in found]
+    rows = [[each.kind, each.name, each.distribution.name, each.distribution.version] for each in found]
     return ["", table(rows, ["ROLE", "NAME", "DISTRIBUTION", "VERSION"], gap=2)] if rows else []
 
 

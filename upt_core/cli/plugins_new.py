@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from upt_core.cli.text import heading
+from upt_core.errors import UserError
 from upt_core.registry import KINDS, with_article
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("kind", type=click.Choice((*KINDS, "command")), metavar="KIND")
 @click.argument("name")
 @click.option(
     "--output",
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     default=Path(),
     help="Folder that gets the package's folder; default: here.",
 )
-def new(kind: Kind, name: str, output: Path) -> None:
+def new(kind: Kind | Literal["command"], name: str, output: Path) -> None:
     """Write a plugin package: class, entry point, test, README, CI.
 
-    KIND is one of: dataset, sampler, encoder, approximator, decoder, loss, schedule, metric, optimizer, callback.
+    KIND is one of: dataset, sampler, encoder, approximator, decoder, loss, schedule, metric, optimizer, callback,
+    command.
 
     \b
     upt plugins new sampler halton
@@ -37,10 +39,20 @@ def new(kind: Kind, name: str, output: Path) -> None:
     asked, name = name, repaired(name) or name
     if name != asked:
         click.echo(f"{asked!r} is written {name!r}, as names of Python modules are")
+    _refuse_own_command(kind, name)
     root, *files = write_package(kind, name, output, installed())
     click.echo(f"{with_article(kind).capitalize()} in {root}:")
     for file in files:
         click.echo(f"  {file.relative_to(root)}")
-    click.echo(
-        f"\n{heading('Next')}\n  cd {root}\n  pip install -e '.[test]'\n  pytest\n  upt plugins show {kind} {name}"
-    )
+    click.echo(f"\n{heading('Next')}\n  cd {root}\n  pip install -e '.[test]'\n  pytest\n  {_look(kind, name)}")
+
+
+def _look(kind: Kind | Literal["command"], name: str) -> str:
+    return f"upt {name.replace('_', '-')} --help" if kind == "command" else f"upt plugins show {kind} {name}"
+
+
+def _refuse_own_command(kind: Kind | Literal["command"], name: str) -> None:
+    """A command that upt has itself would never be asked for: its own come first."""
+    root = click.get_current_context().find_root().command
+    if kind == "command" and isinstance(root, click.Group) and name.replace("_", "-") in root.commands:
+        raise UserError(f"upt has a command {name!r} itself, which comes first; choose another name")

@@ -6,11 +6,13 @@ import keyword
 import re
 from pathlib import Path
 from string import Template
+from typing import Literal
 
 import upt_core
 from upt_core.errors import UserError
 from upt_core.registry import Kind, Registry, with_article
-from upt_core.registry.discovery import HOOKS
+from upt_core.registry.discovery import EXTENSION_HOOKS, HOOKS
+from upt_core.registry.doctor import chosen
 
 TEMPLATES = Path(__file__).parent / "template"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -20,8 +22,16 @@ _FILES = {
     ".github/workflows/test.yml": "ci.yml",
     "$module/__init__.py": "init.py",
     "$module/$name.py": "$kind.py",
-    "tests/test_$name.py": "test.py",
+    "tests/test_$name.py": "$test.py",
 }
+_EDIT = (
+    "with its parameters and their descriptions; `tests/test_$name.py` holds it to the contract of its kind. The "
+    "constructor's signature is the YAML schema: there is no second place to edit."
+)
+_EDIT_COMMAND = (
+    "with its arguments and options; `tests/test_$name.py` calls it as people do. What it may import beside "
+    "`upt_core` is `upt_core.commands`."
+)
 _CHECKS: dict[Kind, str] = {
     "dataset": "check_dataset($Class(num_trajectories=8, points=16))",
     "sampler": "check_sampler($Class(), distinct=False)",
@@ -48,12 +58,12 @@ _YAML: dict[Kind, str] = {
 }
 
 
-def write_package(kind: Kind, name: str, folder: Path, registry: Registry) -> list[Path]:
+def write_package(kind: Kind | Literal["command"], name: str, folder: Path, registry: Registry) -> list[Path]:
     """Writes a complete package ``upt-NAME``: class, registration, test, README, CI. It passes its tests as it is.
 
     Args:
         kind: of the plugin.
-        name: what YAML will call it.
+        name: what YAML will call it; of a command, what is typed.
         folder: where the package's own folder is made.
         registry: what is installed, to refuse a name that is taken.
 
@@ -84,20 +94,43 @@ def repaired(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", parts.lower()).strip("_")
 
 
-def _words(kind: Kind, name: str) -> dict[str, str]:
+def _words(kind: Kind | Literal["command"], name: str) -> dict[str, str]:
     words = {
         "kind": kind,
         "name": name,
+        "registered": name,
         "Class": _class_name(name),
         "module": f"upt_{name}",
         "distribution": f"upt-{name.replace('_', '-')}",
-        "hook": HOOKS[kind],
         "version": upt_core.__version__,
-        "imports": ", ".join(sorted((f"check_{kind}", "check_installed"))),
     }
-    return words | {
-        "check": Template(_CHECKS[kind]).substitute(words),
-        "yaml": Template(_YAML[kind]).substitute(words),
+    own = _words_of_command(name) if kind == "command" else _words_of_kind(kind)
+    return words | {key: Template(text).substitute(words) for key, text in own.items()}
+
+
+def _words_of_kind(kind: Kind) -> dict[str, str]:
+    return {
+        "hook": HOOKS[kind],
+        "test": "test",
+        "imports": ", ".join(sorted((f"check_{kind}", "check_installed"))),
+        "check": _CHECKS[kind],
+        "look": "upt plugins show $kind $name",
+        "usage": f"In an experiment:\n\n```yaml\n{_YAML[kind]}\n```",
+        "edit": _EDIT,
+    }
+
+
+def _words_of_command(name: str) -> dict[str, str]:
+    """A command is a function, and is typed with dashes."""
+    typed = name.replace("_", "-")
+    return {
+        "hook": EXTENSION_HOOKS["command"],
+        "test": "test_command",
+        "registered": typed,
+        "Class": name,
+        "look": f"upt {typed} --help",
+        "usage": f"On the command line:\n\n```console\n$$ upt {typed} experiment.yaml --sort\n```",
+        "edit": _EDIT_COMMAND,
     }
 
 
@@ -105,19 +138,20 @@ def _class_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _check_name(kind: Kind, name: str, registry: Registry) -> None:
+def _check_name(kind: Kind | Literal["command"], name: str, registry: Registry) -> None:
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise UserError(
             f"{name!r} cannot name a package; use small letters, digits and '_', beginning with a letter, "
             f"for example {kind}_of_mine"
         )
-    if _class_name(name) in upt_core.__all__:
+    words = _words(kind, name)
+    if words["Class"] in upt_core.__all__:
         raise UserError(
-            f"{name!r} would hide upt_core.{_class_name(name)}; say what is special about it, for example my_{name}"
+            f"{name!r} would hide upt_core.{words['Class']}; say what is special about it, for example my_{name}"
         )
-    claims = registry.entries.get((kind, name), [])
-    if claims:
+    taken = chosen(registry, [words["registered"]], kind)
+    if taken:
         raise UserError(
-            f"{with_article(kind)} called {name!r} is installed already, by {claims[0].distribution}; two plugins of "
-            f"one name cannot be used, so choose another"
+            f"{with_article(kind)} called {words['registered']!r} is installed already, by {taken[0].distribution}; "
+            f"two of one name cannot be used, so choose another"
         )

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from upt_core.config.merge import apply_overrides, merge
 from upt_core.config.yaml_text import Keys, Origins, parse_yaml
@@ -66,6 +66,7 @@ class Converted:
     lost: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Converter(Protocol):
     """Translates configurations of another system."""
 

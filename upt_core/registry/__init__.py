@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from upt_core.registry.names import (
     KINDS,
+    ROLES,
     BrokenPlugin,
     Distribution,
     Entry,
@@ -19,6 +20,7 @@ from upt_core.registry.names import (
 
 __all__ = [
     "KINDS",
+    "ROLES",
     "BrokenPlugin",
     "Distribution",
     "Entry",

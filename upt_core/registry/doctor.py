@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from upt_core.errors import CheckpointError
-from upt_core.registry import KINDS, Entry, Kind, Registry
+from upt_core.registry import KINDS, ROLES, Entry, Extension, Kind, Registry, Role
 from upt_core.registry.discovery import GROUP, load
 from upt_core.registry.names import BrokenPlugin, Distribution
 
@@ -23,6 +23,7 @@ OWN = "upt-core"
 WITHOUT = "UPT_DOCTOR_WITHOUT"
 """Tells the processes that the doctor starts which entry points they must not import, by names with spaces between."""
 _MARK = "upt-tryout "
+Brought = Entry | Extension
 State = Literal["ok", "partly", "refused", "broken"]
 
 
@@ -31,19 +32,19 @@ class Finding:
     """What the doctor found of one plugin.
 
     Args:
-        entry: the plugin.
+        entry: the plugin, command or converter.
         state: ok; partly: sound, but its kit needs arguments; refused: by the kit of its kind; broken: cannot be used.
         message: what is wrong.
         import_s: seconds that its import took, beyond that of upt_core and torch.
     """
 
-    entry: Entry
+    entry: Brought
     state: State
     message: str
     import_s: float
 
 
-def examine(entries: Sequence[Entry], seconds_each: float = 120.0, without: Sequence[str] = ()) -> Iterator[Finding]:
+def examine(entries: Sequence[Brought], seconds_each: float = 120.0, without: Sequence[str] = ()) -> Iterator[Finding]:
     """Tries plugins, those of one distribution in one process; one that ends its process is named, the others go on.
 
     Args:
@@ -140,7 +141,7 @@ def check_run(folder: Path, registry: Registry) -> None:
         )
 
 
-def _tried(entries: Sequence[Entry], seconds: float, without: Sequence[str]) -> tuple[list[Finding], str]:
+def _tried(entries: Sequence[Brought], seconds: float, without: Sequence[str]) -> tuple[list[Finding], str]:
     """Findings of the plugins that were tried, in order, and how the process ended."""
     words = [word for entry in entries for word in (entry.kind, entry.name)]
     command = [sys.executable, "-m", "upt_core.testing.tryout", *words]
@@ -159,7 +160,7 @@ def _tried(entries: Sequence[Entry], seconds: float, without: Sequence[str]) -> 
     return _findings(entries, done.stdout), f"it {ended(done.returncode)} ({last})"
 
 
-def _findings(entries: Sequence[Entry], output: str) -> list[Finding]:
+def _findings(entries: Sequence[Brought], output: str) -> list[Finding]:
     found = [json.loads(line.removeprefix(_MARK)) for line in output.splitlines() if line.startswith(_MARK)]
     return [
         Finding(entry, one["state"], one["message"], one["import_s"])
@@ -171,12 +172,12 @@ def _text(output: str | bytes | None) -> str:
     return output.decode() if isinstance(output, bytes) else output or ""
 
 
-def chosen(registry: Registry, names: Sequence[str], kind: Kind | None = None) -> list[Entry]:
-    """Every claim of these names (none: all names), by distribution, kind and name."""
-    entries = [
-        entry
-        for (other, name), claims in registry.entries.items()
-        for entry in claims
-        if (not names or name in names) and kind in (None, other)
-    ]
-    return sorted(entries, key=lambda e: (e.distribution.name, e.distribution.version, KINDS.index(e.kind), e.name))
+def chosen(registry: Registry, names: Sequence[str], kind: Kind | Role | None = None) -> list[Brought]:
+    """Every claim of these names (none: all names), by distribution, kind and name; commands and converters, too."""
+    claimed: list[Sequence[Brought]] = [*registry.entries.values(), *registry.extensions.values()]
+    found = [each for claims in claimed for each in claims if not names or each.name in names]
+    order = (*KINDS, *ROLES)
+    return sorted(
+        (each for each in found if kind in (None, each.kind)),
+        key=lambda e: (e.distribution.name, e.distribution.version, order.index(e.kind), e.name),
+    )

@@ -28,6 +28,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 Role = Literal["command", "converter"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""What distributions bring beside plugins: YAML does not name it."""
 
 
 _MODULES = {
@@ -113,22 +115,22 @@ class Entry:
 class Extension:
     """A command or a converter: an object, or the path of one that is imported at first use."""
 
-    role: Role
+    kind: Role
     name: str
     target: Any
     distribution: Distribution
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and _EXTENSION_NAME.fullmatch(self.name)):
-            raise PluginError(f"{self.name!r} cannot be the name of a {self.role}; use letters, digits, '_' and '-'")
+            raise PluginError(f"{self.name!r} cannot be the name of a {self.kind}; use letters, digits, '_' and '-'")
         if isinstance(self.target, str) and not _PATH.fullmatch(self.target):
             raise PluginError(
-                f"{self.role} {self.name!r} is registered as {self.target!r}; "
+                f"{self.kind} {self.name!r} is registered as {self.target!r}; "
                 "expected an object or 'package.module:attribute'"
             )
 
     def __str__(self) -> str:
-        return f"{self.role} {self.name!r} of {self.distribution}"
+        return f"{self.kind} {self.name!r} of {self.distribution}"
 
     def load(self) -> Any:
         """The object.
@@ -204,7 +206,7 @@ class Registry:
 
     def extend(self, extension: Extension) -> None:
         """Adds a command or a converter. A second claim of a name is kept, and refused when the name is used."""
-        claims = self.extensions.setdefault((extension.role, extension.name), [])
+        claims = self.extensions.setdefault((extension.kind, extension.name), [])
         if extension not in claims:
             claims.append(extension)
 
@@ -269,6 +271,6 @@ def _module_of(kind: Kind) -> str:
     return _MODULES.get(kind, "upt_core.kinds")
 
 
-def with_article(kind: Kind) -> str:
+def with_article(kind: Kind | Role) -> str:
     """ "a sampler", "an encoder"."""
     return f"{'an' if kind[0] in 'aeo' else 'a'} {kind}"

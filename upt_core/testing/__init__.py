@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from upt_core.testing.approximators import check_approximator
 from upt_core.testing.callbacks import check_callback
+from upt_core.testing.commands import check_command, check_converter
 from upt_core.testing.datasets import check_dataset
 from upt_core.testing.declared import Level
 from upt_core.testing.decoders import check_decoder
@@ -21,6 +22,8 @@ __all__ = [
     "Level",
     "check_approximator",
     "check_callback",
+    "check_command",
+    "check_converter",
     "check_dataset",
     "check_decoder",
     "check_encoder",

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from upt_core.config.schema import outlined_model, plugin_model
 from upt_core.config.signature import Signature
 from upt_core.errors import PluginError
-from upt_core.registry import KINDS, Entry, Kind, with_article
+from upt_core.registry import KINDS, ROLES, Entry, Kind, Role, with_article
 from upt_core.registry.discovery import installed
 from upt_core.testing.failure import ConformanceError, require
 
+_CURE = (
+    "install the package (pip install -e .) and see the entry point in pyproject.toml: "
+    "[project.entry-points.upt_core] with the name of the module that holds the @hookimpl function"
+)
 
-def check_installed(kind: Kind, name: str, cls: type) -> None:
+
+def check_installed(kind: Kind | Role, name: str, cls: Any) -> None:
     """Raises unless a name is registered for a class, by an installed distribution, with a usable signature.
 
+    A command or a converter is registered as the object that it is.
+
     Args:
-        kind: one of ``upt_core.registry.KINDS``, for example "sampler".
-        name: what YAML calls it.
-        cls: the class that it must be.
+        kind: one of ``upt_core.registry.KINDS``, for example "sampler"; or "command", or "converter".
+        name: what YAML calls it; of a command, what is typed.
+        cls: the class that it must be; of a command or a converter, the object.
 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
-    require(kind in KINDS, "kind", repr(kind), f"one of {', '.join(KINDS)}", "name the kind in the singular")
+    known = (*KINDS, *ROLES)
+    require(kind in known, "kind", repr(kind), f"one of {', '.join(known)}", "name the kind in the singular")
+    if kind == "command" or kind == "converter":
+        _check_extension(kind, name, cls)
+        return
     try:
         entry = installed().find(kind, name)
         found = entry.load()
@@ -31,8 +44,7 @@ def check_installed(kind: Kind, name: str, cls: type) -> None:
             "installed",
             str(error),
             f"{with_article(kind)} called {name!r} that can be used",
-            "install the package (pip install -e .) and see the entry point in pyproject.toml: "
-            "[project.entry-points.upt_core] with the name of the module that holds the @hookimpl function",
+            _CURE,
         ) from error
     require(
         found is cls,
@@ -49,6 +61,24 @@ def check_installed(kind: Kind, name: str, cls: type) -> None:
         f"{', '.join(bare)} of {cls.__name__} is not described",
         "a line in the docstring's Args for each parameter: it becomes the help text",
         "add 'Args:' to the class's docstring, Google style",
+    )
+
+
+def _check_extension(role: Role, name: str, target: Any) -> None:
+    try:
+        extension = installed().extension(role, name)
+        if extension is None:
+            known = ", ".join(installed().extensions_of(role)) or "none"
+            raise PluginError(f"no {role} is called {name!r}; known: {known}")
+        found = extension.load()
+    except PluginError as error:
+        raise ConformanceError("installed", str(error), f"a {role} called {name!r} that can be used", _CURE) from error
+    require(
+        found is target,
+        "target",
+        f"{extension} is {found!r}",
+        f"{target!r}",
+        "see the path that is registered, and that no older copy of the package is installed",
     )
 
 

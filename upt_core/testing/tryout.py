@@ -25,7 +25,7 @@ from upt_core import testing
 from upt_core.config.schema import PluginConfig, plugin_model
 from upt_core.config.signature import REQUIRED, RUNTIME_KINDS
 from upt_core.errors import PluginError
-from upt_core.registry import Entry, Kind, Registry
+from upt_core.registry import Entry, Kind, Registry, Role
 from upt_core.registry.discovery import GROUP, load
 from upt_core.registry.doctor import WITHOUT
 from upt_core.specs import DataSpec, LatentSpec
@@ -38,12 +38,14 @@ _LENIENT: dict[Kind, dict[str, Any]] = {"sampler": {"growth": 2.0}}
 """What the doctor does not ask for without the author's declaration."""
 
 
-def try_plugin(registry: Registry, kind: Kind, name: str) -> dict[str, Any]:
+def try_plugin(registry: Registry, kind: Kind | Role, name: str) -> dict[str, Any]:
     """What became of one plugin: {"kind", "name", "import_s", "state", "message"}.
 
     The states: "ok", "partly" (sound, but its kit needs arguments), "refused" (by its kit), "broken" (cannot be used).
     """
     result: dict[str, Any] = {"kind": kind, "name": name, "import_s": 0.0}
+    if kind == "command" or kind == "converter":
+        return result | _extension(registry, kind, name)
     try:
         entry = registry.find(kind, name)
         start = time.perf_counter()
@@ -75,7 +77,25 @@ def _kit(entry: Entry, model: type[PluginConfig]) -> dict[str, str]:
     return {"state": "ok", "message": ""}
 
 
-def _check(kind: Kind) -> Callable[..., None]:
+def _extension(registry: Registry, role: Role, name: str) -> dict[str, Any]:
+    """What became of a command or a converter."""
+    start = time.perf_counter()
+    try:
+        extension = registry.extension(role, name)
+        assert extension is not None, "the doctor asks for what is registered"
+        target = extension.load()
+        import_s = time.perf_counter() - start
+        _check(role)(target)
+    except PluginError as error:
+        return {"state": "broken", "message": str(error)}
+    except testing.ConformanceError as refusal:
+        return {"state": "refused", "message": str(refusal)}
+    except Exception as error:  # a stranger's code may raise anything
+        return {"state": "broken", "message": f"{type(error).__name__}: {error}"}
+    return {"state": "ok", "message": "", "import_s": import_s}
+
+
+def _check(kind: Kind | Role) -> Callable[..., None]:
     check: Callable[..., None] = getattr(testing, f"check_{kind}")
     return check
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from upt_core.lazy import imported_late
 
 if TYPE_CHECKING:
     from upt_core.batch import Batch
@@ -47,7 +48,6 @@ _MODULE_OF = {
     "training.trainer": ("Trainer",),
     "trajectory": ("InMemory", "Split", "Trajectories", "Trajectory", "cache_dir", "split_indices"),
 }
-_HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
 
 __version__ = "0.1.0"
 __all__ = [
@@ -101,14 +101,4 @@ __all__ = [
     "split_indices",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'upt_core' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"upt_core.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = imported_late(__name__, _MODULE_OF)

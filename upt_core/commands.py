@@ -5,8 +5,9 @@ Each name is imported at first use, as in ``upt_core``. These names keep the pro
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from upt_core.lazy import imported_late
 
 if TYPE_CHECKING:
     from upt_core.cli.group import INTERRUPTED
@@ -66,7 +67,6 @@ _MODULE_OF = {
     "training.trainer": ("Trainer",),
     "wording": ("shown",),
 }
-_HOME = {name: module for module, names in _MODULE_OF.items() for name in names}
 
 __all__ = [
     "COMMAND_LINE",
@@ -114,14 +114,4 @@ __all__ = [
     "watch",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'upt_core.commands' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"upt_core.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = imported_late(__name__, _MODULE_OF)

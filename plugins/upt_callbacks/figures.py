@@ -1,10 +1,13 @@
-"""Where a callback finds a figure by its name: in what is logged, or in the validation's metrics."""
+"""Callbacks that act on a figure, which they find by its name in what is logged or in the validation's metrics."""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Literal
+
+from upt_core import Callback, Trainer, hookimpl
 
 Better = Literal["lower", "higher"]
 
@@ -33,7 +36,44 @@ class Watched:
             self.waited += 1
 
 
-def figure(name: str, where: Mapping[str, float], hook: str) -> float | None:
+class FigureWatcher(Callback):
+    """Looks at each value of a figure, and acts.
+
+    Args:
+        figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean.
+        better: "lower" or "higher".
+        min_change: part of the best value by which a value must be better to count.
+
+    Raises:
+        ValueError: ``figure`` begins with neither ``validation/`` nor ``epoch/``.
+    """
+
+    def __init__(self, figure: str, better: Better, min_change: float) -> None:
+        check_name(figure)
+        self.figure = figure
+        self.watched = Watched(better, min_change)
+
+    @hookimpl
+    def validation_ended(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
+        """Looks at a metric."""
+        self._look(trainer, value_of(self.figure, metrics, "validation"))
+
+    @hookimpl
+    def epoch_ended(self, trainer: Trainer, scalars: Mapping[str, float]) -> None:
+        """Looks at an epoch's mean."""
+        self._look(trainer, value_of(self.figure, scalars, "epoch"))
+
+    def _look(self, trainer: Trainer, value: float | None) -> None:
+        if value is not None:
+            self.watched.see(value)
+            self.act(trainer, value)
+
+    @abstractmethod
+    def act(self, trainer: Trainer, value: float) -> None:
+        """What follows from the value, which ``watched`` has seen."""
+
+
+def value_of(name: str, where: Mapping[str, float], hook: str) -> float | None:
     """The value of a figure; None: it is not in this hook's values.
 
     Args:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from upt_callbacks.figures import Better, Watched, check_name, figure
-from upt_core import Callback, Trainer, hookimpl
+from upt_callbacks.figures import Better, FigureWatcher
+from upt_core import Trainer
 
 
-class ReduceOnPlateau(Callback):
+class ReduceOnPlateau(FigureWatcher):
     """Lowers the learning rate when a figure no longer improves, on top of its schedule.
 
     The factor reached is part of every checkpoint; how long the figure has not improved is counted anew after a
@@ -38,29 +37,15 @@ class ReduceOnPlateau(Callback):
         min_change: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         min_factor: Annotated[float, Field(gt=0, lt=1)] = 1e-3,
     ) -> None:
-        check_name(figure)
-        self._figure = figure
+        super().__init__(figure, better, min_change)
         self._factor = factor
         self._patience = patience
         self._min_factor = min_factor
-        self._watched = Watched(better, min_change)
 
-    @hookimpl
-    def validation_ended(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
-        """Looks at a metric."""
-        self._look(trainer, figure(self._figure, metrics, "validation"))
-
-    @hookimpl
-    def epoch_ended(self, trainer: Trainer, scalars: Mapping[str, float]) -> None:
-        """Looks at an epoch's mean."""
-        self._look(trainer, figure(self._figure, scalars, "epoch"))
-
-    def _look(self, trainer: Trainer, value: float | None) -> None:
-        if value is None:
+    def act(self, trainer: Trainer, value: float) -> None:
+        """Lowers the learning rate where patience is used up."""
+        if self.watched.waited < self._patience:
             return
-        self._watched.see(value)
-        if self._watched.waited < self._patience:
-            return
-        self._watched.waited = 0
+        self.watched.waited = 0
         if trainer.control.lr_factor * self._factor >= self._min_factor:
             trainer.control.scale_lr(self._factor)

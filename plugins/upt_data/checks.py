@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,18 @@ def finite(value_BTNC: Tensor, where: str, cure: str, trajectory: int = 0, time:
     raise DataError(
         f"{place}: {int(bad_BT[first_b, first_t])} of {value_BTNC[0, 0].numel()} values are NaN or infinite; {cure}"
     )
+
+
+def named_channels(fields: Mapping[str, int] | None, found: int, where: str) -> dict[str, int]:
+    """The channels of frames by the fields that they belong to; one field ``u`` of all where none is named.
+
+    Raises:
+        DataError: the fields have other channels together than the frames.
+    """
+    named = {"u": found} if fields is None else dict(fields)
+    if sum(named.values()) != found:
+        raise DataError(f"{where}: has {found} channels, but 'fields' names {sum(named.values())} ({named})")
+    return named
 
 
 def rising(values: npt.NDArray[np.generic], where: str) -> Array:

@@ -14,7 +14,7 @@ from upt_data.arrays.frames import frames_of, open_frames
 from upt_data.arrays.grid_content import GridContent, Part, Variable
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.source import ArraySource
-from upt_data.checks import Array
+from upt_data.checks import Array, named_channels
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
@@ -77,7 +77,6 @@ class Frames(FileDataset):
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
     ) -> None:
-        told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path,
             valid_path,
@@ -85,7 +84,7 @@ class Frames(FileDataset):
             split_by,
             None,
             time_stride,
-            told,
+            conditions,
             table,
             valid_fraction,
             test_fraction,
@@ -113,7 +112,7 @@ class Frames(FileDataset):
             raise DataError(f"{place.path}: frames hold no real numbers; store real values, one channel for each")
         has_channels = self._fields is not None or place_has_channels(place.path)
         size = shape[1:-1] if has_channels else shape[1:]
-        channels = self._channels(shape[-1] if has_channels else 1, place)
+        channels = named_channels(self._fields, shape[-1] if has_channels else 1, str(place.path))
         axes = self._axes(size, place)
         placement = Placement(None, 0, tuple(range(1, 1 + len(size))), (1 + len(size),) if has_channels else ())
         variables, first = [], 0
@@ -123,14 +122,6 @@ class Frames(FileDataset):
             first += number
         grid = Grid(axes, size, self._space_stride)
         return [GridContent(place, handle, 1, variables, grid, np.arange(shape[0]) * self._time_step)]
-
-    def _channels(self, found: int, place: Place) -> dict[str, int]:
-        fields = {"u": found} if self._fields is None else self._fields
-        if sum(fields.values()) != found:
-            raise DataError(
-                f"{place.path}: frames have {found} channels, but 'fields' names {sum(fields.values())} ({fields})"
-            )
-        return fields
 
     def _axes(self, size: tuple[int, ...], place: Place) -> tuple[Array, ...]:
         extent = [1.0] * len(size) if self._extent is None else self._extent

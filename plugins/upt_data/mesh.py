@@ -13,7 +13,7 @@ from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.paths import Place
 from upt_data.mesh_files import MeshContent, MeshSettings, mesh_frames, named_in, open_mesh
-from upt_data.point_domain import check_domain, domain, periodic_axes
+from upt_data.point_domain import PointDomain
 from upt_data.splits import Fraction
 
 
@@ -78,19 +78,15 @@ class Mesh(FileDataset):
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
     ) -> None:
-        check_domain(extent, origin, periodic)
-        told = None if conditions is None else tuple(conditions)
         selection = Selection(
-            path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
+            path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
             test_fraction, seed, history, holes,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)
         names = tuple(dict.fromkeys([*inputs, *targets]))
         self._settings = MeshSettings(names, location == "cell", steady, time_step)
-        self._extent = extent
-        self._origin = origin
-        self._periodic = periodic
+        self._given_domain = PointDomain(extent, origin, periodic)
 
     def _is_one(self, path: Path) -> bool:
         if path.is_file():
@@ -114,6 +110,4 @@ class Mesh(FileDataset):
             raise DataError(
                 f"{self._selection.name}: some meshes are flat along an axis and others are not; use meshes of one kind"
             )
-        where = self._selection.name
-        extent, origin = domain((mesh.points(0) for mesh in meshes), self._extent, self._origin, where)
-        return Domain(extent, periodic_axes(self._periodic, len(extent), where), None, origin)
+        return self._given_domain.around((mesh.points(0) for mesh in meshes), self._selection.name)

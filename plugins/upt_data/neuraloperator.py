@@ -88,9 +88,8 @@ class NeuralOperator(FileDataset):
     ) -> None:
         if input_field == target_field:
             raise ValueError(f"input_field and target_field are both {input_field!r}; give them different names")
-        told = None if conditions is None else tuple(conditions)
         selection = Selection(
-            path, valid_path, test_path, split_by, num_samples, time_stride, told, table, valid_fraction,
+            path, valid_path, test_path, split_by, num_samples, time_stride, conditions, table, valid_fraction,
             test_fraction, seed, history, holes,
         )  # fmt: skip
         super().__init__(selection, (input_field,), (target_field,))

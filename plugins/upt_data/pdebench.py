@@ -78,9 +78,8 @@ class PdeBench(FileDataset):
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
     ) -> None:
-        told = None if conditions is None else tuple(conditions)
         selection = Selection(
-            path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
+            path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
             test_fraction, seed, history, holes,
         )  # fmt: skip
         super().__init__(selection, (), ())

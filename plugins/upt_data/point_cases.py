@@ -18,7 +18,7 @@ from upt_data.checks import Array
 from upt_data.files.content import Content, Values
 from upt_data.files.dataset import Domain, FileDataset, Selection
 from upt_data.files.paths import Place
-from upt_data.point_domain import check_domain, domain
+from upt_data.point_domain import PointDomain
 from upt_data.splits import Fraction
 from upt_data.torch_files import load_torch
 
@@ -75,7 +75,6 @@ class PointCases(FileDataset):
         seed: int = 0,
         holes: str | None = None,
     ) -> None:
-        check_domain(extent, origin)
         selection = Selection(
             path, valid_path, test_path, num_trajectories=num_cases, valid_fraction=valid_fraction,
             test_fraction=test_fraction, seed=seed, holes=holes,
@@ -83,8 +82,7 @@ class PointCases(FileDataset):
         super().__init__(selection, inputs, targets)
         self._positions = positions
         self._conditions = tuple(conditions)
-        self._extent = extent
-        self._origin = origin
+        self._given_domain = PointDomain(extent, origin)
 
     def _open(self, place: Place) -> list[Content]:
         found = load_torch(place.path)
@@ -102,8 +100,7 @@ class PointCases(FileDataset):
 
     def _domain(self, contents: Sequence[Content]) -> Domain:
         clouds = (content.points(number) for content in contents for number in range(content.num))
-        extent, origin = domain(clouds, self._extent, self._origin, self._selection.name)
-        return Domain(extent, (False,) * len(extent), None, origin)
+        return self._given_domain.around(clouds, self._selection.name)
 
     def _case(self, case: dict[str, Any], where: str) -> Case:
         needed = [self._positions, *self._inputs, *self._targets, *self._conditions]

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from upt_core import DataError
+from upt_data.files.dataset import Domain
 
 Corner = tuple[float, ...]
 
 
-def check_domain(
-    extent: Sequence[float] | None, origin: Sequence[float] | None, periodic: bool | Sequence[bool] = False
-) -> None:
-    """Refuses a domain that is given by half, has no volume, or wraps around at its points' bounding box."""
-    if (extent is None) != (origin is None):
-        raise ValueError("give both extent and origin of the domain, or neither: it is measured then")
-    if extent is not None and (min(extent, default=0.0) <= 0 or len(extent) != len(origin or ())):
-        raise ValueError(
-            f"extent {list(extent)} and origin {list(origin or ())} need one positive length for each axis"
-        )
-    if extent is None and periodic is not False and not (isinstance(periodic, Sequence) and not any(periodic)):
-        raise ValueError("a periodic domain is larger than its points' bounding box; give extent and origin")
+@dataclass(frozen=True)
+class PointDomain:
+    """The domain of scattered points, as a data set's settings give it.
+
+    Args:
+        extent: physical length of each axis; None: that of the points' bounding box.
+        origin: low corner; given together with extent.
+        periodic: whether the domain wraps around; one value, or one for each axis.
+
+    Raises:
+        ValueError: it is given by half, has no volume, or wraps around at its points' bounding box.
+    """
+
+    extent: Sequence[float] | None
+    origin: Sequence[float] | None
+    periodic: bool | Sequence[bool] = False
+
+    def __post_init__(self) -> None:
+        extent, origin, periodic = self.extent, self.origin, self.periodic
+        if (extent is None) != (origin is None):
+            raise ValueError("give both extent and origin of the domain, or neither: it is measured then")
+        if extent is not None and (min(extent, default=0.0) <= 0 or len(extent) != len(origin or ())):
+            raise ValueError(
+                f"extent {list(extent)} and origin {list(origin or ())} need one positive length for each axis"
+            )
+        if extent is None and periodic is not False and not (isinstance(periodic, Sequence) and not any(periodic)):
+            raise ValueError("a periodic domain is larger than its points' bounding box; give extent and origin")
+
+    def around(self, clouds: Iterable[Tensor], where: str) -> Domain:
+        """The domain of these point sets, each (N, X): as given, or their bounding box; see ``domain``."""
+        extent, origin = domain(clouds, self.extent, self.origin, where)
+        return Domain(extent, periodic_axes(self.periodic, len(extent), where), None, origin)
 
 
 def domain(

@@ -19,11 +19,11 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from upt_core import DataError
-from upt_data.checks import Array
+from upt_data.checks import Array, named_channels
 from upt_data.files.content import Content, Values
 from upt_data.files.dataset import Domain, FileDataset, Selection
 from upt_data.files.paths import Place
-from upt_data.point_domain import check_domain, domain, periodic_axes
+from upt_data.point_domain import PointDomain
 from upt_data.splits import Fraction
 from upt_data.torch_files import load_torch
 
@@ -78,8 +78,6 @@ class PointFrames(FileDataset):
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
     ) -> None:
-        check_domain(extent, origin, periodic)
-        told = None if conditions is None else tuple(conditions)
         selection = Selection(
             path,
             valid_path,
@@ -87,7 +85,7 @@ class PointFrames(FileDataset):
             split_by,
             None,
             time_stride,
-            told,
+            conditions,
             table,
             valid_fraction,
             test_fraction,
@@ -98,9 +96,7 @@ class PointFrames(FileDataset):
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)
         self._time_step = time_step
-        self._extent = extent
-        self._origin = origin
-        self._periodic = periodic
+        self._given_domain = PointDomain(extent, origin, periodic)
 
     def _is_one(self, path: Path) -> bool:
         return (path / "x.th").is_file()
@@ -115,9 +111,7 @@ class PointFrames(FileDataset):
         return tuple(content.channels), tuple(content.channels)
 
     def _domain(self, contents: Sequence[Content]) -> Domain:
-        where = self._selection.name
-        extent, origin = domain((content.points(0) for content in contents), self._extent, self._origin, where)
-        return Domain(extent, periodic_axes(self._periodic, len(extent), where), None, origin)
+        return self._given_domain.around((content.points(0) for content in contents), self._selection.name)
 
 
 class FramesContent(Content):
@@ -195,9 +189,7 @@ def open_case(place: Place, fields: dict[str, int] | None, time_step: float) -> 
     coords_NX = torch.stack([axis.float() for axis in axes], dim=1)
     first = frames[steps[0]]
     found = len(_read_frame(first, len(coords_NX)))
-    channels = {"u": found} if fields is None else dict(fields)
-    if sum(channels.values()) != found:
-        raise DataError(f"{first}: has {found} channels, but 'fields' names {sum(channels.values())} ({channels})")
+    channels = named_channels(fields, found, str(first))
     times = np.array(steps, dtype=np.float64) * time_step
     return FramesContent(place, channels, coords_NX, [frames[step] for step in steps], times)
 

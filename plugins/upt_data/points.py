@@ -13,7 +13,7 @@ from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.holes import Holes
 from upt_data.files.paths import Place
-from upt_data.point_domain import check_domain, domain, periodic_axes
+from upt_data.point_domain import PointDomain
 from upt_data.ragged import DISPLACEMENT, RaggedSettings, open_any, read_ragged
 from upt_data.splits import Fraction
 
@@ -83,10 +83,8 @@ class PointClouds(FileDataset):
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
     ) -> None:
-        check_domain(extent, origin, periodic)
-        told = None if conditions is None else tuple(conditions)
         selection = Selection(
-            path, valid_path, test_path, split_by, num_trajectories, time_stride, told, table, valid_fraction,
+            path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
             test_fraction, seed, history, holes,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
@@ -95,9 +93,7 @@ class PointClouds(FileDataset):
             tuple(inputs), tuple(targets), positions, offsets, None if steady else time, tuple(conditions or ()),
             moving == "displacement", None if holes is None else Holes.said(holes).array,
         )  # fmt: skip
-        self._extent = extent
-        self._origin = origin
-        self._periodic = periodic
+        self._given_domain = PointDomain(extent, origin, periodic)
 
     def _is_one(self, path: Path) -> bool:
         return path.is_file() or (path.is_dir() and path.suffix == ".zarr")
@@ -112,7 +108,7 @@ class PointClouds(FileDataset):
     def _domain(self, contents: Sequence[Content]) -> Domain:
         where = f"{self._selection.name}, {self._settings.positions!r}"
         clouds = (content.points(number) for content in contents for number in range(content.num))
-        extent, origin = domain(clouds, self._extent, self._origin, where)
-        if any(content.points(0).shape[1] != len(extent) for content in contents):
+        found = self._given_domain.around(clouds, where)
+        if any(content.points(0).shape[1] != len(found.extent) for content in contents):
             raise DataError(f"{where}: the files have points of different numbers of axes; use files of one problem")
-        return Domain(extent, periodic_axes(self._periodic, len(extent), self._selection.name), None, origin)
+        return found

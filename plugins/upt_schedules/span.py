@@ -1,8 +1,13 @@
-"""How far a schedule has come between its first and its last epoch."""
+"""Schedules that move from one value to another over some epochs, and how far they have come."""
 
 from __future__ import annotations
 
-from upt_core import Progress
+from abc import abstractmethod
+from typing import Annotated
+
+from pydantic import Field
+
+from upt_core import Progress, Schedule
 
 
 class Span:
@@ -27,3 +32,34 @@ class Span:
         if progress.epoch >= end_epoch:
             return 1.0
         return (progress.epoch - self.start_epoch) / (end_epoch - self.start_epoch)
+
+
+class Moving(Schedule):
+    """From one value to another over the epochs; constant before and after."""
+
+    def __init__(
+        self,
+        start: float,
+        end: float,
+        start_epoch: Annotated[int, Field(ge=0)] = 0,
+        end_epoch: Annotated[int, Field(ge=0)] | None = None,
+    ) -> None:
+        """How far, and when.
+
+        Args:
+            start: the value up to and including ``start_epoch``.
+            end: the value from ``end_epoch`` on.
+            start_epoch: the epoch in which the value begins to move.
+            end_epoch: the first epoch at the end value; none: the last epoch of the run.
+        """
+        self.start = start
+        self.end = end
+        self.span = Span(start_epoch, end_epoch)
+
+    def __call__(self, progress: Progress) -> float:
+        """The value in this epoch."""
+        return self.between(self.span.fraction(progress))
+
+    @abstractmethod
+    def between(self, fraction: float) -> float:
+        """The value at a part of the way: exactly ``start`` at 0, exactly ``end`` at 1."""

@@ -59,7 +59,7 @@ def test_gray_images_and_scalar_arrays(tmp_path: Path) -> None:
 
 def test_what_is_wrong_with_frames(tmp_path: Path) -> None:
     root = folders(tmp_path)
-    with pytest.raises(DataError, match=r"frames have 3 channels, but 'fields' names 2"):
+    with pytest.raises(DataError, match=r"run_0: has 3 channels, but 'fields' names 2"):
         Frames(path=root, fields={"u": 2}).spec()
     with pytest.raises(DataError, match=r"frames have 2 axes of points \(6, 4\), 'extent' has 1"):
         Frames(path=root, fields={"u": 3}, extent=[1.0]).spec()

@@ -88,8 +88,3 @@ class ZarrSource(ArraySource):
         """Attributes of the store or a group."""
         item = self._groups.get(group) if group else self._group
         return {} if item is None else dict(item.attrs)
-
-    def missing_chunks(self, name: str) -> tuple[int, int]:
-        """How many chunks of an array are not stored, and how many it has."""
-        array = self._arrays[name]
-        return array.nchunks - array.nchunks_initialized, array.nchunks

@@ -66,7 +66,7 @@ class Selection:
     split_by: SplitBy = "trajectory"
     num_trajectories: int | None = None
     time_stride: int = 1
-    conditions: tuple[str, ...] | None = None
+    conditions: Sequence[str] | None = None
     table: Path | None = None
     valid_fraction: float = 0.1
     test_fraction: float = 0.1
@@ -218,7 +218,7 @@ class FileDataset(Dataset):
     @cached_property
     def _condition_names(self) -> tuple[str, ...]:
         if self._selection.conditions is not None:
-            return self._selection.conditions
+            return tuple(self._selection.conditions)
         first = next(iter(self._contents.values()))[0]
         table = self._table.names if self._table is not None else []
         return tuple(dict.fromkeys([*first.place.parameters, *table, *first.parameters]))

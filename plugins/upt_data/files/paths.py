@@ -10,7 +10,6 @@ from pathlib import Path
 
 from upt_core import DataError
 
-PathSetting = Path | list[Path]
 """How ``path`` is written: one file, pattern or folder, or a list of them."""
 
 PARAMETER = re.compile(r"\{([A-Za-z_]\w*)\}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import final
+from typing import Annotated, final
+
+from pydantic import Field
 
 from upt_core import Progress, Sampler
 from upt_samplers.mathematics.budget import Budget
@@ -20,14 +22,25 @@ class Ramp(Budget):
 
     def __init__(
         self,
-        start_ratio: float,
-        end_ratio: float,
-        start_epoch: int,
-        end_epoch: int | None,
-        levels: int,
-        base: Sampler | None,
-        multiple: int,
+        start_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0,
+        end_ratio: Annotated[float, Field(gt=0, le=1)] = 0.2,
+        start_epoch: Annotated[int, Field(ge=0)] = 10,
+        end_epoch: Annotated[int, Field(ge=0)] | None = None,
+        levels: Annotated[int, Field(ge=2)] = 8,
+        base: Sampler | None = None,
+        multiple: Annotated[int, Field(ge=1)] = 64,
     ) -> None:
+        """From which share of the points to which, when, and in how many levels.
+
+        Args:
+            start_ratio: share of the points before start_epoch.
+            end_ratio: share of the points from end_epoch on; 0.2 to 0.5 are usual.
+            start_epoch: first epoch of the ramp.
+            end_epoch: first epoch at end_ratio; left out, the last epoch of the run.
+            levels: at most this many different ratios occur; a compiled model is compiled once for each.
+            base: the sampler that chooses the points, uniform if left out; its own num_queries is not used.
+            multiple: Q is rounded to a multiple of this (from 8 multiples on).
+        """
         if end_epoch is not None and end_epoch < start_epoch:
             raise ValueError(
                 f"end_epoch ({end_epoch}) is before start_epoch ({start_epoch}); the ratio is {start_ratio:g} before "

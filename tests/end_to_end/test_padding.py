@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from upt_core import Experiment
-from upt_core.operator.evaluate import evaluate, model_predictor
+from upt_core.operator.evaluate import evaluate, predictor_of
 from upt_core.run.built import Built
 
 CLOUDS: dict[str, Any] = {
@@ -61,7 +61,7 @@ def test_metrics_do_not_depend_on_the_validation_batch_size(trained: tuple[Exper
         batches = built.prepared.batches("valid", 2, batch_size, first_only=True)
         assert batch_size == 1 or batches[0].points.lengths is not None
         metrics = experiment.parts[""].metrics()
-        figures.append(evaluate(model_predictor(built.bundle.model, batches), batches, metrics, built.device))
+        figures.append(evaluate(predictor_of(experiment.operators(built)[""]), batches, metrics, built.device))
     assert figures[0] == pytest.approx(figures[1], rel=2e-5)
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from upt_core import CheckpointError, ConfigError, DataError, Experiment, UserError
 from upt_core.config.sections import as_plain
-from upt_core.operator.evaluate import baselines, evaluate, mean_field, model_predictor
+from upt_core.operator.evaluate import baselines, evaluate, mean_field, predictor_of
 from upt_core.operator.rollout import rollout
 from upt_core.run.experiment import evaluate_run, load_run
 from upt_core.run.folder import create
@@ -136,7 +136,8 @@ class TestEvaluate:
         experiment.load_weights(built, run_dir / "checkpoints" / "best.pt")
         built.bundle.eval()
         batches = experiment.validation_batches(built.prepared, "test")
-        again = evaluate(model_predictor(built.bundle.model, batches), batches, experiment.metrics(), built.device)
+        predict = predictor_of(experiment.operators(built)[""])
+        again = evaluate(predict, batches, experiment.metrics(), built.device)
         assert again == results["model"]
         state = torch.load(run_dir / "checkpoints" / "best.pt", weights_only=True)
         name = next(iter(state["ema"]["average"]))

@@ -11,8 +11,9 @@ from upt_core.batch import Batch
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import RunningMoments
 from upt_core.data.prepared import PreparedData
+from upt_core.errors import DataError
 from upt_core.kinds import Metric
-from upt_core.model import Upt
+from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space, persistence, rollout
 from upt_core.precision import Precision, autocast
 from upt_core.remarks import remark
@@ -46,12 +47,21 @@ def say_remarks(metrics: Mapping[str, Metric], task: str = "") -> None:
             remark(f"{in_task(task, name)}: {text}")
 
 
-def model_predictor(model: Upt, batches: Batches, precision: Precision = "fp32", space: Space = "latent") -> Predictor:
-    """Rolls the model out over as many time steps as the batches have targets; in evaluation mode."""
+def predictor_of(operator: Operator, precision: Precision = "fp32", space: Space = "latent") -> Predictor:
+    """Rolls an operator out over as many time steps as batches have targets.
+
+    Raises:
+        DataError: the batches are on another grid than its training data, and the encoder cannot take it.
+    """
 
     def predict(batch: Batch) -> Tensor:
-        with autocast(batch.points.device, precision):
-            return rollout(model, batches.data, batch, batch.target_BTNC.shape[1], space)
+        try:
+            with autocast(batch.points.device, precision):
+                return rollout(operator.model, operator.data, batch, batch.target_BTNC.shape[1], space)
+        except ValueError as error:
+            if batch.points.grid_shape == operator.data.grid_shape:
+                raise
+            raise DataError(f"{type(operator.model.encoder).__name__} cannot take these data: {error}") from error
 
     return predict
 

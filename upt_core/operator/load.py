@@ -36,10 +36,23 @@ def load(
     path = place(Path(source))
     content = file.read(path)
     operators = operators_of(content, path)
-    name = _chosen(operators, task, path)
+    return _operator(content, _chosen(operators, task, path), path, registry).to(device)
+
+
+def load_all(path: Path, registry: Registry | None = None) -> dict[str, Operator]:
+    """Task → its operator; a run with one data set has one, without a name. Arguments and errors as those of ``load``.
+
+    Args:
+        path: of a file.
+    """
+    content = file.read(path)
+    return {name: _operator(content, name, path, registry) for name in operators_of(content, path)}
+
+
+def _operator(content: Mapping[str, Any], name: str, path: Path, registry: Registry | None) -> Operator:
     prefix = f"models.{name}." if name else ""
     weights = {key.removeprefix(prefix): value for key, value in weights_of(content).items() if key.startswith(prefix)}
-    return Operator.from_plain(operators[name], weights, str(path), registry).to(device)
+    return Operator.from_plain(operators_of(content, path)[name], weights, str(path), registry)
 
 
 def place(source: Path) -> Path:

@@ -64,7 +64,7 @@ class Operator:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return self.normalization.mean_C.device
+        return next((weight.device for weight in self.model.parameters()), self.normalization.mean_C.device)
 
     def to(self, device: torch.device | str) -> Self:
         """Moves the operator to a device; returns it."""

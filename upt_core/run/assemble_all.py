@@ -13,7 +13,7 @@ from upt_core.data.prepared import PreparedData
 from upt_core.data.task_batches import TaskBatches
 from upt_core.errors import UserError
 from upt_core.model import Upt
-from upt_core.operator.evaluate import baselines, evaluate, model_predictor, say_remarks
+from upt_core.operator.evaluate import baselines, evaluate, predictor_of, say_remarks
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space
 from upt_core.processes import current
@@ -167,12 +167,13 @@ class WholeAssembler(Assembler):
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
         """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
         precision, space = self.settings.trainer.precision, self.settings.validation.space
+        predictors = {name: predictor_of(one, precision, space) for name, one in self.operators(built).items()}
         parts = {name: (part, self.parts[name].metrics(part.prepared.data)) for name, part in built.parts.items()}
 
         def validate_now() -> Scalars:
             found: Scalars = {}
             for name, (part, metrics) in parts.items():
-                predict = model_predictor(part.bundle.model, part.valid, precision, space)
+                predict = predictors[name]
                 values = evaluate(predict, part.valid, metrics, part.device)
                 found |= {in_task(name, metric): value for metric, value in values.items()}
             return self._with_mean(found)
@@ -182,24 +183,38 @@ class WholeAssembler(Assembler):
     def compare(
         self, built: Built | BuiltTasks, split: Split, steps: int | None = None, space: Space | None = None
     ) -> Results:
-        """Metrics of the model, as it is now, and of the baselines, on a split.
+        """Metrics of the model, as it is now, and of the baselines, on a split; see ``judge``."""
+        built.bundle.eval()
+        prepared = {name: part.prepared for name, part in built.parts.items()}
+        return self.judge(self.operators(built), prepared, split, steps, space)
+
+    def judge(
+        self,
+        operators: Mapping[str, Operator],
+        prepared: Mapping[str, PreparedData],
+        split: Split,
+        steps: int | None = None,
+        space: Space | None = None,
+    ) -> Results:
+        """Metrics of operators, and of the baselines, on a split.
 
         Args:
+            operators: of each task, in evaluation mode.
+            prepared: the data set of each task.
             steps: time steps of the rollout; None: as in the settings' validation.
             space: in which rollouts go on; None: as in the settings' validation.
         """
         space, precision = space or self.settings.validation.space, self.settings.trainer.precision
-        built.bundle.eval()
         results: Results = {}
-        for name, part in built.parts.items():
-            own = self.parts[name]
-            batches = own.validation_batches(part.prepared, split, steps)
-            part.prepared.check_files()
-            predictors = {"model": model_predictor(part.bundle.model, batches, precision, space)}
-            predictors.update(baselines(part.prepared, batches))
-            metrics = own.metrics(part.prepared.data, steps)
+        for name, operator in operators.items():
+            own, data = self.parts[name], prepared[name]
+            data.point_sets.want(operator.model.encoder.needs)
+            batches = own.validation_batches(data, split, steps)
+            data.check_files()
+            predictors = {"model": predictor_of(operator, precision, space), **baselines(data, batches)}
+            metrics = own.metrics(data.data, steps)
             for predictor, predict in predictors.items():
-                values = evaluate(predict, batches, metrics, part.device)
+                values = evaluate(predict, batches, metrics, operator.device)
                 row = predictor if predictor == "model" or not self.tasks else "baseline"
                 if predictor == "model":
                     say_remarks(metrics, name)

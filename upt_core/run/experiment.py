@@ -10,9 +10,9 @@ from typing import Any, Self
 from upt_core.config.document import Document, read_any
 from upt_core.data.prepared import PreparedData
 from upt_core.errors import CheckpointError, DataError
-from upt_core.operator.load import operators_of
-from upt_core.operator.operator import known_of
+from upt_core.operator.load import load_all
 from upt_core.operator.rollout import Space
+from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import joined
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
@@ -22,7 +22,6 @@ from upt_core.run import folder as run_folder
 from upt_core.run.assemble_all import WholeAssembler
 from upt_core.run.built import Results
 from upt_core.run.runner import Runner
-from upt_core.training import checkpoint
 from upt_core.trajectory import Split
 
 
@@ -93,13 +92,14 @@ def evaluate_run(
     experiment = load_run(run_dir, [f"trainer.device={device}"] if device else [])
     experiment = experiment.of_stage(experiment.stages[-1])
     path = run_dir / "checkpoints" / f"{which}.pt"
-    known = {task: known_of(plain) for task, plain in operators_of(checkpoint.load(path), path).items()}
+    operators = load_all(path)
+    known = {task: (operator.normalization, operator.training) for task, operator in operators.items()}
     prepared = experiment.prepare_all(known)
     for data in prepared.values():
         _check_unseen(data, split)
-    built = experiment.build_all(prepared)
-    experiment.load_weights(built, path)
-    return experiment.compare(built, split, steps, space)
+    on = resolve_device(experiment.settings.trainer.device)
+    check_precision(experiment.settings.trainer.precision, on)
+    return experiment.judge({task: one.to(on) for task, one in operators.items()}, prepared, split, steps, space)
 
 
 def _check_unseen(prepared: PreparedData, split: Split) -> None:

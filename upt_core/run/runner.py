@@ -17,7 +17,7 @@ from upt_core.data.latent_cache import LatentCache, fingerprint
 from upt_core.data.loader import Windows
 from upt_core.data.prepared import PreparedData
 from upt_core.errors import CheckpointError, UserError
-from upt_core.operator.evaluate import model_predictor
+from upt_core.operator.evaluate import predictor_of
 from upt_core.processes import current
 from upt_core.remarks import remark
 from upt_core.run import folder as run_folder
@@ -227,9 +227,9 @@ class Runner:
         best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"] + 1}
         content = {"split": "test", "best": best, "predictors": results}
         run_folder.write_json(self.run_dir, run_folder.RESULTS, content)
+        settings, operators = experiment.settings, experiment.operators(built)
         for task, part in built.parts.items():
             batches = experiment.parts[task].validation_batches(part.prepared, "test")
-            settings = experiment.settings
-            predict = model_predictor(part.bundle.model, batches, settings.trainer.precision, settings.validation.space)
+            predict = predictor_of(operators[task], settings.trainer.precision, settings.validation.space)
             write_examples(self.run_dir, predict, batches, built.device, task)
         return results

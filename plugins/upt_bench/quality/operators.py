@@ -32,6 +32,11 @@ class Operator:
     plain: bool = False
 
 
+def _sampler(ratio: float, base: str) -> str:
+    """The recipe's sampler, half of the points moved, around another one with another share of the points."""
+    return f"sampler={{name: jittered, share: 0.5, base: {{name: ratio, ratio: {ratio}, base: {{{base}}}}}}}"
+
+
 OPERATORS = {
     operator.name: operator
     for operator in (
@@ -59,6 +64,21 @@ OPERATORS = {
             "upt with inverse decoding",
             "upt",
             ("losses.inverse_decoding={name: inverse_decoding, weight: 0.1, every: 2}",),
+        ),
+        *(
+            Operator(f"upt-{name}", f"upt, {title}", "upt", (_sampler(ratio, base),))
+            for name, title, ratio, base in (
+                ("sixteenth", "a sixteenth of the points", 0.0625, "name: stratified"),
+                ("sixteenth-uniform", "a sixteenth, uniform", 0.0625, "name: uniform"),
+                (
+                    "sixteenth-importance",
+                    "a sixteenth, importance by target_gradient",
+                    0.0625,
+                    "name: importance, metric: target_gradient, start_epoch: 0",
+                ),
+                ("quarter", "a quarter of the points", 0.25, "name: stratified"),
+                ("all", "all points", 1.0, "name: stratified"),
+            )
         ),
         Operator(
             "upt-on-grid", "upt, 64 queries, all on the grid", "upt", ("sampler={name: stratified, num_queries: 64}",)

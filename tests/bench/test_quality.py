@@ -136,13 +136,21 @@ def test_results_are_collected_into_tables_and_pictures(tmp_path: Path) -> None:
     row = json.loads((tmp_path / "cells/burgers1d-mean-0.json").read_text())
     for seed, error in ((0, 0.002), (1, 0.004)):
         own = row | {"operator": "upt", "seed": seed, "one_step": error, "rollout_latent_joint": 5e-4}
+        own |= {"half_way": 2 * error, "rollout_physical": 0.1, "rollout_latent": 0.11}
         (tmp_path / f"cells/burgers1d-upt-{seed}.json").write_text(json.dumps(own))
+    for operator, error in (("fno", 0.01), ("fno-soap", 0.004)):
+        other = row | {"operator": operator, "one_step": error, "rollout_physical": 0.1}
+        (tmp_path / f"cells/burgers1d-{operator}-0.json").write_text(json.dumps(other))
     results = collect(tmp_path)
     assert (tmp_path / "rollouts.png").is_file()
     assert Results.load(tmp_path / "results.json").curves == results.curves
     found = {figure.key: (figure.measured, figure.reached) for figure in results.figures}
     assert found["burgers1d_one_step"] == (pytest.approx(0.003), False)
     assert found["burgers1d_rollout_latent"] == (5e-4, True)
+    assert found["burgers1d_latent_to_physical"] == (pytest.approx(1.1), True)
+    assert found["burgers1d_half_way_to_points"] == (pytest.approx(2.0), False)
+    assert found["burgers1d_one_step_to_fno"] == (pytest.approx(0.75), False)
+    assert found["burgers1d_rollout_to_fno"] == (pytest.approx(1.1), False)
     assert "0.003 (0.002 to 0.004)" in summary(results)
     assert "| mean field | – | – |" in table_of("burgers1d")(results)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from upt_bench.quality.operators import OPERATORS
-from upt_bench.quality.tasks import TASKS
+from upt_bench.quality.tasks import TASKS, Task
 from upt_bench.results import Figure, Results
 from upt_bench.table import markdown
 
@@ -24,23 +24,46 @@ SHOWN = {
 }
 
 
+FNO = ("fno", "fno-soap")
+RATIOS = {
+    "one_step_to_fno": ("one step, over the better FNO's", "one_step", "one_step", FNO, 0.7),
+    "rollout_to_fno": ("rollout, latent, over the better FNO's", "rollout_latent", "rollout_physical", FNO, 0.7),
+    "latent_to_physical": ("rollout, latent over physical", "rollout_latent", "rollout_physical", ("upt",), 1.2),
+    "half_way_to_points": ("one step half-way over on points", "half_way", "one_step", ("upt",), 1.2),
+}
+"""Goals that every task has: text, upt's figure, what it is divided by, of which operators (the best), the goal."""
+
+
 def figures(results: Results) -> list[Figure]:
     """upt's figures that have a goal, the mean over seeds."""
-    found = []
-    for task in TASKS.values():
-        for name, goal in task.goals.items():
-            values = _values(_rows(results, task.name, "upt"), _judged(task.name, name))
-            if values:
-                found.append(
-                    Figure(
-                        f"{task.name}_{name}",
-                        f"{task.title}: {SHOWN[name]}",
-                        statistics.fmean(values),
-                        goal,
-                        detail=f"{len(values)} seeds" if len(values) > 1 else "1 seed",
-                    )
-                )
-    return found
+    return [figure for task in TASKS.values() for figure in (*_absolute(results, task), *_relative(results, task))]
+
+
+def _absolute(results: Results, task: Task) -> Iterator[Figure]:
+    for name, goal in task.goals.items():
+        values = _values(_rows(results, task.name, "upt"), _judged(task.name, name))
+        if values:
+            text = f"{task.title}: {SHOWN[name]}"
+            yield Figure(f"{task.name}_{name}", text, statistics.fmean(values), goal, detail=_seeds(values))
+
+
+def _relative(results: Results, task: Task) -> Iterator[Figure]:
+    for name, (text, own, other, operators, goal) in RATIOS.items():
+        values = _values(_rows(results, task.name, "upt"), own)
+        best = _best(results, task.name, operators, other)
+        if values and best is not None:
+            measured = statistics.fmean(values) / best
+            yield Figure(f"{task.name}_{name}", f"{task.title}: {text}", measured, goal, detail=_seeds(values))
+
+
+def _best(results: Results, task: str, operators: Sequence[str], name: str) -> float | None:
+    """The smallest mean over seeds."""
+    means = [_values(_rows(results, task, operator), name) for operator in operators]
+    return min((statistics.fmean(values) for values in means if values), default=None)
+
+
+def _seeds(values: Sequence[float]) -> str:
+    return f"{len(values)} seeds" if len(values) > 1 else "1 seed"
 
 
 def _judged(task: str, name: str) -> str:
@@ -90,9 +113,9 @@ def summary(results: Results) -> str:
 
 def _rivals(results: Results, task: str, name: str) -> list[str]:
     compared = "rollout_physical" if name == "rollout_latent" else name
-    rivals = {own: _values(_rows(results, task, own), compared) for own in ("persistence", "fno", "fno-soap")}
+    rivals = {own: _values(_rows(results, task, own), compared) for own in ("persistence", *FNO)}
     own = _values(_rows(results, task, "upt"), name)
-    best = min((statistics.fmean(rivals[name]) for name in ("fno", "fno-soap") if rivals[name]), default=None)
+    best = _best(results, task, FNO, compared)
     ratio = "–" if best is None else f"{statistics.fmean(own) / best:.2g}"
     return [*(shown(rivals[name]) for name in rivals), f"**{shown(own)}**", ratio]
 

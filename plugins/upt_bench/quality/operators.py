@@ -85,5 +85,9 @@ OPERATORS = {
         ),
     )
 }
+LOSSES = ("upt", "upt-no-consistency", "upt-no-inverse", "upt-one-step", "upt-inverse-decoding")
+"""The recipe, and with terms taken away or added: what each buys at equal time."""
+SAMPLERS = ("upt-sixteenth-uniform", "upt-sixteenth", "upt-sixteenth-importance", "upt-quarter", "upt-all")
+"""The recipe with other query points: how many and which, at equal time."""
 MAIN = ("persistence", "mean", "fno", "fno-soap", "upt")
 """What is run where no operators are named; the others answer what each part of the recipe brings."""

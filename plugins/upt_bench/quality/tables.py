@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from upt_bench.quality.operators import OPERATORS
+from upt_bench.quality.operators import LOSSES, OPERATORS, SAMPLERS
 from upt_bench.quality.tasks import TASKS, Task
 from upt_bench.results import Figure, Results
 from upt_bench.table import markdown
@@ -71,11 +71,11 @@ def _judged(task: str, name: str) -> str:
     return f"{name}_joint" if task == "burgers1d" and name.startswith("rollout") else name
 
 
-def table_of(task: str, budget: float | None = None) -> Callable[[Results], str]:
+def table_of(task: str, budget: float | None = None, operators: Iterable[str] = OPERATORS) -> Callable[[Results], str]:
     """Operators as lines, figures as columns, of one task; at its longest budget, or another one."""
 
     def table(results: Results) -> str:
-        found = {name: _rows(results, task, name, budget) for name in OPERATORS}
+        found = {name: _rows(results, task, name, budget) for name in operators}
         found = {name: rows for name, rows in found.items() if rows}
         columns = [name for name in SHOWN if any(_values(rows, name) for rows in found.values())]
         header = ["operator", "parameters", "steps", "MiB", *(SHOWN[name] for name in columns), "seeds"]
@@ -151,9 +151,17 @@ MEASURED = (
     *("kolmogorov", "darcy"),
 )
 """Tasks that the documentation has results of."""
+SHORT = 20.0
+"""Seconds of the comparisons of losses and samplers."""
+ABLATED = ("burgers1d",)
+"""Tasks with comparisons of losses."""
+SAMPLED: tuple[str, ...] = ()
+"""Tasks with comparisons of samplers."""
 TABLES: dict[str, Callable[[Results], str]] = {
     "quality": summary,
     "environment": measured_on,
-    "ablation": table_of("burgers1d", 20.0),
+    "ablation_optimizers": table_of("burgers1d", SHORT, ("upt", "upt-adamw")),
+    **{f"ablation_{task}": table_of(task, SHORT, LOSSES) for task in ABLATED},
+    **{f"samplers_{task}": table_of(task, SHORT, SAMPLERS) for task in SAMPLED},
     **{f"quality_{task}": table_of(task) for task in MEASURED},
 }

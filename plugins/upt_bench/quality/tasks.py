@@ -115,7 +115,17 @@ TASKS = {
             small=("data.base.num_trajectories=10", "data.images=2"),
             symmetric=True,
         ),
-        Task("darcy", "Darcy 16²", "neuralop/darcy_train_16.pt", 16, 32, goals=_goals(0.08), steady=True),
+        Task(
+            "darcy",
+            "Darcy 16²",
+            "neuralop/darcy_train_16.pt",
+            16,
+            32,
+            goals=_goals(0.08),
+            small=("data.base.num_samples=40",),
+            steady=True,
+            symmetric=True,
+        ),
         Task("kuramoto_sivashinsky", "Kuramoto-Sivashinsky", "npz/ks1d_128.npz", 32, 32, small=_FEW),
         Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24),
     )

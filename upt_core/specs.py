@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,8 @@ class DataSpec:
         steady: True where there is no time: one input, one solution.
         origin: physical coordinates of the domain's low corner; None: the points' bounding box is centred in it.
         history: how many time steps the encoder sees, the present and those before, as channels, oldest first.
+        bundle: physical time steps of one call: so many of each target, oldest first, are its channels. ``time steps``
+            of batches, losses and rollouts are calls then; ``unbundled`` gives single ones.
     """
 
     inputs: tuple[FieldSpec, ...]
@@ -50,6 +52,7 @@ class DataSpec:
     steady: bool = False
     origin: tuple[float, ...] | None = None
     history: int = 1
+    bundle: int = 1
 
     @property
     def num_axes(self) -> int:
@@ -99,6 +102,25 @@ class DataSpec:
             start += field.channels
         known = ", ".join(field.name for field in (self.fields if among is None else among))
         raise ValueError(f"no field is called {name!r}; the data set has: {known}")
+
+    def of_frames(self) -> DataSpec:
+        """The same data at single physical time steps, as metrics and predictions have them."""
+        single = {field.name: FieldSpec(field.name, field.channels // self.bundle) for field in self.targets}
+        inputs, targets = (tuple(single.get(f.name, f) for f in fields) for fields in (self.inputs, self.targets))
+        return replace(self, inputs=inputs, targets=targets, bundle=1)
+
+    def unbundled(self, target_BTNC: Tensor) -> Tensor:
+        """Target channels of calls as single physical time steps: (B, T · bundle, N, C / bundle)."""
+        if self.bundle == 1:
+            return target_BTNC
+        import torch
+
+        parts = []
+        for field in self.targets:
+            value_BTNC = target_BTNC[..., self.channels_of(field.name, self.targets)]
+            value_BTNKC = value_BTNC.reshape(*value_BTNC.shape[:-1], self.bundle, -1)
+            parts.append(torch.movedim(value_BTNKC, -2, 2).flatten(1, 2))
+        return torch.cat(parts, dim=-1)
 
     def inputs_of(self, value: Tensor) -> Tensor:
         """The input channels of a tensor whose last axis holds all ``channels``."""

@@ -90,6 +90,10 @@ class Symmetric(Dataset):
             return found
         return _Images(found, spec, self._all(spec.num_axes), self.images, self.vectors, self.odd)
 
+    def everything(self) -> Trajectories:
+        """Those of the base, without images."""
+        return self.base.everything()
+
     def files(self) -> Sequence[Path]:
         """Those of the base."""
         return self.base.files()

@@ -73,6 +73,8 @@ def _data(data: dict[str, Any]) -> str:
         rows.append([split, f"{count(sizes['trajectories'])} trajectories, {count(sizes['samples'])} samples"])
     if data["history"] > 1:
         rows.append(["history", f"the encoder sees {data['history']} time steps"])
+    if data["bundle"] > 1:
+        rows.append(["bundle", f"one call takes and predicts {data['bundle']} time steps"])
     if data["condition"]:
         rows.append(["conditions", ", ".join(data["condition"])])
     rows += [["remark", text] for text in data["remarks"]]

@@ -93,6 +93,7 @@ def _data(built: Built) -> dict[str, Any]:
         "periodic": list(data.periodic),
         "condition": list(data.condition),
         "history": data.history,
+        "bundle": data.bundle,
         "steady": data.steady,
         "remarks": built.prepared.remarks(),
     }

@@ -167,7 +167,8 @@ class Survey:
 
     def __init__(self, trajectories: Trajectories, spec: DataSpec) -> None:
         self.spec = spec
-        self.fields = {field.name: RunningMoments() for field in spec.fields}
+        self._single = spec.of_frames().fields  # all time steps of a bundle have one scale
+        self.fields = {field.name: RunningMoments() for field in self._single}
         self.names = spec.condition if spec.steady else (*spec.condition, TIME_STEP)
         self.conditions = RunningMoments()
         self.shortest, self.longest = float("inf"), 0.0
@@ -180,9 +181,8 @@ class Survey:
             self._add(trajectory)
 
     def _add(self, trajectory: Trajectory) -> None:
-        for name, moments in self.fields.items():
-            value = trajectory.fields[name]
-            moments.add(value.reshape(-1, value.shape[-1]))
+        for field in self._single:
+            self.fields[field.name].add(trajectory.fields[field.name].reshape(-1, field.channels))
         if not self.spec.steady:
             steps = trajectory.time_T.double().diff()
             self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
@@ -197,7 +197,7 @@ class Survey:
     def remarks(self) -> list[str]:
         """Channels that are constant, and those of which the values' own rounding leaves few digits."""
         found = []
-        for field in self.spec.fields:
+        for field in self._single:
             moments = self.fields[field.name]
             for channel in range(field.channels):
                 name = field.name if field.channels == 1 else f"{field.name}[{channel}]"
@@ -224,11 +224,16 @@ class Survey:
         kept = len(data.condition)
         return Normalization(
             data,
-            torch.cat([moments.mean for moments in self.fields.values()]),
-            torch.cat([moments.std() for moments in self.fields.values()]),
+            self._of_all([moments.mean for moments in self.fields.values()]),
+            self._of_all([moments.std() for moments in self.fields.values()]),
             self.conditions.mean[:kept],
             self.conditions.std()[:kept],
         )
+
+    def _of_all(self, parts: list[Tensor]) -> Tensor:
+        """Values of the channels of each field at one time step, for every channel of a bundle."""
+        pairs = zip(self.spec.fields, parts, strict=True)
+        return torch.cat([part.repeat(field.channels // len(part)) for field, part in pairs])
 
 
 def check_split(trajectories: Trajectories, spec: DataSpec, split: Split, most_values: int = MOST_VALUES) -> None:

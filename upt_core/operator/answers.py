@@ -75,7 +75,7 @@ def answers_of(prediction: Prediction, data: DataSpec) -> Answers:
     """One prediction; where it is of one sample, that sample gets an axis of samples."""
     one = len(prediction.grid_shape or (0,)) + (prediction.times is not None)
     fields = prediction.numpy()
-    for field in data.targets:
+    for field in data.of_frames().targets:
         alone = fields[field.name].ndim == one + (field.channels > 1)
         fields[field.name] = fields[field.name][None] if alone else fields[field.name]
     return Answers(fields, prediction.coords, prediction.grid_shape, prediction.times, prediction.remarks)

@@ -33,8 +33,8 @@ def evaluate(
         metric.reset()
     for batch in batches.iterate(0, batches.per_epoch):
         batch = batch.to(device)
-        prediction = normalization.to_physical(predict(batch))
-        target = normalization.to_physical(batch.target_BTNC)
+        prediction = batches.data.unbundled(normalization.to_physical(predict(batch)))
+        target = batches.data.unbundled(normalization.to_physical(batch.target_BTNC))
         for metric in metrics.values():
             metric.update(prediction, target, batch)
     return {name: metric.compute() for name, metric in metrics.items()}

@@ -98,7 +98,8 @@ class Operator:
                 as many points as the arrays have.
             at: where to answer: (Q, X) or (samples, Q, X), or points along each axis of a grid over the box (512,
                 (128, 64)); left out: where the values are.
-            steps: time steps; left out: as many as ``times`` says, or 1.
+            steps: time steps; left out: as many as ``times`` says, or 1. Of an operator on bundled data: calls, each
+                of which answers with its time steps; its input has those of one call as channels, oldest first.
             space: "latent" moves the latent state on, "physical" encodes each prediction again.
             conditions: name → a number, or numbers for the steps (T,), or for samples (B, 1) or (B, T).
             times: physical times of the input and of each step (T + 1,); needed where the operator is told the time
@@ -164,13 +165,17 @@ class Operator:
         Args:
             at: as that of ``predict``.
             chunk: query points that are decoded at a time.
+
+        Returns:
+            Of an operator on bundled data (B, time steps of a call, *points[, C]).
         """
         query, shape = self._query(at)
         coords_BQX = arrays.unit_coords(query, self.data, slice(None), len(latent_BLD), self.device)
         decoded_BQC = self.data.targets_of(self.model.decode_in_chunks(latent_BLD, coords_BQX, chunk)).float()
         layout = Layout(shape, True, False, torch.float32)
         named = _named(self.normalization.to_physical(decoded_BQC).unsqueeze(1), self.data, layout)
-        return {name: value if self.data.steady else value.squeeze(1) for name, value in named.items()}
+        alone = not self.data.steady and self.data.bundle == 1
+        return {name: value.squeeze(1) if alone else value for name, value in named.items()}
 
     def save(self, path: Path | str) -> Path:
         """Writes the operator as one file with a digest, which ``upt_core.load`` reads."""
@@ -246,10 +251,13 @@ class Operator:
             raise DataError(f"{type(self.model.encoder).__name__} cannot take this input: {error}") from error
 
     def _times(self, time_T: Tensor | None, steps: int) -> Tensor:
-        if time_T is not None:
+        if time_T is None:
+            step = self.training.time_step[0] if self.training.time_step is not None else 1.0
+            time_T = step * torch.arange(steps + 1, dtype=torch.float64)
+        if self.data.bundle == 1:
             return time_T[1:]
-        step = self.training.time_step[0] if self.training.time_step is not None else 1.0
-        return step * torch.arange(1, steps + 1, dtype=torch.float64)
+        part_K = torch.arange(1 - self.data.bundle, 1, dtype=torch.float64) / self.data.bundle
+        return (time_T[1:, None] + time_T.diff()[:, None] * part_K).flatten()
 
     def _remarks(self, value: Input, query: Tensor | None, condition_BTP: Tensor | None) -> Iterator[str]:
         data, training = self.data, self.training
@@ -313,6 +321,7 @@ def _data_spec(plain: Mapping[str, Any]) -> DataSpec:
 def _named(target_BTQC: Tensor, data: DataSpec, layout: Layout) -> dict[str, Any]:
     """The target fields by name, laid out as the input was."""
     found: dict[str, Any] = {}
+    target_BTQC, data = data.unbundled(target_BTQC), data.of_frames()
     for field in data.targets:
         value = target_BTQC[..., data.channels_of(field.name, data.targets)]
         if layout.shape is not None:

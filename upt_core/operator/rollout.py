@@ -60,5 +60,8 @@ def _decoded(model: Upt, data: DataSpec, latent_BLD: Tensor, coords_BQX: Tensor,
 def persistence(data: DataSpec, batch: Batch, steps: int) -> Tensor:
     """The baseline that nothing changes: the input's target fields (B, T, N, C), repeated. Not for steady problems."""
     present_BNC = data.last_frame(batch.input_BNC)
-    parts = [present_BNC[..., data.channels_of(field.name, data.inputs)] for field in data.targets]
+    parts = []
+    for field in data.targets:
+        value_BNC = present_BNC[..., data.channels_of(field.name, data.inputs)]
+        parts.append(value_BNC[..., -(field.channels // data.bundle) :].repeat(1, 1, data.bundle))
     return torch.cat(parts, dim=-1).unsqueeze(1).expand(-1, steps, -1, -1)

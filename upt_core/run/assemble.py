@@ -129,6 +129,8 @@ class Assembler:
             ConfigError: a metric names a field that is not predicted, or time steps that the rollout does not reach.
         """
         steps = steps or self.settings.validation.rollout
+        if data is not None:
+            data, steps = data.of_frames(), steps * data.bundle
         return {
             name: self._metric(name, entry, data, steps) for name, entry in self.settings.validation.metrics.items()
         }

@@ -10,7 +10,7 @@ import torch
 from upt_core.batch import Batch
 from upt_core.data.loader import Batches
 from upt_core.operator.evaluate import Predictor
-from upt_core.specs import FieldSpec
+from upt_core.specs import DataSpec, FieldSpec
 
 EXAMPLES = "examples.npz"
 
@@ -47,15 +47,15 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
     path = folder / (f"examples-{task}.npz" if task else EXAMPLES)
     np.savez_compressed(
         path,
-        input=_numpy(batches.data.last_frame(batches.normalization.on(device).inputs_to_physical(batch.input_BNC))),
+        input=_numpy(_present(batches.data, batches.normalization.on(device).inputs_to_physical(batch.input_BNC))),
         target=_numpy(target),
         prediction=_numpy(prediction),
         coords=_numpy(batch.points.coords_BNX),
         lengths=np.array(batch.points.lengths or [batch.points.num_points] * len(chosen)),
         extent=np.array(batches.data.extent),
         grid_shape=np.array(batches.data.grid_shape or (), dtype=np.int64),
-        input_names=np.array(_names(batches.data.inputs)),
-        target_names=np.array(_names(batches.data.targets)),
+        input_names=np.array(_names(batches.data.of_frames().inputs)),
+        target_names=np.array(_names(batches.data.of_frames().targets)),
         roles=np.array([roles[measured.index(number)] for number in chosen]),
         numbers=np.array(chosen),
         errors=np.array([float(error_M[measured.index(number)]) for number in chosen]),
@@ -70,7 +70,17 @@ def _predicted(
     """A batch of samples, the prediction and the target in physical units."""
     batch = batches.collate([batches.windows[number] for number in numbers]).to(device)
     scale = batches.normalization.on(device)
-    return batch, scale.to_physical(predict(batch)), scale.to_physical(batch.target_BTNC)
+    prediction, target = (
+        batches.data.unbundled(scale.to_physical(value)) for value in (predict(batch), batch.target_BTNC)
+    )
+    return batch, prediction, target
+
+
+def _present(data: DataSpec, input_BNC: torch.Tensor) -> torch.Tensor:
+    """The input fields at the present: of a history and of a bundle the last time step."""
+    frame_BNC = data.last_frame(input_BNC)
+    ends = [(data.channels_of(field.name, data.inputs).stop, field.channels) for field in data.of_frames().inputs]
+    return torch.cat([frame_BNC[..., end - channels : end] for end, channels in ends], dim=-1)
 
 
 def _errors(predict: Predictor, batches: Batches, device: torch.device, numbers: list[int]) -> torch.Tensor:

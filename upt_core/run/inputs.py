@@ -52,7 +52,7 @@ def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: R
     """Answers for a file: read by the operator's own kind of data set where that reads files, else plain arrays."""
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
-    if "path" in _section(operator):
+    if _of_files(_section(operator)) is not None:
         return _of_dataset(operator, dataset_of(operator, path, overrides), "all", request)
     if overrides:
         raise UserError(f"{path}: is read as plain arrays, so nothing of a data set can be set: {', '.join(overrides)}")
@@ -71,8 +71,9 @@ def dataset_of(
     registry = registry or installed()
     section = deepcopy(_section(operator))
     if path is not None:
-        section.update({key: None for key in _TRAINING_ALONE if key in section})
-        section["path"] = str(path)
+        files = _of_files(section) or section
+        files.update({key: None for key in _TRAINING_ALONE if key in files})
+        files["path"] = str(path)
     foreign = [text for text in overrides if not text.startswith("data.")]
     if foreign:
         raise UserError(f"{foreign[0]}: a prediction can be given settings of the data set alone, data.KEY=VALUE")
@@ -93,6 +94,12 @@ def dataset_of(
 
 def _section(operator: Operator) -> dict[str, Any]:
     return dict((operator.provenance.get("config") or {}).get("data") or {})
+
+
+def _of_files(section: dict[str, Any]) -> dict[str, Any] | None:
+    """The section that names files: of a data set, or of the one that it is based on; None: there are none."""
+    base = section.get("base")
+    return section if "path" in section else _of_files(base) if isinstance(base, dict) else None
 
 
 def _of_dataset(operator: Operator, dataset: Dataset, split: Part, request: Request) -> Iterator[Answers]:

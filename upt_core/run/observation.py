@@ -123,6 +123,7 @@ def _data(batches: Batches) -> dict[str, Any]:
         "condition": list(data.condition),
         "steady": data.steady,
         "history": data.history,
+        "bundle": data.bundle,
         "train_samples": batches.num_samples,
     }
 

@@ -122,10 +122,11 @@ class LossBundle(nn.Module):
                 weight = weights[weighted.name]
                 with out_of_memory_named(f"losses.{weighted.name}", batch, _num_queries(weighted, batch, progress)):
                     values[weighted.name] = self.evaluate(weighted, step, feedback.get(weighted.stream), weight)
+        # After all terms: what a sampler learns here acts from the next step on, for every term alike.
         for stream, sampler in self.samplers.items():
             for queries, value_BQ in feedback[stream].totals() if stream in feedback else ():
                 sampler.observe(batch.points, queries, value_BQ)
-        values = {name: values[name] for name in weights}
+        values = {name: values[name] for name in weights}  # summed and logged in the order of the configuration
         parts = [weights[name] * value for name, value in values.items()]
         return Losses(torch.stack(parts).sum() if parts else None, values, weights)
 

@@ -93,6 +93,7 @@ class Points:
         """The measure over its mean at the row's real points, float32, 0 where a point pads; None without measure."""
         if self.measure_BN is None:
             return None
+        # float64: cells of one mesh may differ by many powers of ten, and their mean is to count the small ones too.
         measure_BN = (self.measure_BN[:1] if self._rows_are_equal else self.measure_BN).double()
         if self.mask_BN is None or self.length_B1 is None:
             return (measure_BN / measure_BN.mean(dim=1, keepdim=True)).float().expand(self.batch_size, -1)

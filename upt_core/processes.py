@@ -104,7 +104,7 @@ class Processes:
             return action()
         import torch.distributed as dist
 
-        with self.agreed():
+        with self.agreed():  # a failure is told first: whoever waited for the value would wait for ever
             told = [action() if self.is_first else None]
         dist.broadcast_object_list(told, 0, group=self.group)
         return told[0]  # type: ignore[return-value]
@@ -255,6 +255,8 @@ def _processes() -> Processes:
     if size == 1:
         return ALONE
     local_rank = int(os.environ.get("LOCAL_RANK") or rank)
+    # A group of its own for messages between hosts: one made by hand may take tensors of devices alone, and gives up
+    # after minutes, while the first process may validate for longer.
     return Processes(rank, size, local_rank, dist.new_group(backend="gloo", timeout=PATIENCE))
 
 

@@ -180,7 +180,7 @@ class Step:
         """Unbiased mean of a pointwise loss over all points and the batch; adaptive samplers learn from it."""
         queries = self.queries() if queries is None else queries
         if self._observer is not None:
-            self._observer(self.points, queries, value_BQ.detach())
+            self._observer(self.points, queries, value_BQ.detach())  # it learns from values; the graph would stay alive
         return queries.mean(value_BQ)
 
     def encode(self, input_BNC: Tensor, points: Points) -> Tensor:
@@ -197,6 +197,7 @@ class Step:
         """One call of the decoder, in float32: decoded_BQC at query points."""
         coords_BQX = self._memo.tensor(("coords", queries), lambda: queries.coords(self.points))
         decoded: Tensor = self.model.decoder(latent_BLD, coords_BQX)
+        # Differences to the truth need float32: a good prediction has the 2 or 3 digits of half precision right.
         return decoded.float() if decoded.dtype in (torch.float16, torch.bfloat16) else decoded
 
     def _draw(self) -> Queries:

@@ -106,7 +106,7 @@ class LatentCache:
             with autocast(device, precision):
                 latent_BLD = encoder(batch.input_BNC, batch.points)
             array[done:stop] = latent_BLD.float().cpu().numpy()
-            array.flush()
+            array.flush()  # before the note that counts them
             done = stop
             self._write_note(done)
             on_progress(done, len(self.states))

@@ -250,7 +250,7 @@ class Batches(Dataset[Batch]):
     def _order_of(self, epoch: int) -> Sequence[int]:
         if self.seed is None:
             return range(len(self.windows))
-        if self._permutation[0] != epoch:
+        if self._permutation[0] != epoch:  # one is kept: batches of an epoch are asked for one after the other
             rng = generator("cpu", self.seed, "batches", epoch)
             self._permutation = (epoch, torch.randperm(len(self.windows), generator=rng).tolist())
         return self._permutation[1]

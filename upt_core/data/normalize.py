@@ -154,7 +154,7 @@ class RunningMoments:
 
     def add(self, value_MC: Tensor) -> None:
         """Adds M values of C channels."""
-        value = value_MC.double()
+        value = value_MC.double()  # float32 sums lose digits over millions of values, most where the mean is large
         count, mean = len(value), value.mean(0)
         square, largest = (value - mean).square().sum(0), value.abs().amax(0)
         self.precision = max(self.precision, torch.finfo(value_MC.dtype).eps)

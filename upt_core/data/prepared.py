@@ -188,7 +188,7 @@ class Survey:
             self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
         if self.names:
             self.conditions.add(condition_rows(trajectory.condition, trajectory.time_T, self.names, self.spec.steady))
-        if trajectory.point_set not in self._point_sets:
+        if trajectory.point_set not in self._point_sets:  # equal numbers are equal points: no need to look again
             self._point_sets.add(trajectory.point_set)
             coords_NX = trajectory.coords_NX.double()
             self._low = torch.minimum(self._low, coords_NX.amin(0))

@@ -59,9 +59,9 @@ def _write(content: Mapping[str, Any], path: Path) -> None:
     with path.open("r+b") as file:
         digest = _digest(file, path.stat().st_size)
         file.seek(0, os.SEEK_END)
-        file.write(MARK + digest)
+        file.write(MARK + digest)  # torch looks for the archive's end backwards, and passes over what follows
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(file.fileno())  # before it gets its name: else a power cut may leave an empty file of that name
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class Operator:
         value = replace(value, given_BTNC=read_given(given, value, data, steps, space))
         query, shape = (value.coords_BNX, value.layout.shape) if at is None else self._query(at)
         condition_BTP = arrays.read_conditions(conditions, time_T, data, training, len(value.value_BNC), steps)
+        # A graph only where a gradient is asked for: that of a long rollout fills the memory.
         with torch.set_grad_enabled(torch.is_grad_enabled() and value.requires_grad):
             parts = [
                 self._rolled_out(value, None if at is None else query, condition_BTP, rows, steps, space, chunk)
@@ -264,6 +265,7 @@ class Operator:
         frames = value.value_BNC.reshape(-1, data.frame_channels)
         yield from remarks.on_fields(frames, data, training)
         if value.given_BTNC is not None:
+            # Those of the last step are never encoded, so it does not matter what they are.
             yield from remarks.on_given(value.given_BTNC[:, :-1].flatten(0, 2), data, training)
         yield from remarks.on_points(value.value_BNC.shape[1], value.coords_BNX.flatten(0, 1), data, training)
         if query is not None:
@@ -305,7 +307,7 @@ def _model(settings: Mapping[str, Any], data: DataSpec, registry: Registry, wher
     try:
         parts = ModelSettings.model_validate(settings, context={"registry": registry})
         runtime = {DataSpec: data, LatentSpec: parts.latent.spec()}
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # weights are overwritten; who loads keeps the random state
             return Upt(*(part.build(runtime) for part in (parts.encoder, parts.approximator, parts.decoder)))
     except (ValidationError, ValueError) as error:
         raise CheckpointError(

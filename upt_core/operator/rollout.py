@@ -44,6 +44,7 @@ def predictions(
     latent_BLD = model.encoder(input_BNC, batch.points)
     for step in range(steps):
         latent_BLD = model.approximator(latent_BLD, batch.condition_at(step))
+        # The next step is encoded from the batch's own points, wherever the answer is asked for.
         again = space == "physical" and step + 1 < steps
         if query_BQX is None or again:
             target_BNC = _decoded(model, data, latent_BLD, batch.points.coords_BNX, chunk)

@@ -47,7 +47,7 @@ def register_module(registry: Registry, module: Any, distribution: Distribution)
     Raises:
         PluginError: a name or class that cannot be registered, or a hook without its mark.
     """
-    manager = pluggy.PluginManager(PROJECT)
+    manager = pluggy.PluginManager(PROJECT)  # one for each: that of all would not tell whose name it is
     manager.add_hookspecs(RegistrationHooks)
     manager.register(module)
     refuse_unknown_hooks(manager)

@@ -79,7 +79,7 @@ class Assembler:
         terms = self._terms(prepared.data)
         scale = prepared.normalization.on(device)
         bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
-        prepared.point_sets.want(_needs(bundle, prepared.data))
+        prepared.point_sets.want(_needs(bundle, prepared.data))  # before the first batch, which is made with them
         size = settings.trainer.batch_size
         train = prepared.batches(
             "train", bundle.horizon, size, settings.seed, share=processes.share, reference=bundle.needs_reference

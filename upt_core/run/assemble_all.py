@@ -148,7 +148,7 @@ class WholeAssembler(Assembler):
         if self.settings.trainer.compile:
             for part in built.parts.values():
                 for module in part.bundle.model.children():
-                    module.compile()
+                    module.compile()  # in place: the names of weights in checkpoints stay
         return Trainer(
             built.bundle,
             built.train,

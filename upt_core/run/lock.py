@@ -37,7 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
         _take(descriptor, folder)
         yield
     finally:
-        os.close(descriptor)
+        os.close(descriptor)  # the file stays: were it removed, one process could lock it, and another a new one
 
 
 def _take(descriptor: int, folder: Path) -> None:

@@ -161,6 +161,7 @@ class Runner:
                 f"validation: there is no best state. The last one is in {folder}; look at the validation split, or "
                 f"let another metric decide (validation.monitor)"
             )
+        # The next stage, or the test, goes on from the best state, not from the last one.
         checkpoint.load_model(built.bundle.model, self.processes.of_first(lambda: checkpoint.weights(best)), best)
 
     def _placed(self, plan: Plan, number: int) -> Plan:

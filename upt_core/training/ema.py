@@ -63,4 +63,5 @@ class Ema:
 
 
 def _floats(model: nn.Module) -> list[tuple[str, Tensor]]:
+    # The tensors themselves (keep_vars), so that the average follows them without asking the model again.
     return [(name, value) for name, value in model.state_dict(keep_vars=True).items() if value.is_floating_point()]

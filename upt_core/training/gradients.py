@@ -28,6 +28,7 @@ def _norms(bundle: LossBundle, value: Tensor) -> dict[str, float]:
     named = [(name, p) for name, p in bundle.model.named_parameters() if p.requires_grad]
     if not value.requires_grad or not named:
         return {}
+    # The graph stays: all terms stand on one step, and the next one goes back through the same encoding.
     gradients = torch.autograd.grad(value, [p for _, p in named], allow_unused=True, retain_graph=True)
     squares: dict[str, Tensor] = {}
     for (name, _), gradient in zip(named, gradients, strict=True):

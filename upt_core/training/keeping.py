@@ -105,6 +105,8 @@ class Keeping:
     def rescue(self, error: BaseException, tell: Tell) -> None:
         """Saves the state after the last whole step before the run ends with an error, where that state is sound."""
         whole = self._whole
+        # A signal's state is saved already, bad numbers are not worth it, and what could not be written cannot be now.
+        # Of several processes the others may be gone, and a state of all would wait for them.
         if isinstance(error, Interrupted | BadNumbersError | CheckpointError) or whole.processes.several:
             return
         if whole.moving:
@@ -132,7 +134,7 @@ class Keeping:
             raise error
         whole.optimization.discard()
         whole.load_state_dict(*found)
-        for _ in range(self._rewound):
+        for _ in range(self._rewound):  # the checkpoint brought back the factor of before the first return
             whole.control.scale_lr(REWIND_FACTOR)
         whole.in_effect.load_state_dict(whole.control.state_dict())
         self.mark()

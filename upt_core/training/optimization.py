@@ -41,7 +41,7 @@ class Optimization:
         self._unscaled = False
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
+                group.setdefault("initial_lr", group["lr"])  # what a schedule multiplies; ``lr`` changes at each step
 
     @property
     def lr(self) -> float:
@@ -56,7 +56,7 @@ class Optimization:
     def gradient_norm(self) -> Tensor:
         """The norm of the whole gradient; clips it where that is asked for."""
         for optimizer in self.optimizers:
-            self.scaler.unscale_(optimizer)
+            self.scaler.unscale_(optimizer)  # before clipping: fp16's factor is no part of the norm
         self._unscaled = True
         parameters = list(self.model.parameters())
         if self.clip_norm is not None:
@@ -81,7 +81,7 @@ class Optimization:
         """Clears the gradient."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        if self._unscaled:
+        if self._unscaled:  # the scaler refuses to be updated where it has looked at no gradient
             self.scaler.update()
         self._unscaled = False
 

@@ -66,7 +66,7 @@ class TrainingProbe:
         parameters: list[Tensor] = [p for p in self.bundle.model.parameters() if p.requires_grad]
         size = sum(float(p.detach().square().sum()) for p in parameters) ** 0.5
         count = sum(p.numel() for p in parameters)
-        step = RELATIVE_STEP * max(size, 1.0) / count**0.5
+        step = RELATIVE_STEP * max(size, 1.0) / count**0.5  # a standard normal direction is √count long
         for number, batch in enumerate(self._batches()):
             total: Tensor | None = None
             for direction in range(num_directions):

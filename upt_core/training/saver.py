@@ -122,7 +122,7 @@ class Saver:
 
     def _wait(self) -> None:
         for writing in self._writing:
-            writing.exception()
+            writing.exception()  # waits, and raises nothing: ``written`` tells what happened
 
     def _write(self, best: Mapping[str, Any] | None, last: Mapping[str, Any]) -> list[Path]:
         """In the thread: the files that are on disk now. A best state that could not be written is kept."""
@@ -154,7 +154,7 @@ class Saver:
         for number in range(keep - 1, 0, -1):
             newer = path if number == 1 else _older(path, number - 1)
             if newer.is_file():
-                _link(newer, _older(path, number))
+                _link(newer, _older(path, number))  # not moved: there is a whole file of each name at any moment
         os.replace(fresh, path)
         return path
 

@@ -155,6 +155,7 @@ class Trainer:
                     self._epoch_or_back(interrupt)
             self._end()
         except BaseException as error:
+            # The state first: what listeners do then may take long, or end the process.
             self._keeping.rescue(error, self._tell_of_file)
             self.listeners.tell("run_failed", trainer=self, error=error)
             raise
@@ -219,16 +220,16 @@ class Trainer:
     def _epoch(self, interrupt: Interrupt) -> None:
         self._look_at_data()
         started, progress = time.perf_counter(), self.progress()
-        if self.state.step == progress.epoch * self.batches.per_epoch:
+        if self.state.step == progress.epoch * self.batches.per_epoch:  # else a resume goes on within the epoch
             self._whole.means = Means()
             refresh_samplers(self._whole.setting, progress)
-        self.bundle.train()
+        self.bundle.train()  # who refreshed a sampler left it in evaluation mode
         before, stop = self._whole.means.seconds, (progress.epoch + 1) * self.batches.per_epoch
         for window in self._stepping.windows(stop):
             self.update(window, self._whole.means)
             self._whole.means.seconds = before + time.perf_counter() - started
             self._keeping.mark()
-            if self.state.step < stop and self._attend(interrupt):
+            if self.state.step < stop and self._attend(interrupt):  # after the last one the epoch is ended first
                 break
         self._end_epoch(replace(progress, step=self.state.step, position=self.state.step / self.batches.per_epoch))
         self._obey_signal(interrupt.requested, interrupt.number)
@@ -259,7 +260,7 @@ class Trainer:
 
     def _serve(self, logged: bool) -> None:
         """Does what listeners asked for, looks at the clock, and saves where it is time."""
-        if self.processes.several and not logged:
+        if self.processes.several and not logged:  # asking the others is a message for which all wait
             return
         asked = self.processes.of_first(self._wishes)
         self._whole.follow(asked["control"])
@@ -288,7 +289,7 @@ class Trainer:
 
     def _log(self, done: Update) -> None:
         """Tells listeners of a step."""
-        if self.plan.on_nan != "skip":
+        if self.plan.on_nan != "skip":  # there each step was looked at before it was taken, or left out
             self._inspection.check()
         scalars = scalars_of_step(self._whole, done)
         self.listeners.tell("step_ended", trainer=self, progress=self.plan.in_run(done.progress), scalars=scalars)
@@ -312,6 +313,7 @@ class Trainer:
             self.state.metrics = self.processes.of_first(self.validate)
         self._validated_at = self.state.step
         done, metrics = self.plan.in_run(progress), self.state.metrics
+        # Every process decides, from the same figures, what is the best: their states must stay equal.
         self._keep_best(metrics[self.plan.monitor], done.epoch)
         self.listeners.tell("validation_ended", trainer=self, progress=done, metrics=metrics)
 

@@ -116,7 +116,7 @@ class Whole:
     def state_of_all(self) -> dict[str, Any]:
         """The state of this process with what differs in the others."""
         random = self.processes.of_all(checkpoint.random_state(self.device))
-        means = self.processes.of_all(copied(self.means.state_dict()))
+        means = self.processes.of_all(copied(self.means.state_dict()))  # on the CPU: hosts exchange no device's memory
         return {**self.state_dict(), "random_of_others": random[1:], "means": means}
 
     def state_dict(self) -> dict[str, Any]:
@@ -152,6 +152,7 @@ class Whole:
         if self.spikes is not None and state["spikes"] is not None:
             vars(self.spikes).update({**state["spikes"], "factor": self.spikes.factor})
         self._seconds_before, self._started = state["seconds"], None if self._started is None else time.monotonic()
+        # Last, so that nothing above can draw from it.
         checkpoint.restore_random_state(checkpoint.random_state_of(state, self.processes.rank), self.device)
 
     def _load_ema(self, state: dict[str, object] | None, path: Path) -> None:

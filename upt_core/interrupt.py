@@ -26,6 +26,10 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"ended by {signal.Signals(number).name}")
         self.number = number
 
+    def __reduce__(self) -> tuple[type[Interrupted], tuple[int]]:
+        """Across processes it takes the number, not the text that was made of it."""
+        return Interrupted, (self.number,)
+
 
 class Interrupt:
     """While active, the first signal only sets ``requested``; a second one acts at once, as without upt.

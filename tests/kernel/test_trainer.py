@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,6 +81,11 @@ def trainer_of(experiment: Experiment, run_dir: Path, *listeners: object) -> tup
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in trainer.bundle.model.state_dict().items()}
+
+
+def test_an_interruption_comes_whole_out_of_another_process():
+    again = pickle.loads(pickle.dumps(Interrupted(signal.SIGTERM)))
+    assert (again.number, str(again)) == (signal.SIGTERM, "ended by SIGTERM")
 
 
 def same(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:

@@ -132,6 +132,20 @@ def is_result(row: Row) -> bool:
     return "one_step" in row and row.get("split", "test") == "test" and "changes" not in row
 
 
+def choices(results: Results) -> str:
+    """What was compared on the validation split, before a configuration was chosen."""
+    columns = ("one_step", "rollout_physical", "rollout_latent", "half_way")
+    lines = []
+    for task in TASKS.values():
+        for row in results.curves["quality"]:
+            if row["task"] == task.name and row.get("split") == "valid":
+                changed = ", ".join(f"`{change}`" for change in row.get("changes", ())) or "–"
+                values = [shown(_values([row], name)) for name in columns]
+                title = OPERATORS[row["operator"]].title
+                lines.append([task.title, title, changed, f"{row['budget']:g}", str(row["steps"]), *values])
+    return markdown(["data", "operator", "changed", "seconds", "steps", *(SHOWN[name] for name in columns)], lines)
+
+
 def _values(rows: Sequence[Row], name: str) -> list[float]:
     return [row[name] for row in rows if isinstance(row.get(name), (int, float))]
 
@@ -160,6 +174,7 @@ SAMPLED: tuple[str, ...] = ()
 TABLES: dict[str, Callable[[Results], str]] = {
     "quality": summary,
     "environment": measured_on,
+    "choices": choices,
     "ablation_optimizers": table_of("burgers1d", SHORT, ("upt", "upt-adamw")),
     **{f"ablation_{task}": table_of(task, SHORT, LOSSES) for task in ABLATED},
     **{f"samplers_{task}": table_of(task, SHORT, SAMPLERS) for task in SAMPLED},

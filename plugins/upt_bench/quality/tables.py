@@ -162,12 +162,12 @@ def measured_on(results: Results) -> str:
 
 MEASURED = (
     *("burgers1d", "pdebench_advection", "diffusion_reaction"),
-    *("kolmogorov", "darcy"),
+    *("kolmogorov", "darcy", "kuramoto_sivashinsky", "shallow_water"),
 )
 """Tasks that the documentation has results of."""
 SHORT = 20.0
 """Seconds of the comparisons of losses and samplers."""
-ABLATED = ("burgers1d",)
+ABLATED = ("burgers1d", "kuramoto_sivashinsky")
 """Tasks with comparisons of losses."""
 SAMPLED: tuple[str, ...] = ()
 """Tasks with comparisons of samplers."""

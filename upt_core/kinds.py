@@ -99,6 +99,13 @@ class Dataset(Bounded, ABC):
 
         return Chain([self.trajectories(split) for split in ("train", "valid", "test")])
 
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """Settings (``key`` or ``key.key`` → value) that give the same trajectories with so many points on each axis.
+
+        None: the data set has its trajectories on its own points alone.
+        """
+        return None
+
     def remarks(self) -> list[str]:
         """What was decided for the user and is worth knowing, one sentence each; ``upt check`` shows them."""
         return []
@@ -232,6 +239,13 @@ class Metric(Bounded, ABC):
     @abstractmethod
     def compute(self) -> float:
         """The figure over everything since ``reset``."""
+
+    def by_sample(self) -> Tensor | None:
+        """Figures of the samples since ``reset``, (B,) in their order, whose mean is ``compute()``; asked after it.
+
+        From them intervals and the worst trajectories are found. None: the figure is no mean over samples.
+        """
+        return None
 
     def remark(self) -> str:
         """What a reader must know of the figure just computed, one line; empty: nothing."""

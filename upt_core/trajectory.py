@@ -72,6 +72,12 @@ def are_held(trajectories: Trajectories) -> bool:
     return isinstance(trajectories, Held) and trajectories.held
 
 
+def place_of(trajectories: object, index: int) -> str:
+    """Where a trajectory is from, for messages: what its list says in ``place(index)``, or its number."""
+    place = getattr(trajectories, "place", None)
+    return str(place(index)) if callable(place) else f"trajectory {index}"
+
+
 class Chain:
     """Several lists of trajectories as one."""
 
@@ -95,6 +101,11 @@ class Chain:
         """Time steps start ≤ t < stop of one trajectory."""
         part, own = self._places[index]
         return part.read(own, start, stop)
+
+    def place(self, index: int) -> str:
+        """Where a trajectory is from."""
+        part, own = self._places[index]
+        return place_of(part, own) if hasattr(part, "place") else f"trajectory {index}"
 
 
 class InMemory:

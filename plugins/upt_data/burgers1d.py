@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, PositiveFloat
@@ -73,6 +73,10 @@ class Burgers1d(Dataset):
         field = (FieldSpec("u"),)
         condition = () if isinstance(self.viscosity, float) else ("viscosity",)
         return DataSpec(field, field, (1.0,), (True,), (self.points,), condition, origin=(0.0,), history=self.history)
+
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """The same initial conditions, solved for so many points."""
+        return {"points": grid_shape[0]} if len(grid_shape) == 1 else None
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; the first call solves the equation, or finds the solution in the cache."""

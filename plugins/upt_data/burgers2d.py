@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -94,6 +94,11 @@ class Burgers2d(Dataset):
         return DataSpec(
             field, field, (1.0, 1.0), (True, True), shape, condition, origin=(0.0, 0.0), history=self.history
         )
+
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """The same initial conditions, solved on so many points along each of two equal axes."""
+        fits = self.layout == "grid" and len(grid_shape) == 2 and grid_shape[0] == grid_shape[1]
+        return {"points": grid_shape[0]} if fits else None
 
     def trajectories(self, split: Split) -> Trajectories:
         """The trajectories of a split; the first call computes them, or finds them in the cache."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -20,7 +20,7 @@ from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
 from upt_data.grid import Grid, stride_axis, unit_axis
-from upt_data.grid_domain import grid_domain
+from upt_data.grid_domain import grid_domain, stride_at
 from upt_data.point_domain import periodic_axes
 from upt_data.splits import Fraction
 
@@ -104,6 +104,10 @@ class Frames(FileDataset):
 
     def _files_of(self, place: Place) -> list[Path]:
         return frames_of(place.path)
+
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """Another ``space_stride``, where it leaves so many points of the files' grid."""
+        return stride_at(self.contents, grid_shape)
 
     def _open(self, place: Place) -> list[Content]:
         handle: Handle[ArraySource] = Handle(place.path, open_frames)

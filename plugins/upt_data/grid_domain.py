@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from upt_core import DataError
 from upt_data.arrays.grid_content import GridContent
@@ -40,6 +41,25 @@ def grid_domain(contents: Sequence[Content], wraps: Callable[[int], tuple[bool, 
         )
     extent, origin = domain([grid.points() for grid in grids.values()], None, None, first_name)
     return Domain(extent, periodic, None, origin)
+
+
+def stride_at(contents: Sequence[Content], grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+    """The ``space_stride`` that leaves so many points along each axis of the files' grid; None: there is none."""
+    strides = set()
+    for content in contents:
+        whole = content.grid.file_shape if isinstance(content, GridContent) else ()
+        if len(whole) != len(grid_shape) or min(grid_shape) < 2:
+            return None
+        strides |= {_stride(size, keeps) for size, keeps in zip(whole, grid_shape, strict=True)}
+    found = strides.pop() if len(strides) == 1 else None
+    return None if found is None else {"space_stride": found}
+
+
+def _stride(size: int, keeps: int) -> int | None:
+    """As every n-th point from the first on: of cells or of a periodic axis, or from end to end."""
+    if size % keeps == 0:
+        return size // keeps
+    return (size - 1) // (keeps - 1) if (size - 1) % (keeps - 1) == 0 else None
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -21,7 +21,7 @@ from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
 from upt_data.grid import Grid, stride_axis, unit_axis
-from upt_data.grid_domain import grid_domain
+from upt_data.grid_domain import grid_domain, stride_at
 from upt_data.splits import Fraction
 from upt_data.torch_files import load_torch
 
@@ -98,6 +98,10 @@ class NeuralOperator(FileDataset):
         self._extent = extent
         self._final_time = final_time
         self._periodic = periodic
+
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """Another ``space_stride``, where it leaves so many points of the files' grid."""
+        return stride_at(self.contents, grid_shape)
 
     def _open(self, place: Place) -> list[Content]:
         handle: Handle[ArraySource] = Handle(place.path, open_pair)

@@ -18,7 +18,7 @@ from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
 from upt_data.grid import Grid, stride_axis
-from upt_data.grid_domain import grid_domain
+from upt_data.grid_domain import grid_domain, stride_at
 from upt_data.hdf5 import open_hdf5
 from upt_data.pdebench_layouts import AXIS_NAMES, detect
 from upt_data.splits import Fraction
@@ -88,6 +88,10 @@ class PdeBench(FileDataset):
         self._periodic = periodic
         self._roles: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._wraps = False
+
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """Another ``space_stride``, where it leaves so many points of the files' grid."""
+        return stride_at(self.contents, grid_shape)
 
     def _open(self, place: Place) -> list[Content]:
         with open_hdf5(place.path) as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -82,6 +82,11 @@ class Symmetric(Dataset):
         spec = self.base.spec()
         self._check(spec)
         return spec
+
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """Those of the base."""
+        found = self.base.settings_at(grid_shape)
+        return None if found is None else {f"base.{key}": value for key, value in found.items()}
 
     def trajectories(self, split: Split) -> Trajectories:
         """Those of the base; of the training split all images."""

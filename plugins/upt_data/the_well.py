@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
 from upt_data.files.holes import Holes
 from upt_data.files.paths import Place, find_files
-from upt_data.grid_domain import grid_domain
+from upt_data.grid_domain import grid_domain, stride_at
 from upt_data.splits import Fraction
 from upt_data.the_well_layout import WellFile
 
@@ -100,6 +100,10 @@ class TheWell(FileDataset):
         path = self._selection.path
         root = Path(path).expanduser() if isinstance(path, Path | str) else None
         return root if root is not None and (root / "data" / "train").is_dir() else None
+
+    def settings_at(self, grid_shape: tuple[int, ...]) -> dict[str, Any] | None:
+        """Another ``space_stride``, where it leaves so many points of the files' grid."""
+        return stride_at(self.contents, grid_shape)
 
     def _open(self, place: Place) -> list[Content]:
         handle: Handle[ArraySource] = Handle(place.path, open_hdf5_arrays)

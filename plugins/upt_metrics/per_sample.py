@@ -40,6 +40,11 @@ class MeanOfFigures(Metric):
         """The mean of all figures since ``reset``."""
         return self.reduce(seen(self._seen, self))
 
+    def by_sample(self) -> Tensor | None:
+        """The mean figure of each sample; None where ``reduce`` is another one."""
+        mean = type(self).reduce is MeanOfFigures.reduce
+        return seen(self._seen, self).reshape(sum(map(len, self._seen)), -1).mean(dim=1) if mean else None
+
     def reduce(self, figures: Tensor) -> float:
         """One number from all figures, along the first axis. Here: the mean."""
         return figures.mean().item()

@@ -28,12 +28,13 @@ class MeanOfRatios(Metric):
     def __init__(self) -> None:
         self._errors: list[Tensor] = []
         self._sizes: list[Tensor] = []
+        self._by_sample: Tensor | None = None
         self._remark = ""
 
     @final
     def reset(self) -> None:
         """Forgets what was seen."""
-        self._errors, self._sizes, self._remark = [], [], ""
+        self._errors, self._sizes, self._by_sample, self._remark = [], [], None, ""
 
     @final
     def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
@@ -58,7 +59,14 @@ class MeanOfRatios(Metric):
         if without_scale.all():
             return float(error.any())
         ratio = error / torch.where(at_rest, typical, size)
-        return ratio[~without_scale].mean().item()
+        kept = ratio[~without_scale].view(len(ratio), -1)  # whole channels are left out, of all samples alike
+        self._by_sample = kept.mean(dim=1)
+        return kept.mean().item()
+
+    @final
+    def by_sample(self) -> Tensor | None:
+        """The mean ratio of each sample; None where nothing is relative to the targets."""
+        return self._by_sample
 
     @final
     def remark(self) -> str:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import Result
 
-from upt_core import load
+from upt_core import Experiment, load
 
 Upt = Callable[..., Result]
 CONFIG = {
@@ -40,13 +40,13 @@ def waves(path: str, cases: int, points: int, scale: float = 1.0, shift: float =
 
 
 @pytest.fixture
-def run(upt: Upt, own_folder: Path) -> Path:
+def run(own_folder: Path) -> Path:
     """A run on 32 points; new.npz has the same points, fine.npz twice as many."""
     waves("train.npz", 10, 32)
     waves("new.npz", 2, 32)
     waves("fine.npz", 2, 64)
     Path("waves.yaml").write_text(yaml.safe_dump(CONFIG))
-    assert upt("train", "waves.yaml", "--run-dir", "waves").exit_code == 0
+    Experiment.from_yaml("waves.yaml").train(Path("waves"))
     return Path("waves")
 
 
@@ -162,7 +162,7 @@ def test_generated_data_and_plain_arrays(trained: Path, upt: Upt) -> None:
         (["new.npz", "--at", "p.txt", "-o", "a.npz"], "points are read from .npy, .npz and .csv files"),
         (["new.npz", "--at", "none.csv", "-o", "a.npz"], "none.csv: cannot be read as points"),
         (["none.npz", "-o", "a.npz"], "none.npz: there is no such file"),
-        (["new.npz", "trainer.epochs=3", "-o", "a.npz"], "settings of the data set alone"),
+        (["new.npz", "trainer.epochs=3", "-o", "a.npz"], "only settings of the data set can be given"),
         (["new.npz", "data.colour=3", "-o", "a.npz"], "colour"),
         (["new.npz", "--plot", "a.pdf"], "pictures are written as .png"),
         (["odd.npz", "-o", "a.npz"], "trajectories 0 to 1: GridEncoder cannot take this input"),

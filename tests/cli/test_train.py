@@ -145,11 +145,13 @@ def test_evaluate_prints_model_and_baseline(upt: Upt, trained: Path) -> None:
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert lines[0] == "run: last checkpoint, valid split, 3 time steps"
-    assert [line.split()[0] for line in lines[2:]] == ["model", "persistence"]
+    table = lines[lines.index("", 2) + 1 :]
+    assert table[0].split() == ["relative_l2", "rmse"]
+    assert [line.split()[0] for line in table[1:3]] == ["model", "persistence"]
 
 
 def test_evaluate_repeats_the_results_of_the_run_as_json(upt: Upt, trained: Path) -> None:
-    found = json.loads(upt("evaluate", str(trained), "--json").output)
+    found = json.loads(upt("evaluate", str(trained), "--json", "-").output)
     stored = json.loads((trained / "results.json").read_text())
     assert found["predictors"] == stored["predictors"]
     assert (found["split"], found["checkpoint"], found["steps"]) == ("test", "best", None)

@@ -78,7 +78,7 @@ def test_a_real_file_trains_and_evaluates(
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(experiment))
     trained = CliRunner().invoke(main, ["train", str(tmp_path / "c.yaml"), "--run-dir", str(tmp_path / "run")])
     assert trained.exit_code == 0, trained.output
-    evaluated = CliRunner().invoke(main, ["evaluate", str(tmp_path / "run"), "--json"])
+    evaluated = CliRunner().invoke(main, ["evaluate", str(tmp_path / "run"), "--json", "-"])
     assert evaluated.exit_code == 0, evaluated.output
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert "relative_l2" in json.dumps(results)

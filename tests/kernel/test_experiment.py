@@ -17,7 +17,8 @@ from upt_core import CheckpointError, ConfigError, DataError, Experiment, UserEr
 from upt_core.config.sections import as_plain
 from upt_core.operator.evaluate import baselines, evaluate, mean_field, predictor_of
 from upt_core.operator.rollout import rollout
-from upt_core.run.experiment import evaluate_run, load_run
+from upt_core.run.evaluate import evaluate_run
+from upt_core.run.experiment import load_run
 from upt_core.run.folder import create
 from upt_core.run.metrics_log import MetricsLog, read_metrics
 

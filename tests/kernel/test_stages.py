@@ -13,7 +13,8 @@ import yaml
 from upt_core import ConfigError, Experiment, hookimpl
 from upt_core.config.sections import as_plain
 from upt_core.progress import Progress
-from upt_core.run.experiment import evaluate_run, load_run
+from upt_core.run.evaluate import evaluate_run
+from upt_core.run.experiment import load_run
 from upt_core.run.metrics_log import read_metrics
 from upt_core.training import checkpoint
 

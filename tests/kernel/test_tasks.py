@@ -16,7 +16,8 @@ from upt_core import ConfigError, Experiment, Progress, UserError
 from upt_core.config.sections import as_plain
 from upt_core.data.task_batches import apportion
 from upt_core.run.built import BuiltTasks
-from upt_core.run.experiment import evaluate_run, load_run
+from upt_core.run.evaluate import evaluate_run
+from upt_core.run.experiment import load_run
 from upt_core.training import checkpoint
 
 Tiny = Callable[..., Experiment]

@@ -8,7 +8,7 @@ import pytest
 
 import upt_core
 from upt_core import DataError
-from upt_core.run.experiment import evaluate_run
+from upt_core.run.evaluate import evaluate_run
 
 from .conftest import waves
 

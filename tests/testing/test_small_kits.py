@@ -123,6 +123,13 @@ class OverTimes(MeanDifference):
         super().update(prediction_BTNC, target_BTNC * 0, batch)
 
 
+class OtherSamples(MeanDifference):
+    """Its figures of samples are not what the figure is the mean of."""
+
+    def by_sample(self) -> Tensor:
+        return torch.full((self.count,), 2 * self.compute())
+
+
 class Refusing(MeanDifference):
     def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
         raise ValueError("needs five axes")
@@ -142,6 +149,7 @@ METRICS: dict[type[Metric], str] = {
     AsTensor: r"number: compute\(\) gave tensor\(.*\) of type Tensor",
     Upwards: r"direction: 0 for perfect predictions, [\d.]+ for wrong ones.*\n.*lower_is_better is False",
     OverTimes: r"arguments: update\(\) changed prediction or target",
+    OtherSamples: r"samples: by_sample\(\) gave \(5,\) figures with the mean [\d.]+ of 5 samples; compute\(\) gave",
     Refusing: r"points: update\(\) refuses all points: a grid of 16 points: needs five axes",
     Failing: r"update: IndexError \(.*\) on a grid of 16 points",
 }

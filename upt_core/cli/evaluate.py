@@ -1,43 +1,186 @@
-"""``upt evaluate``: metrics of a run's checkpoint, beside the baselines."""
+"""``upt evaluate``: an operator beside the truth and the baselines, on a split of its own data or on other data."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from upt_core.cli.text import heading, results_table
+from upt_core.cli.completion import input_files
+from upt_core.cli.predict import resolution_of
+from upt_core.errors import UserError
 
 if TYPE_CHECKING:
+    from upt_core.operator.evaluation import Evaluation
     from upt_core.operator.rollout import Space
-    from upt_core.trajectory import Split
+    from upt_core.run.evaluate import Asked
+    from upt_core.run.inputs import Part
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(["test", "valid", "train"]), default="test", show_default=True)
-@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.argument("operator", type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, metavar="[INPUT|data.KEY=VALUE]...", shell_complete=input_files)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "valid", "train", "all"]),
+    help="Of the operator's own data; left out: test, or all of an INPUT.",
+)
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")
+@click.option("--resolution", help="Points along each axis, of inputs and truths: 512, 128x128.")
 @click.option("--steps", type=click.IntRange(min=1), help="Time steps of the rollout; left out: as in validation.")
 @click.option(
     "--space",
     type=click.Choice(["latent", "physical"]),
     help="Rollouts move the latent on, or encode each prediction again; left out: as in validation.",
 )
+@click.option(
+    "--metrics",
+    multiple=True,
+    help="Names with commas between, or '{name: …, …}', or LABEL='{…}'; may be repeated. Left out: as in validation.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="The figures do not depend on it.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; left out: as in the run.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--task", help="Which operator, where a run had several tasks; left out: all.")
+@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write JSON here; -: print it, nothing else.")
+@click.option("--csv", "as_csv", type=click.Path(path_type=Path), help="A row for each sample, time step and field.")
 def evaluate(
-    run: Path, split: Split, checkpoint: str, steps: int | None, space: Space | None, device: str | None, as_json: bool
+    operator: Path,
+    inputs: tuple[str, ...],
+    split: Part | None,
+    checkpoint: str,
+    resolution: str | None,
+    steps: int | None,
+    space: Space | None,
+    metrics: tuple[str, ...],
+    batch_size: int | None,
+    device: str | None,
+    task: str | None,
+    as_json: Path | None,
+    as_csv: Path | None,
 ) -> None:
-    """Compute the metrics of a run's checkpoint on a split, beside the baselines."""
-    from upt_core.run.experiment import evaluate_run
+    """Compare an OPERATOR (a run folder, or a file) with the truth, beside the baselines."""
+    files = [Path(text) for text in inputs if "=" not in text or Path(text).exists()]
+    overrides = tuple(text for text in inputs if Path(text) not in files)
+    if len(files) > 1:
+        raise UserError(
+            "evaluate one INPUT at a time; a folder or a pattern may stand for several files of one data set"
+        )
+    if files and split is not None:
+        raise UserError(
+            "an INPUT is taken whole; leave --split out, or leave INPUT out for a split of the run's own data"
+        )
+    shape = resolution_of(resolution)
+    from upt_core.run.evaluate import Asked, checkpoint_of, load_on, tasks_of
 
-    results = evaluate_run(run, split, checkpoint, steps, device, space)
-    if as_json:
-        found = {"run": str(run), "split": split, "checkpoint": checkpoint, "steps": steps, "predictors": results}
-        click.echo(json.dumps(found, indent=2))
+    asked = Asked(
+        split or "test",
+        files[0] if files else None,
+        overrides,
+        (shape,) if isinstance(shape, int) else shape,
+        steps,
+        space,
+        metrics_of(metrics),
+        batch_size,
+    )
+    source = checkpoint_of(operator, checkpoint)
+    tasks = tasks_of(source) if task is None else [task]
+    if len(tasks) > 1 and as_csv is not None:
+        raise UserError(f"a run of several tasks has a CSV file for each; choose one with --task: {', '.join(tasks)}")
+    done = []
+    for name in tasks:
+        found = _evaluated(load_on(source, name, device), asked, as_json == Path("-"))
+        about = {
+            "operator": str(operator), "checkpoint": checkpoint if operator.is_dir() else None, "task": name or None,
+            "input": str(asked.path) if asked.path else None, "split": None if asked.path else asked.split,
+            "overrides": list(overrides), "resolution": asked.resolution, "steps": steps, "space": space,
+        }  # fmt: skip
+        done.append((found, about))
+        if as_json != Path("-"):
+            _show(found, _title(operator, checkpoint, name, asked), as_csv)
+    _write_json(done, as_json)
+
+
+def _evaluated(operator: Any, asked: Asked, quiet: bool) -> Evaluation:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from upt_core.remarks import remark
+    from upt_core.run.evaluate import evaluate_operator
+
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        line = bar.add_task("samples", total=None)
+        found = evaluate_operator(operator, asked, lambda done, total: bar.update(line, completed=done, total=total))
+    for text in found.remarks:
+        remark(text)
+    return found
+
+
+def _show(found: Evaluation, title: str, as_csv: Path | None) -> None:
+    from upt_core.cli.evaluation import shown
+    from upt_core.run.evaluation_files import write_csv
+
+    click.echo(shown(found, title))
+    if as_csv is not None:
+        write_csv(found, as_csv)
+
+
+def _write_json(done: Sequence[tuple[Evaluation, Mapping[str, Any]]], path: Path | None) -> None:
+    """One evaluation as itself; those of several tasks as a list."""
+    if path is None:
         return
-    rollout = (f", {steps} time steps" if steps else "") + (f", rolled out in {space} space" if space else "")
-    click.echo(heading(f"{run}: {checkpoint} checkpoint, {split} split{rollout}"))
-    click.echo(results_table(results))
+    from upt_core.run.evaluation_files import plain, write_plain
+
+    content = [plain(found, about) for found, about in done]
+    text = json.dumps(content[0] if len(content) == 1 else content, indent=2, ensure_ascii=False)
+    if path == Path("-"):
+        click.echo(text)
+    else:
+        write_plain(text + "\n", path)
+
+
+def _title(operator: Path, checkpoint: str, task: str, asked: Asked) -> str:
+    what = f"{checkpoint} checkpoint, " if operator.is_dir() else ""
+    split = "all splits" if asked.split == "all" else f"{asked.split} split"
+    data = split if asked.path is None else str(asked.path)
+    parts = [f"{operator}: {what}{data}"]
+    parts += [f"task {task}"] if task else []
+    parts += [f"at {'x'.join(map(str, asked.resolution))} points"] if asked.resolution else []
+    parts += [f"{asked.steps} time steps"] if asked.steps else []
+    parts += [f"rolled out in {asked.space} space"] if asked.space else []
+    return ", ".join(parts)
+
+
+def metrics_of(texts: Sequence[str]) -> dict[str, Any] | None:
+    """Label → a metric's name or settings; None where nothing is named.
+
+    Raises:
+        UserError: a text is not a name, names, or settings.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        before, brace, rest = text.partition("{")
+        if not brace:
+            found |= {name.strip(): name.strip() for name in text.split(",") if name.strip()}
+            continue
+        settings = _settings(brace + rest, text)
+        found[before.strip().removesuffix("=") or settings["name"]] = settings
+    if texts and not found:
+        raise UserError("--metrics names no metric")
+    return found or None
+
+
+def _settings(spec: str, text: str) -> dict[str, Any]:
+    from yaml import YAMLError, safe_load
+
+    try:
+        settings = safe_load(spec)
+    except YAMLError:
+        settings = None
+    if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
+        raise UserError(f"--metrics {text}: expected NAME, or LABEL={{name: NAME, KEY: VALUE}} in quotes")
+    return settings

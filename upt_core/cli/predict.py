@@ -60,7 +60,7 @@ def predict(
     from upt_core.precision import resolve_device
     from upt_core.run.inputs import read_points
 
-    where = read_points(at) if at is not None else _shape(resolution)
+    where = read_points(at) if at is not None else resolution_of(resolution)
     request = Request(steps, space, where, batch_size, chunk)
     loaded = load(operator, task, resolve_device(device))
     _say(_ask(loaded, operator, files, split, output, ending, overrides, request), len(files) or 1, plot)
@@ -87,7 +87,12 @@ def _check_asked(
         raise UserError(f"{plot}: pictures are written as .png")
 
 
-def _shape(resolution: str | None) -> int | tuple[int, ...] | None:
+def resolution_of(resolution: str | None) -> int | tuple[int, ...] | None:
+    """Points along each axis: ``512`` stands for all axes, ``128x64`` names each.
+
+    Raises:
+        UserError: it is written otherwise.
+    """
     if resolution is None:
         return None
     parts = resolution.lower().split("x")

@@ -34,6 +34,7 @@ class Sample:
         condition_TP: conditioning values of each step, float64; None where there are none.
         measure_N: area or volume of the cell around each point; None: each point counts the same.
         given_TNC: fields that are inputs but not targets at the target steps; None where they do not change in time.
+        time_T: physical times of the present and of the target steps; None for steady problems.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Sample:
     point_set: int
     given_TNC: Tensor | None = None
     measure_N: Tensor | None = None
+    time_T: Tensor | None = None
 
 
 class Windows:
@@ -120,6 +122,7 @@ class Windows:
             window.point_set,
             self._given(window),
             window.measure_N,
+            None if self.data.steady else window.time_T[present:],
         )
 
     def _first(self, index: int, start: int, window: Trajectory) -> Tensor:

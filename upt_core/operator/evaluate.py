@@ -12,6 +12,7 @@ from upt_core.data.loader import Batches
 from upt_core.data.normalize import RunningMoments
 from upt_core.data.prepared import PreparedData
 from upt_core.errors import DataError
+from upt_core.data.training_data import TrainingData
 from upt_core.kinds import Metric
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space, persistence, rollout
@@ -78,6 +79,12 @@ def baselines(prepared: PreparedData, batches: Batches) -> dict[str, Predictor]:
         return (mean_TNC if fits else everywhere_TNC).to(batch.input_BNC.device).expand_as(batch.target_BTNC)
 
     return {"mean field": mean}
+
+
+def training_mean(training: TrainingData, batches: Batches) -> Predictor:
+    """The baseline for data that are not the operator's own: everywhere the mean of each target over training."""
+    mean_C = batches.normalization.targets(batches.data.targets_of(training.mean_C))
+    return lambda batch: mean_C.to(batch.input_BNC.device).expand_as(batch.target_BTNC)
 
 
 def mean_field(prepared: PreparedData) -> Tensor:

@@ -61,6 +61,8 @@ def place(source: Path) -> Path:
     Raises:
         CheckpointError: a folder that is not a run, or that has no checkpoint yet.
     """
+    if not source.exists():
+        raise CheckpointError(f"{source}: there is no such run folder or file")
     if not source.is_dir():
         return source
     if not (source / "config.yaml").is_file():

@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Literal
+
 from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.kinds import Metric
+
+if TYPE_CHECKING:
+    from upt_core.specs import DataSpec
+
+
+class WrongSelection(ValueError):  # noqa: N818  named as the thing that is wrong
+    """A metric's field or time steps are not there.
+
+    Args:
+        key: which of the two.
+    """
+
+    def __init__(self, key: Literal["field", "steps"], message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def build_metric(entry: Any, data: DataSpec | None, steps: int) -> Metric:
+    """The metric of a validated configuration, of the field and the time steps that it names.
+
+    Args:
+        data: what is known of the data set; metrics of one field need it.
+        steps: time steps of the rollout.
+
+    Raises:
+        WrongSelection: the field is not predicted, or the rollout does not reach the time steps.
+    """
+    metric: Metric = entry.build()
+    if entry.steps is not None and not entry.steps[0] <= entry.steps[1] <= steps:
+        if entry.steps[0] > entry.steps[1]:
+            raise WrongSelection("steps", f"{list(entry.steps)} ends before it begins; swap the two")
+        raise WrongSelection("steps", too_short(entry.steps, steps))
+    assert data is not None or entry.field is None, "a metric of one field needs to know the data"
+    try:
+        channels = data.channels_of(entry.field, data.targets) if data is not None and entry.field else None
+    except ValueError as error:
+        raise WrongSelection("field", str(error)) from error
+    return metric if channels is None and entry.steps is None else SelectedMetric(metric, channels, entry.steps)
 
 
 class SelectedMetric(Metric):
@@ -43,6 +83,10 @@ class SelectedMetric(Metric):
     def compute(self) -> float:
         """The figure of what is selected."""
         return self.metric.compute()
+
+    def by_sample(self) -> Tensor | None:
+        """Those of the metric."""
+        return self.metric.by_sample()
 
     def remark(self) -> str:
         """That of the metric."""

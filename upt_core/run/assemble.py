@@ -19,7 +19,7 @@ from upt_core.errors import ConfigError, Problem, UserError
 from upt_core.kinds import FixedValue, Metric, Sampler, Schedule
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.model import Upt
-from upt_core.operator.selected import SelectedMetric, too_short
+from upt_core.operator.selected import WrongSelection, build_metric
 from upt_core.points import Need
 from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import current
@@ -136,18 +136,10 @@ class Assembler:
         }
 
     def _metric(self, name: str, entry: Any, data: DataSpec | None, steps: int) -> Metric:
-        metric: Metric = entry.build()
-        where = ("validation", "metrics", name)
-        if entry.steps is not None and not entry.steps[0] <= entry.steps[1] <= steps:
-            if entry.steps[0] > entry.steps[1]:
-                raise self._problem((*where, "steps"), f"{list(entry.steps)} ends before it begins; swap the two")
-            raise self._problem((*where, "steps"), too_short(entry.steps, steps))
-        assert data is not None or entry.field is None, "a metric of one field needs to know the data"
         try:
-            channels = data.channels_of(entry.field, data.targets) if data is not None and entry.field else None
-        except ValueError as error:
-            raise self._problem((*where, "field"), str(error)) from error
-        return metric if channels is None and entry.steps is None else SelectedMetric(metric, channels, entry.steps)
+            return build_metric(entry, data, steps)
+        except WrongSelection as error:
+            raise self._problem(("validation", "metrics", name, error.key), str(error)) from error
 
     def plan(self) -> Plan:
         """How long and how precisely the trainer trains."""

@@ -43,7 +43,7 @@ class _DataSettings(Section):
 
 def of_own_data(operator: Operator, split: Part, overrides: Sequence[str], request: Request) -> Iterator[Answers]:
     """Answers for a split of the data that the operator was trained on, or for all of it."""
-    if not _section(operator):
+    if not section_of(operator):
         raise UserError("this operator does not say which data it was trained on; give an INPUT, an .npz of arrays")
     return _of_dataset(operator, dataset_of(operator, None, overrides), split, request)
 
@@ -52,7 +52,7 @@ def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: R
     """Answers for a file: read by the operator's own kind of data set where that reads files, else plain arrays."""
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
-    if _of_files(_section(operator)) is not None:
+    if _of_files(section_of(operator)) is not None:
         return _of_dataset(operator, dataset_of(operator, path, overrides), "all", request)
     if overrides:
         raise UserError(f"{path}: is read as plain arrays, so nothing of a data set can be set: {', '.join(overrides)}")
@@ -69,14 +69,17 @@ def dataset_of(
         UserError: the data set's plugin is not installed.
     """
     registry = registry or installed()
-    section = deepcopy(_section(operator))
+    section = _named_section(operator, overrides)
     if path is not None:
-        files = _of_files(section) or section
+        files = _of_files(section)
+        if files is None and section == section_of(operator):
+            raise UserError(f"{path}: {section['name']} reads no files; say what does, for example data.name=npz")
+        files = section if files is None else files
         files.update({key: None for key in _TRAINING_ALONE if key in files})
         files["path"] = str(path)
     foreign = [text for text in overrides if not text.startswith("data.")]
     if foreign:
-        raise UserError(f"{foreign[0]}: a prediction can be given settings of the data set alone, data.KEY=VALUE")
+        raise UserError(f"{foreign[0]}: only settings of the data set can be given, as data.KEY=VALUE")
     document = Document({"data": section})
     problems = apply_overrides(document.data, document.origins, overrides)
     if problems:
@@ -92,7 +95,17 @@ def dataset_of(
     return dataset
 
 
-def _section(operator: Operator) -> dict[str, Any]:
+def _named_section(operator: Operator, overrides: Sequence[str]) -> dict[str, Any]:
+    """The operator's own section ``data``; where ``data.name`` is set to another kind, that name alone."""
+    own = deepcopy(section_of(operator))
+    named = [text.removeprefix("data.name=") for text in overrides if text.startswith("data.name=")]
+    if not own and not named:
+        raise UserError("this operator does not say which data it was trained on; name the data set: data.name=NAME")
+    return own if not named or named[-1] == own.get("name") else {"name": named[-1]}
+
+
+def section_of(operator: Operator) -> dict[str, Any]:
+    """The section ``data`` of the configuration that an operator comes from; empty where it does not say."""
     return dict((operator.provenance.get("config") or {}).get("data") or {})
 
 

@@ -29,7 +29,8 @@ def check_metric(
     Points that ``update`` refuses with a ValueError are left out; one kind must be left. Checked are: a finite float;
     the reference; that the figure does not depend on how samples are dealt out to batches; that ``reset`` forgets;
     that padding does not count; that means are over space where points have a measure; that a perfect prediction is
-    not worse than another; that arguments are left alone.
+    not worse than another; that arguments are left alone; that ``by_sample`` has
+    the figure as its mean.
 
     Args:
         metric: the metric.
@@ -148,9 +149,25 @@ def _check_case(metric: Metric, samples: _Samples, reference: Reference | None, 
             f"{expected:.8g}, which the reference gives",
             "compare order of means and roots, and which axes are summed: (B, T, N, C)",
         )
+    _check_samples(metric, samples, value)
     _check_dealing(metric, samples, value)
     _check_padding(metric, samples, value)
     _check_direction(metric, samples, value)
+
+
+def _check_samples(metric: Metric, samples: _Samples, value: float) -> None:
+    found = metric.by_sample()
+    if found is None:
+        return
+    mean = float(found.double().mean())
+    require(
+        tuple(found.shape) == (_SAMPLES,) and math.isclose(mean, value, rel_tol=1e-5, abs_tol=1e-7),
+        "samples",
+        f"by_sample() gave {tuple(found.shape)} figures with the mean {mean:.8g} of {_SAMPLES} samples; compute() gave "
+        f"{value:.8g}, on {samples.case}",
+        "one figure for each sample, whose mean is the figure",
+        "let by_sample() return None where the figure is no mean over samples",
+    )
 
 
 def _check_dealing(metric: Metric, samples: _Samples, value: float) -> None:

@@ -122,9 +122,14 @@ class FileDataset(Dataset):
         setting = {None: chosen.path, "train": None, "valid": chosen.valid_path, "test": chosen.test_path}[split]
         return None if setting is None else find_files(setting, self.suffixes, self._is_one, self.what)
 
+    @property
+    def contents(self) -> list[Content]:
+        """Every file, opened for its header."""
+        return [content for group in self._contents.values() for content in group]
+
     def spec(self) -> DataSpec:
         """Fields, domain and conditions, from the files' headers."""
-        contents = [content for group in self._contents.values() for content in group]
+        contents = self.contents
         first = contents[0]
         for other in contents[1:]:
             _check_alike(first, other)

@@ -16,7 +16,8 @@ import pytest
 
 from upt_core import CheckpointError, DataError, load
 from upt_core.operator.cases import Request
-from upt_core.run.experiment import evaluate_run, load_run
+from upt_core.run.evaluate import evaluate_run
+from upt_core.run.experiment import load_run
 from upt_core.run.inputs import of_file, of_own_data
 from upt_data.npz import Npz
 

@@ -235,7 +235,7 @@ def test_what_an_operator_cannot_answer_is_refused_and_what_is_unlike_training_i
     with pytest.raises(DataError, match=r"moves by 0\.1 in time, as its training data did, but the times are 0\.3"):
         found(run, path=Path("slow.npz"))
     write(Path("odd.npz"), waves(7, trajectories=3, points=30))
-    with pytest.raises(DataError, match=r"the operator cannot take these data: .*patch"):
+    with pytest.raises(DataError, match=r"GridEncoder cannot take these data: .*patch"):
         found(run, path=Path("odd.npz"))
     write(Path("loud.npz"), 4 * u)
     assert any(text.startswith("u goes from") for text in found(run, path=Path("loud.npz")).remarks)

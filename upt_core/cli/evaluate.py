@@ -15,6 +15,7 @@ from upt_core.errors import UserError
 
 if TYPE_CHECKING:
     from upt_core.operator.evaluation import Evaluation
+    from upt_core.operator.operator import Operator
     from upt_core.operator.rollout import Space
     from upt_core.run.evaluate import Asked
     from upt_core.run.inputs import Part
@@ -73,7 +74,8 @@ def evaluate(
             "an INPUT is taken whole; leave --split out, or leave INPUT out for a split of the run's own data"
         )
     shape = resolution_of(resolution)
-    from upt_core.run.evaluate import Asked, checkpoint_of, load_on, tasks_of
+    from upt_core.operator.load import chosen
+    from upt_core.run.evaluate import Asked, operators_on
 
     asked = Asked(
         split or "test",
@@ -85,13 +87,13 @@ def evaluate(
         metrics_of(metrics),
         batch_size,
     )
-    source = checkpoint_of(operator, checkpoint)
-    tasks = tasks_of(source) if task is None else [task]
+    operators = operators_on(operator, checkpoint, device)
+    tasks = list(operators) if task is None else [chosen(operators, task, operator)]
     if len(tasks) > 1 and as_csv is not None:
         raise UserError(f"a run of several tasks has a CSV file for each; choose one with --task: {', '.join(tasks)}")
     done = []
     for name in tasks:
-        found = _evaluated(load_on(source, name, device), asked, as_json == Path("-"))
+        found = _evaluated(operators[name], asked)
         about = {
             "operator": str(operator), "checkpoint": checkpoint if operator.is_dir() else None, "task": name or None,
             "input": str(asked.path) if asked.path else None, "split": None if asked.path else asked.split,
@@ -103,7 +105,7 @@ def evaluate(
     _write_json(done, as_json)
 
 
-def _evaluated(operator: Any, asked: Asked, quiet: bool) -> Evaluation:
+def _evaluated(operator: Operator, asked: Asked) -> Evaluation:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

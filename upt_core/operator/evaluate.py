@@ -11,8 +11,8 @@ from upt_core.batch import Batch
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import RunningMoments
 from upt_core.data.prepared import PreparedData
-from upt_core.errors import DataError
 from upt_core.data.training_data import TrainingData
+from upt_core.errors import DataError
 from upt_core.kinds import Metric
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space, persistence, rollout

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from upt_core.data.loader import Batches, Sample, Windows
-from upt_core.errors import DataError
 from upt_core.kinds import Metric
 from upt_core.operator.bootstrap import Bootstrap, Range
 from upt_core.operator.errors import Errors
@@ -158,19 +157,12 @@ def judged(
         batch = batches.collate(samples).to(device)
         target_BTNC = scale.to_physical(batch.target_BTNC)
         for name, predict in predictors.items():
-            prediction_BTNC = scale.to_physical(_answer(predict, batch))
+            prediction_BTNC = scale.to_physical(predict(batch))
             errors[name].add(prediction_BTNC, target_BTNC, batch)
             for metric in metrics[name].values():
                 metric.update(prediction_BTNC, target_BTNC, batch)
         progress(start + len(samples), len(windows))
     return _evaluation(metrics, errors, windows, times)
-
-
-def _answer(predict: Predictor, batch: object) -> Tensor:
-    try:
-        return predict(batch)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise DataError(f"the operator cannot take these data: {error}") from error
 
 
 def _evaluation(

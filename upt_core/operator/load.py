@@ -36,7 +36,7 @@ def load(
     path = place(Path(source))
     content = file.read(path)
     operators = operators_of(content, path)
-    return _operator(content, _chosen(operators, task, path), path, registry).to(device)
+    return _operator(content, chosen(operators, task, path), path, registry).to(device)
 
 
 def load_all(path: Path, registry: Registry | None = None) -> dict[str, Operator]:
@@ -87,7 +87,12 @@ def weights_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {**content["model"], **(content["ema"]["average"] if content.get("ema") else {})}
 
 
-def _chosen(operators: Mapping[str, Any], task: str | None, path: Path) -> str:
+def chosen(operators: Mapping[str, Any], task: str | None, path: Path) -> str:
+    """The task that is meant: the one that is named, or the only one.
+
+    Raises:
+        CheckpointError: there are several and none is named, or no task has the name.
+    """
     names = ", ".join(operators)
     if task is None and len(operators) > 1:
         raise CheckpointError(f"{path}: holds the operators of several tasks; choose one with task: {names}")

@@ -22,10 +22,9 @@ from upt_core.data.point_sets import Over, PointSets
 from upt_core.data.prepared import PreparedData
 from upt_core.errors import ConfigError, DataError, Problem, UserError
 from upt_core.kinds import Dataset, Metric
-from upt_core.operator import file
-from upt_core.operator.evaluate import Predictor, baselines, model_predictor, training_mean
+from upt_core.operator.evaluate import Predictor, baselines, predictor_of, training_mean
 from upt_core.operator.evaluation import MODEL, Evaluation, judged, with_remarks
-from upt_core.operator.load import load, operators_of, place
+from upt_core.operator.load import load_all, place
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space
 from upt_core.operator.selected import WrongSelection, build_metric
@@ -101,10 +100,11 @@ def evaluate_operator(
         trajectories = _trajectories(prepared, asked)
     size = asked.batch_size or validation.get("batch_size") or trainer.get("batch_size") or 16
     batches, left_out = _batches(operator, prepared, trajectories, steps, int(size))
+    prepared.check_files()
     precision: Precision = trainer.get("precision") or "fp32"
     space: Space = asked.space or validation.get("space") or "latent"
     check_precision(precision, operator.device)
-    predictors: dict[str, Predictor] = {MODEL: model_predictor(operator.model, batches, precision, space)}
+    predictors: dict[str, Predictor] = {MODEL: predictor_of(operator, precision, space)}
     predictors |= _baselines(operator, prepared, batches, asked.path is None)
     watch = Watch(operator)
     found = judged(predictors, batches, metrics, operator.device, watch.see, progress)
@@ -242,19 +242,18 @@ def evaluate_run(
         CheckpointError: the folder is not a run, or has no such checkpoint.
         DataError: the data have changed, and the split has trajectories that the operator was trained on.
     """
-    source = checkpoint_of(run, which)
     results: Results = {}
-    tasks = tasks_of(source)
-    for task in tasks:
-        operator = load_on(source, task, device)
+    operators = operators_on(run, which, device)
+    several = list(operators) != [""]
+    for task, operator in operators.items():
         found = evaluate_operator(operator, Asked(split, steps=steps, space=space))
         for text in found.remarks:
             remark(in_task(task, text))
         for name, judgement in found.predictors.items():
-            row = name if name == MODEL or tasks == [""] else "baseline"
+            row = "baseline" if several and name != MODEL else name
             figures = {in_task(task, metric): value for metric, value in judgement.figures.items()}
             results.setdefault(row, {}).update(figures)
-    return results if tasks == [""] else _with_mean(results, tasks, operator)
+    return _with_mean(results, list(operators), next(iter(operators.values()))) if several else results
 
 
 def _with_mean(results: Results, tasks: Sequence[str], operator: Operator) -> Results:
@@ -266,23 +265,15 @@ def _with_mean(results: Results, tasks: Sequence[str], operator: Operator) -> Re
     }
 
 
-def checkpoint_of(source: Path, which: str) -> Path:
-    """The file of an operator: of a run folder its best or its last checkpoint; a file is its own.
+def operators_on(source: Path, which: str = "best", device: str | None = None) -> dict[str, Operator]:
+    """Task → operator, of a run folder's best or last checkpoint or of a file; on a device, or that of its run.
 
     Raises:
         CheckpointError: there is none.
     """
-    best = place(source)
-    return best.with_name(f"{which}.pt") if source.is_dir() else best
-
-
-def tasks_of(path: Path) -> list[str]:
-    """The tasks of a file; one without a name where its run had one data set."""
-    return list(operators_of(file.read(path), path))
-
-
-def load_on(source: Path, task: str | None, device: str | None) -> Operator:
-    """The operator on a device; None: on that of its run."""
-    operator = load(source, task or None)
-    trainer = config_of(operator).get("trainer") or {}
-    return operator.to(resolve_device(device or trainer.get("device") or "auto"))
+    path = place(source).with_name(f"{which}.pt") if source.is_dir() else place(source)
+    operators = load_all(path)
+    for operator in operators.values():
+        trainer = config_of(operator).get("trainer") or {}
+        operator.to(resolve_device(device or trainer.get("device") or "auto"))
+    return operators

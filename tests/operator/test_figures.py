@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from upt_core import Batch, Experiment, Metric, Operator, Points, Trajectory, load
-from upt_core.run.experiment import evaluate_run
+from upt_core.run.evaluate import evaluate_run
 from upt_core.run.inputs import dataset_of
 from upt_metrics.relative_l2 import RelativeL2
 from upt_metrics.rmse import Rmse

@@ -109,6 +109,15 @@ class DataSpec:
         inputs, targets = (tuple(single.get(f.name, f) for f in fields) for fields in (self.inputs, self.targets))
         return replace(self, inputs=inputs, targets=targets, bundle=1)
 
+    def times_of_frames(self, time_T: Tensor) -> Tensor:
+        """Physical times of the time steps that calls answer with, from those of the present and of each call."""
+        if self.bundle == 1:
+            return time_T[1:]
+        import torch
+
+        part_K = torch.arange(1 - self.bundle, 1, dtype=time_T.dtype) / self.bundle
+        return (time_T[1:, None] + time_T.diff()[:, None] * part_K).flatten()
+
     def unbundled(self, target_BTNC: Tensor) -> Tensor:
         """Target channels of calls as single physical time steps: (B, T · bundle, N, C / bundle)."""
         if self.bundle == 1:

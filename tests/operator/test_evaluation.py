@@ -293,3 +293,14 @@ def test_files_on_a_grid_are_read_with_another_stride() -> None:
     evaluation = found(Path("darcy"), resolution=(16,))
     assert resolved(evaluation.remarks).endswith("at 16x16 points: data.space_stride=1")
     assert evaluation.model.errors.rmse_STF.shape == (2, 1, 1)
+
+
+def test_bundled_data_are_judged_by_single_time_steps(run: Path) -> None:
+    data = {"name": "bundled", "base": CONFIG["data"], "steps": 2}
+    Experiment.from_dict({**CONFIG, "data": data}, "bundled").train(Path("bundled"))
+    write(Path("new.npz"), waves(7, trajectories=4, times=8))
+    evaluation = found(Path("bundled"), path=Path("new.npz"), steps=2)
+    assert evaluation.model.errors.names == ("u",)
+    assert evaluation.steps == 4
+    assert evaluation.time_ST is not None
+    np.testing.assert_allclose(evaluation.time_ST[0], 0.1 * np.arange(2, 6))

@@ -145,7 +145,7 @@ def judged(
     """
     windows, scale = batches.windows, batches.normalization.on(device)
     metrics = {name: make_metrics() for name in predictors}
-    errors = {name: Errors(batches.data) for name in predictors}
+    errors = {name: Errors(batches.data.of_frames()) for name in predictors}
     times: list[Array] = []
     for metric in (metric for own in metrics.values() for metric in own.values()):
         metric.reset()
@@ -153,11 +153,11 @@ def judged(
         samples = [windows[number] for number in range(start, min(start + batches.batch_size, len(windows)))]
         for sample in samples:
             look(sample)
-            times += [] if sample.time_T is None else [sample.time_T[1:].double().numpy()]
+            times += [] if sample.time_T is None else [batches.data.times_of_frames(sample.time_T.double()).numpy()]
         batch = batches.collate(samples).to(device)
-        target_BTNC = scale.to_physical(batch.target_BTNC)
+        target_BTNC = batches.data.unbundled(scale.to_physical(batch.target_BTNC))
         for name, predict in predictors.items():
-            prediction_BTNC = scale.to_physical(predict(batch))
+            prediction_BTNC = batches.data.unbundled(scale.to_physical(predict(batch)))
             errors[name].add(prediction_BTNC, target_BTNC, batch)
             for metric in metrics[name].values():
                 metric.update(prediction_BTNC, target_BTNC, batch)

@@ -255,10 +255,7 @@ class Operator:
         if time_T is None:
             step = self.training.time_step[0] if self.training.time_step is not None else 1.0
             time_T = step * torch.arange(steps + 1, dtype=torch.float64)
-        if self.data.bundle == 1:
-            return time_T[1:]
-        part_K = torch.arange(1 - self.data.bundle, 1, dtype=torch.float64) / self.data.bundle
-        return (time_T[1:, None] + time_T.diff()[:, None] * part_K).flatten()
+        return self.data.times_of_frames(time_T)
 
     def _remarks(self, value: Input, query: Tensor | None, condition_BTP: Tensor | None) -> Iterator[str]:
         data, training = self.data, self.training

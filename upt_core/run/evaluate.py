@@ -146,7 +146,7 @@ def _metrics(
 
 def _metric(name: str, entry: Any, operator: Operator, steps: int) -> Metric:
     try:
-        return build_metric(entry, operator.data, steps)
+        return build_metric(entry, operator.data.of_frames(), steps * operator.data.bundle)
     except WrongSelection as error:
         path: Keys = ("metrics", name, error.key)
         raise ConfigError([Problem(path, str(error), hint="--steps sets the time steps of the rollout")]) from error

@@ -15,7 +15,7 @@ from upt_core.data.normalize import TIME_STEP
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset
 from upt_core.specs import DataSpec
-from upt_core.testing.failure import ConformanceError, require
+from upt_core.testing.failure import answering, require
 from upt_core.trajectory import Split, Trajectories, Trajectory
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -129,17 +129,14 @@ def _has_path(hint: Any) -> bool:
 
 
 def _read(trajectories: Trajectories, index: int, start: int, stop: int, where: str) -> Trajectory:
-    try:
+    with answering(
+        "read",
+        f"in read({index}, {start}, {stop}), {where}",
+        "a Trajectory for 0 ≤ start < stop ≤ num_times",
+        "InMemory serves where all trajectories fit into memory",
+        DataError,
+    ):
         return trajectories.read(index, start, stop)
-    except DataError:
-        raise
-    except Exception as error:  # an author's code may raise anything
-        raise ConformanceError(
-            "read",
-            f"{type(error).__name__} ({error}) in read({index}, {start}, {stop}), {where}",
-            "a Trajectory for 0 ≤ start < stop ≤ num_times",
-            "InMemory serves where all trajectories fit into memory",
-        ) from error
 
 
 def _check_trajectory(whole: Trajectory, spec: DataSpec, num_times: int, where: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ConformanceError(AssertionError):
     """A plugin breaks the contract of its kind.
@@ -22,3 +25,18 @@ def require(holds: bool, check: str, seen: str, expected: str, cure: str) -> Non
     """Raises a ConformanceError unless the condition holds."""
     if not holds:
         raise ConformanceError(check, seen, expected, cure)
+
+
+@contextmanager
+def answering(check: str, case: str, expected: str, cure: str, *refusals: type[Exception]) -> Iterator[None]:
+    """A call of an author's code, which may raise anything: that is a ConformanceError, with the case in which it came.
+
+    Args:
+        refusals: exceptions that the contract allows; they go on as they are.
+    """
+    try:
+        yield
+    except refusals:
+        raise
+    except Exception as error:
+        raise ConformanceError(check, f"{type(error).__name__} ({error}) {case}", expected, cure) from error

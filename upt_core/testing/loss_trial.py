@@ -8,7 +8,7 @@ from upt_core.batch import Batch
 from upt_core.model import Upt
 from upt_core.progress import Progress
 from upt_core.step import LossTerm, Step
-from upt_core.testing.failure import ConformanceError
+from upt_core.testing.failure import answering
 from upt_core.testing.made_up_data import Case
 
 
@@ -19,12 +19,10 @@ def step_of(model: Upt, batch: Batch, case: Case) -> Step:
 
 def value_of(term: LossTerm, step: Step, case: Case) -> Tensor:
     """The term's value."""
-    try:
+    with answering(
+        "call",
+        f"on {case}",
+        "a value on all data that check_data() does not refuse",
+        "handle this case, or refuse it in check_data() with a ValueError",
+    ):
         return term(step)
-    except Exception as error:  # an author's code may raise anything
-        raise ConformanceError(
-            "call",
-            f"{type(error).__name__} ({error}) on {case}",
-            "a value on all data that check_data() does not refuse",
-            "handle this case, or refuse it in check_data() with a ValueError",
-        ) from error

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from upt_core.kinds import Optimizer
-from upt_core.testing.failure import ConformanceError, require
+from upt_core.testing.failure import answering, require
 
 Optimizers = list[torch.optim.Optimizer]
 _SHAPE = (32, 6)
@@ -79,15 +79,13 @@ def _model() -> _Model:
 
 
 def _build(optimizer: Optimizer, model: nn.Module) -> Optimizers:
-    try:
+    with answering(
+        "build",
+        "on a model with linear, convolution, norm, embedding and frozen layers",
+        "a list of torch optimizers",
+        "handle every sort of parameter; refuse with a ValueError only a model without any",
+    ):
         built = optimizer.build(model)
-    except Exception as error:  # an author's code may raise anything
-        raise ConformanceError(
-            "build",
-            f"{type(error).__name__} ({error}) on a model with linear, convolution, norm, embedding and frozen layers",
-            "a list of torch optimizers",
-            "handle every sort of parameter; refuse with a ValueError only a model without any",
-        ) from error
     require(
         isinstance(built, list) and bool(built) and all(isinstance(item, torch.optim.Optimizer) for item in built),
         "build",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from upt_core.testing.failure import ConformanceError, require
+from upt_core.testing.failure import ConformanceError, answering, require
 
 TOLERANCE = 1e-4
 """How far results may differ, relative to their size, where only the order of sums differs."""
@@ -37,17 +37,15 @@ class Trial:
 
     def part(self, seed: int = 0) -> nn.Module:
         """A new part whose weights depend on the seed; the global random state is left alone."""
-        with torch.random.fork_rng(devices=[]):
+        asked = answering(
+            "construction",
+            f"for {self.what}",
+            "a part that is built from DataSpec and LatentSpec",
+            "handle this case, or declare with axes=… and takes=… what the part is for",
+        )
+        with torch.random.fork_rng(devices=[]), asked:
             torch.manual_seed(seed)
-            try:
-                return self.make()
-            except Exception as error:  # an author's code may raise anything
-                raise ConformanceError(
-                    "construction",
-                    f"{type(error).__name__} ({error}) for {self.what}",
-                    "a part that is built from DataSpec and LatentSpec",
-                    "handle this case, or declare with axes=… and takes=… what the part is for",
-                ) from error
+            return self.make()
 
     def answer(self, part: nn.Module, inputs: Inputs | None = None) -> Tensor:
         """What the part answers; dropout has the same seed each time."""

@@ -9,7 +9,7 @@ import torch
 
 from upt_core.kinds import Schedule
 from upt_core.progress import Progress
-from upt_core.testing.failure import ConformanceError, require
+from upt_core.testing.failure import answering, require
 
 _STEPS = 7
 
@@ -68,15 +68,10 @@ def _moments(num_epochs: int) -> list[Progress]:
 
 
 def _value(schedule: Schedule, progress: Progress) -> float:
-    try:
+    with answering(
+        "call", f"at {progress}", "a value at every progress", "handle short runs and what lies after their end"
+    ):
         value = schedule(progress)
-    except Exception as error:  # an author's code may raise anything
-        raise ConformanceError(
-            "call",
-            f"{type(error).__name__} ({error}) at {progress}",
-            "a value at every progress",
-            "handle short runs and what lies after their end",
-        ) from error
     require(
         isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value),
         "number",

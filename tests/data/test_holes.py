@@ -14,7 +14,7 @@ import upt_core
 from upt_core import Batch, DataError, Experiment, Queries, Sampler
 from upt_core.cli import main
 from upt_core.data.prepared import PreparedData
-from upt_core.operator.evaluate import evaluate, model_predictor
+from upt_core.operator.evaluate import evaluate, predictor_of
 from upt_data.arrays.dataset import GridArrays
 from upt_data.npz import Npz
 from upt_data.points import PointClouds
@@ -212,7 +212,7 @@ def test_what_stands_in_a_hole_changes_nothing(tmp_path: Path, name: str) -> Non
             latent_BLD = built.bundle.model.eval().encoder(batch.input_BNC, batch.points)
         batches = built.prepared.batches("test", 1, 4)
         metrics = experiment.parts[""].metrics()
-        figures = evaluate(model_predictor(built.bundle.model, batches), batches, metrics, built.device)
+        figures = evaluate(predictor_of(experiment.operators(built)[""]), batches, metrics, built.device)
         found.append((latent_BLD, figures, built.prepared.normalization.plain()))
     for latent_BLD, figures, scales in found[1:]:
         assert torch.equal(latent_BLD, found[0][0])

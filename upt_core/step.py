@@ -20,14 +20,8 @@ from upt_core.seeding import generator
 from upt_core.specs import DataSpec
 
 Observer = Callable[[Points, Queries, Tensor], None]
-
-
 Value = TypeVar("Value")
-
-
 Key = tuple[Hashable, ...]
-
-
 _DEVICES = ("cpu", "cuda", "mps")
 
 

@@ -19,14 +19,10 @@ from upt_core.errors import ConfigError, Problem
 from upt_core.registry import Registry
 
 EXTENDS = "extends"
-
-
 OWN_SECTIONS = ("model", "losses", "trainer", "validation")
 """What every whole experiment in upt's own form has."""
 MAX_BYTES = 1_000_000
 """A larger file is no configuration; it is refused unread."""
-
-
 MAX_FILES = 100
 """How many files ``extends`` may bring together."""
 

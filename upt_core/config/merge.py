@@ -14,8 +14,6 @@ from upt_core.config.yaml_text import Keys, Origins, parse_yaml
 from upt_core.errors import ConfigError, Problem
 
 Data = dict[Any, Any]
-
-
 COMMAND_LINE = "command line"
 """What origins of overrides begin with."""
 

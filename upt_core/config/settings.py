@@ -26,22 +26,12 @@ if TYPE_CHECKING:
     from upt_core.step import LossTerm
 
 
-TASKS = "tasks"
-
-
-STAGES = "stages"
-
-
+TASKS, STAGES = "tasks", "stages"
 OF_A_TASK = ("data", "normalize", "mean", "model", "sampler", "losses", "validation")
-
-
 OF_A_STAGE = ("sampler", "losses", "trainer", "validation")
-
-
+"""Keys that a task, and a stage, may put on top of the experiment's."""
 MAX_EPOCHS_TRIED = 1000
 """A longer run is looked at in that many epochs, evenly spread."""
-
-
 Found = Iterator[tuple[Keys, str, str]]
 
 

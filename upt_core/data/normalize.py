@@ -12,19 +12,11 @@ from torch import Tensor, nn
 from upt_core.specs import DataSpec
 
 FLOAT32 = torch.finfo(torch.float32).eps
-
-
 ROUNDING = 8 * FLOAT32
 """A constant channel may differ from its mean by this part of it: such differences become 0, whatever the unit."""
-
-
 PART = 4096
-
-
 FEW = 16
 """A channel of few distinct values within one rounding of float32 holds nothing but that rounding."""
-
-
 TIME_STEP = "time_step"
 """The condition that upt adds: the physical time between two steps."""
 

@@ -25,16 +25,10 @@ from upt_core.trajectory import Split, Trajectories, Trajectory, are_held
 
 SAME = 1e-3
 """Time steps that differ by less than this fraction count as equal."""
-
-
 COARSE = 100.0
 """Fewer roundings than this in a deviation are worth a remark: less than two digits are left."""
-
-
 MOST_VALUES = 2**28
 """So many values of a split are checked; of a larger split evenly spaced trajectories, and those of training all."""
-
-
 QUIET_SECONDS = 10.0
 """Seconds between two lines that say how far reading came; what takes less than this says nothing."""
 

@@ -22,30 +22,18 @@ Kind = Literal[
     "optimizer",
     "callback",
 ]
-
-
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-
 Role = Literal["command", "converter"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """What distributions bring beside plugins: YAML does not name it."""
-
-
 _MODULES = {
     "encoder": "upt_core.model",
     "approximator": "upt_core.model",
     "decoder": "upt_core.model",
     "loss": "upt_core.step",
 }
-
-
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-
-
 _EXTENSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
 _PATH = re.compile(r"\w+(\.\w+)*:\w+")
 
 

@@ -167,7 +167,7 @@ MEASURED = (
 """Tasks that the documentation has results of."""
 SHORT = 20.0
 """Seconds of the comparisons of losses and samplers."""
-ABLATED = ("burgers1d", "kuramoto_sivashinsky")
+ABLATED = ("burgers1d", "kuramoto_sivashinsky", "kolmogorov")
 """Tasks with comparisons of losses."""
 SAMPLED: tuple[str, ...] = ()
 """Tasks with comparisons of samplers."""

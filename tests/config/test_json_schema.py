@@ -111,6 +111,15 @@ def test_a_file_that_extends_another_may_leave_things_out(fails: Callable[[Data]
     assert fails({"extends": "base.yaml", "losses": {"forward": {"weigth": 0.5}}})
 
 
+def test_a_model_that_starts_from_an_operator_may_leave_out_its_parts(fails: Callable[[Data], bool]) -> None:
+    whole = read(Path(__file__).parents[2] / "configs" / "burgers.yaml").data
+    assert not fails(whole)
+    assert not fails({**whole, "model": {"from": "runs/first"}})
+    assert fails({**whole, "model": {"parts": ["encoder"]}})
+    assert fails({**whole, "model": {"from": "runs/first", "parts": ["latent"]}})
+    assert fails({**whole, "model": {"from": "runs/first", "normalization": "new"}})
+
+
 def test_every_plugin_has_a_definition_with_descriptions_defaults_and_bounds(schema: Data) -> None:
     for kind, name in installed().entries:
         definition = schema["$defs"][f"{kind}:{name}"]

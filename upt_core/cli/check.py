@@ -86,7 +86,9 @@ def _model(model: dict[str, Any]) -> str:
     tokens = " × ".join(map(str, model["latent"]["lattice"] or [model["latent"]["tokens"]]))
     latent = f"{tokens} tokens of width {model['latent']['dim']}"
     remark = f"\nencoder: {model['remark']}" if model["remark"] else ""
-    return table(rows, right=[2]) + f"\nlatent state: {latent}{remark}"
+    return (
+        table(rows, right=[2]) + f"\nlatent state: {latent}{remark}" + "".join(f"\n{text}" for text in model["start"])
+    )
 
 
 def _losses(losses: list[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from upt_core.loss_bundle import WeightedTerm
 from upt_core.progress import Progress
 from upt_core.run.built import Built, BuiltTasks
 from upt_core.run.experiment import Experiment
+from upt_core.run.start import Start
 from upt_core.specs import FieldSpec
 from upt_core.training.gradients import check_reach
 from upt_core.trajectory import Split
@@ -34,25 +35,28 @@ def describe(experiment: Experiment) -> dict[str, Any]:
     built: Built | BuiltTasks | None = None
     for stage in experiment.stages:
         own = experiment.of_stage(stage)
+        first = built is None
         built = own.build_all(prepared, built.bundle.model if built else None)
+        if first:
+            starts = {task: part.start for task, part in built.parts.items()}
         built.bundle.model.freeze(stage.freeze)
         for task, part in built.parts.items():
             found = _stage(own.parts[task].settings, part, built.train.counts[task])
             stages[task].append({"name": stage.name, "freeze": list(stage.freeze), **found})
     assert built is not None, "an experiment has a stage"
     tasks = {
-        task: {**_task(experiment.parts[task].settings, part), "stages": stages[task]}
+        task: {**_task(experiment.parts[task].settings, part, starts[task]), "stages": stages[task]}
         for task, part in built.parts.items()
     }
     return tasks.get("", {"tasks": tasks})
 
 
-def _task(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
+def _task(settings: ExperimentSettings, built: Built, start: Start | None) -> dict[str, Any]:
     assert settings.data is not None, "a task has a data set"
     points = built.train[0].points
     data = {"name": settings.data.name, "points": points.num_points, **_data(built)}
     data["mean"] = "points" if points.measure_BN is None else "space"
-    return {"data": data, "model": _model(settings, built)}
+    return {"data": data, "model": _model(settings, built, start)}
 
 
 def _stage(settings: ExperimentSettings, built: Built, steps_per_epoch: int) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def _named(field: FieldSpec) -> str:
     return field.name if field.channels == 1 else f"{field.name} ({field.channels})"
 
 
-def _model(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
+def _model(settings: ExperimentSettings, built: Built, start: Start | None) -> dict[str, Any]:
     parts = {
         part: {"name": getattr(settings.model, part).name, "parameters": _size(getattr(built.bundle.model, part))}
         for part in ("encoder", "approximator", "decoder")
@@ -111,7 +115,13 @@ def _model(settings: ExperimentSettings, built: Built) -> dict[str, Any]:
     spec = settings.model.latent.spec()
     latent = {"tokens": spec.tokens, "dim": spec.dim, "lattice": None if spec.lattice is None else list(spec.lattice)}
     remark = built.bundle.model.encoder.remark(built.train[0].points)
-    return {"parameters": _size(built.bundle.model), "parts": parts, "latent": latent, "remark": remark}
+    return {
+        "parameters": _size(built.bundle.model),
+        "parts": parts,
+        "latent": latent,
+        "remark": remark,
+        "start": start.sentences() if start else [],
+    }
 
 
 def _size(module: nn.Module) -> int:

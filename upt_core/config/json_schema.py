@@ -30,6 +30,7 @@ def json_schema(registry: Registry) -> Schema:
     root = ExperimentSettings.model_json_schema(schema_generator=_Generator)
     definitions: Schema = root.pop("$defs")
     whole = {**required(root, definitions), **_DATA_OR_TASKS}
+    _from_elsewhere(whole["properties"]["model"])
     loosen(root, definitions)
     root.update({"if": {"required": [EXTENDS]}, "then": True, "else": whole})
     root["properties"] = {EXTENDS: _EXTENDS_SCHEMA, **root["properties"]}
@@ -40,6 +41,11 @@ def json_schema(registry: Registry) -> Schema:
         definitions[PARTIAL + kind] = partial_choice(kind, models, definitions)
     schema: Schema = _with_references({**root, "$defs": definitions})
     return {"$schema": DIALECT, **schema, "title": "upt experiment"}
+
+
+def _from_elsewhere(model: Schema) -> None:
+    """A model that starts from an operator takes from there the parts that it leaves out."""
+    model.update({"if": {"required": ["from"]}, "then": True, "else": {"required": model.pop("required")}})
 
 
 def usable(registry: Registry, kind: Kind) -> dict[str, type[PluginConfig]]:

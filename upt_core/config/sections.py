@@ -35,9 +35,26 @@ class LatentSettings(Section):
         return LatentSpec.on_lattice(self.tokens, self.dim)
 
 
-class ModelSettings(Section):
-    """The three parts of the model and the latent state between them."""
+OF_THE_START = ("from_", "parts", "from_task", "normalization")
+"""Fields that say where a model's weights start, and nothing of what it is."""
 
+
+class ModelSettings(Section):
+    """The three parts of the model and the latent state between them, and where their weights start."""
+
+    from_: Path | None = Field(
+        None,
+        alias="from",
+        description="a run folder or an operator's file, whose weights this model starts from; its encoder, "
+        "approximator, decoder and latent are used where they are left out here",
+    )
+    parts: list[Literal["encoder", "approximator", "decoder"]] = Field(
+        ["encoder", "approximator", "decoder"], min_length=1, description="parts that take their weights from there"
+    )
+    from_task: str | None = Field(None, description="the task to take, where there are several; left out: the same")
+    normalization: Literal["keep", "measure"] = Field(
+        "keep", description="scales of fields and conditions: those of the operator it starts from, or of these data"
+    )
     latent: LatentSettings = Field(default_factory=lambda: LatentSettings.model_validate({}))
     encoder: Annotated[AnyPlugin, Plugin("encoder")]
     approximator: Annotated[AnyPlugin, Plugin("approximator")]
@@ -243,6 +260,8 @@ def _items(config: BaseModel) -> Iterator[tuple[str, Any]]:
         inherits = isinstance(config, StageSettings | TaskSettings) or (name == "sampler" and _is_loss(config))
         if inherits and name not in config.model_fields_set:
             continue  # left out means that of the experiment, null means none
+        if isinstance(config, ModelSettings) and config.from_ is None and name in OF_THE_START:
+            continue  # they say nothing where weights are new
         yield field.alias or name, getattr(config, name)
 
 

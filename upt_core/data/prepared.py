@@ -58,6 +58,7 @@ class PreparedData:
         over: Over = "space",
     ) -> None:
         self.dataset = dataset
+        self.measured = normalization is None
         self._files = Files(dataset.files())
         self._said_of_files = False
         self._training = training

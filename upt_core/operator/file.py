@@ -93,6 +93,13 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
+def digest(path: Path) -> str:
+    """The digest that a file ends in, as hexadecimal digits; ``read`` has compared it with the content."""
+    with path.open("rb") as file:
+        file.seek(-_SIZE, os.SEEK_END)
+        return file.read().hex()
+
+
 def _load(file: BinaryIO, path: Path) -> Any:
     file.seek(0)
     try:

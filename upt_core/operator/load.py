@@ -87,15 +87,18 @@ def weights_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {**content["model"], **(content["ema"]["average"] if content.get("ema") else {})}
 
 
-def chosen(operators: Mapping[str, Any], task: str | None, path: Path) -> str:
+def chosen(operators: Mapping[str, Any], task: str | None, path: Path, key: str = "task") -> str:
     """The task that is meant: the one that is named, or the only one.
+
+    Args:
+        key: how one is named, for the message.
 
     Raises:
         CheckpointError: there are several and none is named, or no task has the name.
     """
     names = ", ".join(operators)
     if task is None and len(operators) > 1:
-        raise CheckpointError(f"{path}: holds the operators of several tasks; choose one with task: {names}")
+        raise CheckpointError(f"{path}: holds the operators of several tasks; choose one with {key}: {names}")
     name = next(iter(operators)) if task is None else task
     if name not in operators:
         raise CheckpointError(f"{path}: holds no task called {name!r}; there are: {names or 'none'}")

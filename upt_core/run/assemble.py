@@ -24,6 +24,7 @@ from upt_core.points import Need
 from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import current
 from upt_core.run.built import Built
+from upt_core.run.start import Start, source_of, take
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.training.budget import Budget
 from upt_core.training.plan import Plan, seconds_of
@@ -61,12 +62,15 @@ class Assembler:
         dataset = self._build(("data",), self.settings.data)
         return PreparedData(dataset, self.settings.normalize, normalization, training, self.settings.mean)
 
-    def build(self, prepared: PreparedData | None = None, model: Upt | None = None) -> Built:
-        """Model, loss terms and batches. Weights depend only on the seed.
+    def build(
+        self, prepared: PreparedData | None = None, model: Upt | None = None, start: Start | None = None
+    ) -> Built:
+        """Model, loss terms and batches. Weights depend only on the seed, and on ``model.from`` where it is set.
 
         Args:
             prepared: the data set, where it is open already.
             model: train this one on, instead of a new one.
+            start: what that model took from another operator, where it is new.
 
         Raises:
             UserError: model, losses and data do not fit together.
@@ -75,7 +79,8 @@ class Assembler:
         settings, processes = self.settings, current()
         device = resolve_device(settings.trainer.device, processes)
         check_precision(settings.trainer.precision, device)
-        model = model or self.build_model(prepared.data)
+        if model is None:
+            model, start = self.new_model(prepared)
         terms = self._terms(prepared.data)
         scale = prepared.normalization.on(device)
         bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
@@ -86,7 +91,7 @@ class Assembler:
         )
         self._check_batch_size(size, len(train.windows), processes.size)
         valid = self.validation_batches(prepared, "valid")
-        return Built(prepared, bundle, train, valid, device)
+        return Built(prepared, bundle, train, valid, device, start)
 
     def _check_batch_size(self, size: int, samples: int, processes: int) -> None:
         where = ("trainer", "batch_size")
@@ -110,6 +115,24 @@ class Assembler:
                 self._build(("model", "approximator"), parts.approximator, runtime),
                 self._build(("model", "decoder"), parts.decoder, runtime),
             )
+
+    def new_model(self, prepared: PreparedData, task: str = "") -> tuple[Upt, Start | None]:
+        """A model to be trained, and what it took from the operator that it starts from.
+
+        Where the operator's scales are kept, they become those of the prepared data. Data whose scales are known belong
+        to a model that exists already: its weights come from its own checkpoint, and nothing is read here.
+
+        Raises:
+            ConfigError: the operator cannot be read, or does not fit.
+        """
+        model, parts = self.build_model(prepared.data), self.settings.model
+        if parts.from_ is None or not prepared.measured:
+            return model, None
+        source = source_of(self.settings, self.document, task)
+        keep = parts.normalization == "keep" and self.settings.normalize == "standard"
+        scales, start = take(model, source, parts, prepared.normalization, keep, self.document)
+        prepared.normalization = scales
+        return model, start
 
     def validation_batches(self, prepared: PreparedData, split: Split, steps: int | None = None) -> Batches:
         """The batches that metrics are computed on: every window, or for rollouts those from t = 0 only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from upt_core.config.document import Document
 from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
@@ -22,6 +22,7 @@ from upt_core.registry import discovery as plugins
 from upt_core.run import folder as run_folder
 from upt_core.run.assemble import Assembler, Known
 from upt_core.run.built import Built, BuiltTasks, Results
+from upt_core.run.start import Start, with_its_model, without_start
 from upt_core.task_bundle import TaskBundle, TaskModel, in_task
 from upt_core.training import checkpoint
 from upt_core.training.listeners import Listeners
@@ -53,6 +54,7 @@ class WholeAssembler(Assembler):
     def from_document(cls, document: Document, name: str, registry: Registry | None = None) -> Self:
         """Validates a document, whose values know where they came from."""
         registry = registry or plugins.installed()
+        document = with_its_model(document)
         settings = validate(document, registry)
         return cls(settings, document, name, stages_of(settings, document, registry))
 
@@ -74,18 +76,27 @@ class WholeAssembler(Assembler):
             part.check_splits()
         return prepared
 
-    def operators(self, built: Built | BuiltTasks) -> dict[str, Operator]:
-        """The operator that each task trains, with the model as it is at any time."""
-        return {name: self._operator(self.parts[name].settings, part) for name, part in built.parts.items()}
+    def operators(self, built: Built | BuiltTasks, run_dir: Path | None = None) -> dict[str, Operator]:
+        """The operator that each task trains, with the model as it is at any time.
 
-    def _operator(self, settings: ExperimentSettings, built: Built) -> Operator:
+        Args:
+            run_dir: the run's folder, which knows what the models started from.
+        """
+        found = {}
+        for name, part in built.parts.items():
+            parents = run_folder.parents(run_dir, name) if run_dir is not None else []
+            found[name] = self._operator(self.parts[name].settings, part, parents)
+        return found
+
+    def _operator(self, settings: ExperimentSettings, built: Built, parents: list[dict[str, Any]]) -> Operator:
         prepared = built.prepared
         provenance = run_folder.provenance(self.name, as_plain(settings, Path.cwd()), plugins_of(settings))
+        provenance |= {"parents": parents} if parents else {}
         return Operator(
             built.bundle.model,
             prepared.normalization,
             prepared.training,
-            as_plain(settings.model),
+            without_start(as_plain(settings.model)),
             run_folder.plugin_versions(plugins_of(settings.model)),
             provenance,
         )
@@ -106,27 +117,28 @@ class WholeAssembler(Assembler):
         if not self.tasks:
             assert model is None or isinstance(model, Upt)
             return self.build(prepared[""], model)
-        models = dict(model.models.items()) if isinstance(model, TaskModel) else self._new_models(prepared)
+        fresh = {} if isinstance(model, TaskModel) else self._new_models(prepared)
+        models = dict(model.models.items()) if isinstance(model, TaskModel) else {n: m for n, (m, _) in fresh.items()}
         built: dict[str, Built] = {}
         for name, part in self.parts.items():
             own = models[name]
             assert isinstance(own, Upt)
-            built[name] = part.build(prepared[name], own)
+            built[name] = part.build(prepared[name], own, fresh[name][1] if fresh else None)
         bundle = TaskBundle({name: part.bundle for name, part in built.items()})
         weights = {task.name: task.weight for task in self.tasks}
         train = TaskBatches({name: part.train for name, part in built.items()}, weights, self.settings.seed)
         return BuiltTasks(built, bundle, train, next(iter(built.values())).device)
 
-    def _new_models(self, prepared: Mapping[str, PreparedData]) -> dict[str, Upt]:
+    def _new_models(self, prepared: Mapping[str, PreparedData]) -> dict[str, tuple[Upt, Start | None]]:
         conditions = {name: data.data.condition for name, data in prepared.items()}
         if len(set(conditions.values())) > 1:
             found = "; ".join(f"{name}: {', '.join(names) or 'none'}" for name, names in conditions.items())
             raise UserError(
                 f"tasks share the approximator, so their data sets must have the same conditions; they have {found}"
             )
-        models = {name: part.build_model(prepared[name].data) for name, part in self.parts.items()}
-        shared = next(iter(models.values())).approximator
-        for model in models.values():
+        models = {name: part.new_model(prepared[name], name) for name, part in self.parts.items()}
+        shared = next(iter(models.values()))[0].approximator
+        for model, _ in models.values():
             model.approximator = shared
         return models
 
@@ -159,7 +171,7 @@ class WholeAssembler(Assembler):
             listeners or Listeners(),
             run_dir,
             checkpoints or run_dir / "checkpoints",
-            {"operators": {task: operator.plain() for task, operator in self.operators(built).items()}},
+            {"operators": {task: operator.plain() for task, operator in self.operators(built, run_dir).items()}},
             current(),
             built.check_files,
         )

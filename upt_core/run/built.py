@@ -10,6 +10,7 @@ from upt_core.data.loader import Batches
 from upt_core.data.prepared import PreparedData
 from upt_core.data.task_batches import TaskBatches
 from upt_core.loss_bundle import LossBundle
+from upt_core.run.start import Start
 from upt_core.task_bundle import TaskBundle
 
 Results = dict[str, dict[str, float]]
@@ -26,6 +27,7 @@ class Built:
         train: batches of the training split.
         valid: batches of the validation split.
         device: where model and batches are.
+        start: what the model took from another operator; None: nothing, or it is not new.
     """
 
     prepared: PreparedData
@@ -33,6 +35,7 @@ class Built:
     train: Batches
     valid: Batches
     device: torch.device
+    start: Start | None = None
 
     @property
     def parts(self) -> dict[str, Built]:

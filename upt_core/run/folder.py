@@ -19,7 +19,7 @@ from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
 
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
-NORMALIZATION, RESULTS = "normalization.json", "results.json"
+NORMALIZATION, RESULTS, START = "normalization.json", "results.json", "start.json"
 
 
 def create(output: Path, name: str) -> Path:
@@ -77,6 +77,13 @@ def provenance(name: str, config: Mapping[str, Any], plugins: Sequence[PluginCon
         "git": git_state(),
         "config": dict(config),
     }
+
+
+def parents(folder: Path, task: str) -> list[dict[str, Any]]:
+    """The operators that the run's model started from, the oldest first; none where it began with new weights."""
+    path = folder / START
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return list(found.get(task, {}).get("chain", []))
 
 
 def plugin_versions(plugins: Sequence[PluginConfig]) -> dict[str, dict[str, str]]:

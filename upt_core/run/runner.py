@@ -213,6 +213,12 @@ class Runner:
         run_folder.write_json(self.run_dir, run_folder.ENVIRONMENT, environment)
         scales = {task: part.prepared.normalization.plain() for task, part in built.parts.items()}
         run_folder.write_json(self.run_dir, run_folder.NORMALIZATION, scales.get("", scales))
+        starts = {task: part.start for task, part in built.parts.items() if part.start is not None}
+        if starts:
+            plain = {task: start.plain() for task, start in starts.items()}
+            run_folder.write_json(self.run_dir, run_folder.START, plain)
+        for start in starts.values():
+            remark("; ".join(start.sentences()))
 
     def _conclude(self) -> Results:
         """Metrics and example predictions of the best checkpoint of the last stage, as files."""

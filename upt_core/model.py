@@ -24,6 +24,17 @@ class Encoder(Bounded, nn.Module, ABC):
         """What ``forward`` asks of the points (``points.get``), so that it is found once per point set and kept."""
         return ()
 
+    def check_grid(self, shape: Sequence[int]) -> None:
+        """Refuses, with a ValueError, a grid other than that of ``DataSpec`` that the encoder cannot take.
+
+        Called before training for every grid of the data. Here: encoders that need a grid take no other.
+        """
+        if self.needs_grid:
+            raise ValueError(
+                f"{type(self).__name__} takes one grid, and the data have another of {' x '.join(map(str, shape))}; "
+                f"use an encoder of points, or one that says it takes other grids (check_grid)"
+            )
+
     def remark(self, points: Points) -> str:
         """A line for ``upt check`` on how the encoder sees these points; empty: nothing to say."""
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -27,6 +27,7 @@ class Trajectory:
         point_set: which point set this is; trajectories with equal numbers share their coordinates and their measure.
         measure_N: area or volume of the cell around each point, ≥ 0, in any unit; None: each point counts the same.
             ``grid_measure`` and ``node_measure`` find it for grids and meshes.
+        grid_shape: points along each axis, where trajectories are on several grids; None: as ``DataSpec`` says.
     """
 
     fields: dict[str, Tensor]
@@ -35,12 +36,14 @@ class Trajectory:
     condition: Mapping[str, float | Tensor]
     point_set: int = 0
     measure_N: Tensor | None = None
+    grid_shape: tuple[int, ...] | None = None
 
 
 class Trajectories(Protocol):
     """The trajectories of one split. ``read`` may be lazy: it is asked only for the time steps that are needed.
 
-    An attribute ``held`` that is true says that all values are in memory, so that a file may change under a run.
+    An attribute ``held`` that is true says that all values are in memory, so that a file may change under a run. A
+    method ``grid_shape(index)`` says the grid of a trajectory, read from headers, where there are several grids.
     """
 
     def __len__(self) -> int: ...
@@ -75,6 +78,20 @@ def place_of(trajectories: object, index: int) -> str:
     return str(place(index)) if callable(place) else f"trajectory {index}"
 
 
+@runtime_checkable
+class OnGrids(Protocol):
+    """Trajectories that may be on several grids."""
+
+    def grid_shape(self, index: int) -> tuple[int, ...] | None:
+        """Points along each axis of the grid of a trajectory; None: as ``DataSpec`` says, or scattered points."""
+        ...
+
+
+def grid_of(trajectories: Trajectories, index: int) -> tuple[int, ...] | None:
+    """The grid of a trajectory, where it may be another than that of its data set."""
+    return trajectories.grid_shape(index) if isinstance(trajectories, OnGrids) else None
+
+
 class Chain:
     """Several lists of trajectories as one."""
 
@@ -88,6 +105,10 @@ class Chain:
     def held(self) -> bool:
         """Whether those of every part are in memory."""
         return all(are_held(part) for part, _ in self._places)
+
+    def grid_shape(self, index: int) -> tuple[int, ...] | None:
+        """The grid of a trajectory."""
+        return grid_of(*self._places[index])
 
     def num_times(self, index: int) -> int:
         """Number of time steps of a trajectory."""
@@ -129,7 +150,11 @@ class InMemory:
         fields = {name: value if value.shape[0] == 1 else value[start:stop] for name, value in whole.fields.items()}
         condition = {n: v if isinstance(v, int | float) else v[start:stop] for n, v in whole.condition.items()}
         time_T = whole.time_T[start:stop]
-        return Trajectory(fields, whole.coords_NX, time_T, condition, whole.point_set, whole.measure_N)
+        return replace(whole, fields=fields, time_T=time_T, condition=condition)
+
+    def grid_shape(self, index: int) -> tuple[int, ...] | None:
+        """The grid of a trajectory, as it says itself."""
+        return self._trajectories[index].grid_shape
 
 
 def split_indices(num: int, split: Split, valid_fraction: float, test_fraction: float, seed: int = 0) -> list[int]:

@@ -112,6 +112,11 @@ class _Bundles:
         """Whether those of the base are in memory."""
         return bool(getattr(self.base, "held", False))
 
+    def grid_shape(self, index: int) -> tuple[int, ...] | None:
+        """That of the base."""
+        own = getattr(self.base, "grid_shape", None)
+        return None if own is None else own(self._places[index][0])
+
     def num_times(self, index: int) -> int:
         """Number of whole bundles."""
         number, first = self._places[index]

@@ -37,7 +37,7 @@ class NeuralOperator(FileDataset):
     Args:
         path: the .pt file for training and validation, and for test where ``test_path`` is left out; or a list, a
             pattern or a folder.
-        test_path: files that are the whole test split; their resolution must equal that of ``path``.
+        test_path: files that are the whole test split, of any resolution.
         valid_path: files that are the whole validation split.
         num_samples: use only the first samples of ``path``.
         num_test_samples: use only the first samples of ``test_path``.

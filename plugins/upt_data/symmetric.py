@@ -208,6 +208,11 @@ class _Images:
         """Time steps start ≤ t < stop of one image."""
         number, order = divmod(index, self.number)
         own, image = self.base.read(number, start, stop), self._chosen(number, order)
+        if own.grid_shape not in (None, self.spec.grid_shape):
+            raise DataError(
+                f"symmetric: trajectory {number} is on a grid of {list(own.grid_shape or ())} points, others on "
+                f"{list(self.spec.grid_shape or ())}; use training files of one grid"
+            )
         starts = self._starts(own.coords_NX)
         fields = {name: self._image(name, value, image, starts) for name, value in own.fields.items()}
         return Trajectory(fields, own.coords_NX, own.time_T, own.condition, own.point_set)

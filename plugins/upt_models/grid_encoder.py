@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
@@ -67,6 +68,10 @@ class GridEncoder(Encoder):
         self.blocks = nn.ModuleList(SelfBlock(width, heads, mlp_ratio, depth=depth) for _ in range(depth))
         start_LD = self.embed_position(self.features(anchor_positions(latent.tokens, data.num_axes)))
         self.pool = PerceiverPooling(start_LD, latent, heads, mlp_ratio)
+
+    def check_grid(self, shape: Sequence[int]) -> None:
+        """Takes every grid that the patch tiles."""
+        check_patch(shape, self.patch)
 
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
         """latent_BLD of the input fields.

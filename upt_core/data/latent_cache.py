@@ -102,6 +102,8 @@ class LatentCache:
         done = self.num_done
         while done < len(self.states):
             stop = min(done + batch_size, len(self.states))
+            while self.states.grid_shape(stop - 1) != self.states.grid_shape(done):  # a batch is on one grid
+                stop -= 1
             batch = batches.collate([self.states[number] for number in range(done, stop)]).to(device)
             with autocast(device, precision):
                 latent_BLD = encoder(batch.input_BNC, batch.points)

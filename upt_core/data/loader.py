@@ -21,7 +21,7 @@ from upt_core.points import Points, stack_padded
 from upt_core.processes import Share
 from upt_core.seeding import generator
 from upt_core.specs import DataSpec
-from upt_core.trajectory import Trajectories, Trajectory
+from upt_core.trajectory import Trajectories, Trajectory, grid_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Sample:
         first_NC: target fields at t = 0 of the trajectory; None for steady problems, and where nobody asks for them.
         condition_TP: conditioning values of each step, float64; None where there are none.
         measure_N: area or volume of the cell around each point; None: each point counts the same.
+        grid_shape: its grid, where that may be another than that of the data set.
         given_TNC: fields that are inputs but not targets at the target steps; None where they do not change in time.
         time_T: physical times of the present and of the target steps; None for steady problems.
     """
@@ -47,6 +48,7 @@ class Sample:
     given_TNC: Tensor | None = None
     measure_N: Tensor | None = None
     time_T: Tensor | None = None
+    grid_shape: tuple[int, ...] | None = None
 
 
 class Windows:
@@ -123,7 +125,37 @@ class Windows:
             self._given(window),
             window.measure_N,
             None if self.data.steady else window.time_T[present:],
+            window.grid_shape,
         )
+
+    def grid_shape(self, number: int) -> tuple[int, ...] | None:
+        """The grid of a sample, where it may be another than that of the data set."""
+        return grid_of(self.trajectories, self.locate(number)[0])
+
+    def of_grids(self) -> list[range | list[int]]:
+        """The numbers of the samples on each grid, in the order in which grids first occur; mostly there is one."""
+        found: dict[tuple[int, ...] | None, list[range]] = {}
+        for index, end in enumerate(self._ends):
+            numbers = range(self._ends[index - 1] if index else 0, end)
+            found.setdefault(grid_of(self.trajectories, index), []).append(numbers)
+        if len(found) == 1:
+            return [range(len(self))]
+        return [[number for numbers in ranges for number in numbers] for ranges in found.values()]
+
+    def runs_of_grids(self) -> list[range]:
+        """The numbers of all samples in order, in pieces on one grid each; mostly there is one."""
+        found: list[range] = []
+        last: tuple[int, ...] | None = None
+        for index, end in enumerate(self._ends):
+            grid, start = grid_of(self.trajectories, index), found[-1].stop if found else 0
+            if end == start:
+                continue
+            if found and grid == last:
+                found[-1] = range(found[-1].start, end)
+            else:
+                found.append(range(start, end))
+            last = grid
+        return found
 
     def _first(self, index: int, start: int, window: Trajectory) -> Tensor:
         """Target fields at t = 0 of a trajectory (N, C)."""
@@ -178,6 +210,9 @@ class Latents(Protocol):
 class Batches(Dataset[Batch]):
     """The batches of a split, by number; the numbers go on from epoch to epoch.
 
+    All samples of a batch are on one grid. Where there are several grids, each epoch deals the samples of each grid
+    into batches, and shuffles these; without a seed samples keep their order, and a batch ends where the grid changes.
+
     Args:
         windows: the samples.
         normalization: scales fields and conditions.
@@ -207,6 +242,8 @@ class Batches(Dataset[Batch]):
         self.point_sets = point_sets or PointSets(windows.data)
         self._keys: dict[int, bytes] = {}
         self._permutation: tuple[int, list[int]] = (-1, [])
+        self._one_grid = windows.runs_of_grids() if seed is None else windows.of_grids()
+        self._dealt: tuple[int, list[list[int]]] = (-1, [])
 
     @property
     def data(self) -> DataSpec:
@@ -231,18 +268,38 @@ class Batches(Dataset[Batch]):
     @property
     def per_epoch(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.windows) // self.batch_size)
+        return sum(-(-len(numbers) // self.batch_size) for numbers in self._one_grid)
 
     def rows(self, number: int) -> int:
         """Samples of a batch, those of all processes together."""
+        if len(self._one_grid) > 1:
+            return len(self._chosen(number))
         first = number % self.per_epoch * self.batch_size
         return min(self.batch_size, len(self.windows) - first)
 
     def __getitem__(self, number: int) -> Batch:
+        return self.collate([self.windows[i] for i in self.share.of(self._chosen(number))])
+
+    def _chosen(self, number: int) -> Sequence[int]:
+        """The samples of a batch."""
         epoch, position = divmod(number, self.per_epoch)
+        if len(self._one_grid) > 1:
+            return self._dealt_of(epoch)[position]
         order = self._order_of(epoch)
-        chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
-        return self.collate([self.windows[i] for i in self.share.of(chosen)])
+        return order[position * self.batch_size : (position + 1) * self.batch_size]
+
+    def _dealt_of(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch whose samples are on several grids."""
+        if self._dealt[0] != epoch:
+            place = {number: position for position, number in enumerate(self._order_of(epoch))}
+            ordered = [sorted(numbers, key=place.__getitem__) for numbers in self._one_grid]
+            size = self.batch_size
+            parts = [own[start : start + size] for own in ordered for start in range(0, len(own), size)]
+            if self.seed is not None:
+                rng = generator("cpu", self.seed, "grids", epoch)
+                parts = [parts[index] for index in torch.randperm(len(parts), generator=rng).tolist()]
+            self._dealt = (epoch, parts)
+        return self._dealt[1]
 
     def iterate(self, start: int, stop: int, workers: int = 0, pin_memory: bool = False) -> Iterator[Batch]:
         """Batches start ≤ k < stop, read ahead by ``workers`` processes."""
@@ -306,6 +363,8 @@ class Batches(Dataset[Batch]):
         """The points of a sample. A number stands for the same points wherever it occurs in a split."""
         key = self._keys.get(sample.point_set)
         if key is not None:
-            return self.point_sets.get(key, sample.coords_NX, sample.measure_N)
-        self._keys[sample.point_set], points = self.point_sets.find(sample.coords_NX, sample.measure_N)
+            return self.point_sets.get(key, sample.coords_NX, sample.measure_N, sample.grid_shape)
+        self._keys[sample.point_set], points = self.point_sets.find(
+            sample.coords_NX, sample.measure_N, sample.grid_shape
+        )
         return points

@@ -55,16 +55,28 @@ class PointSets:
             self._folder = Path(tempfile.mkdtemp(prefix="upt-points-"))
             weakref.finalize(self, _remove, self._folder, os.getpid())
 
-    def find(self, coords_NX: Tensor, measure_N: Tensor | None = None) -> tuple[bytes, Points]:
-        """The key of a point set in physical units, and its points (B = 1) with all that is needed of them."""
-        key = _digest(coords_NX, measure_N)
-        return key, self.get(key, coords_NX, measure_N)
+    def find(
+        self, coords_NX: Tensor, measure_N: Tensor | None = None, grid_shape: tuple[int, ...] | None = None
+    ) -> tuple[bytes, Points]:
+        """The key of a point set in physical units, and its points (B = 1) with all that is needed of them.
 
-    def get(self, key: bytes, coords_NX: Tensor, measure_N: Tensor | None = None) -> Points:
+        Args:
+            grid_shape: points along each axis; None: as the data set has them.
+        """
+        key = _digest(coords_NX, measure_N)
+        return key, self.get(key, coords_NX, measure_N, grid_shape)
+
+    def get(
+        self,
+        key: bytes,
+        coords_NX: Tensor,
+        measure_N: Tensor | None = None,
+        grid_shape: tuple[int, ...] | None = None,
+    ) -> Points:
         """As ``find``, of a point set whose key is known."""
         points = self._kept.get(key)
         if points is None:
-            points = self._kept[key] = self._scaled(coords_NX, measure_N)
+            points = self._kept[key] = self._scaled(coords_NX, measure_N, grid_shape)
         self._kept.move_to_end(key)
         for need in self.needs:
             if not points.knows(need):
@@ -72,10 +84,10 @@ class PointSets:
         self._forget()
         return points
 
-    def _scaled(self, coords_NX: Tensor, measure_N: Tensor | None) -> Points:
+    def _scaled(self, coords_NX: Tensor, measure_N: Tensor | None, grid_shape: tuple[int, ...] | None) -> Points:
         return Points(
             scaled_coords(coords_NX, self.data)[None],
-            self.data.grid_shape,
+            grid_shape or self.data.grid_shape,
             extent=self.data.extent,
             periodic=self.data.periodic,
             measure_BN=None if measure_N is None or self.over == "points" else _checked(measure_N, coords_NX),

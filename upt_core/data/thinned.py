@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from upt_core.errors import DataError
 from upt_core.kinds import Dataset
 from upt_core.specs import DataSpec
 from upt_core.trajectory import Split, Trajectories, Trajectory, place_of
@@ -90,6 +91,10 @@ class _Kept:
     def read(self, index: int, start: int, stop: int) -> Trajectory:
         """Time steps start ≤ t < stop of one trajectory."""
         whole = self.base.read(index, start, stop)
+        if whole.grid_shape is not None:
+            raise DataError(
+                f"{self.place(index)}: the files have several grids; give those of one grid alone to thin them"
+            )
         return replace(
             whole,
             fields={name: value_TNC[:, self.kept_M] for name, value_TNC in whole.fields.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -161,7 +161,8 @@ class _Ranges:
     def add(self, trajectory: Trajectory) -> None:
         """Takes a trajectory, or the beginning of one."""
         if not self.points and self.data.grid_shape is not None:
-            self.ends = ends_of(trajectory.coords_NX, self.data)
+            shape = trajectory.grid_shape or self.data.grid_shape
+            self.ends = ends_of(trajectory.coords_NX, replace(self.data, grid_shape=shape))
         self.points.append(len(trajectory.coords_NX))
         if not self.data.steady:
             steps = trajectory.time_T.double().diff()

@@ -124,9 +124,10 @@ def _case(operator: Operator, trajectories: Trajectories, number: int, spec: Dat
         raise DataError(f"{total} time steps are there; the operator takes {data.history} as its input")
     steps = 1 if data.steady else request.steps or max(1, total - data.history)
     whole = trajectories.read(number, 0, 1 if data.steady else min(total, present + steps + 1))
-    coords_NX = placed(operator, whole.coords_NX, spec.grid_shape)
-    on_grid = spec.grid_shape is not None and (coords_NX is None or operator.model.encoder.needs_grid)
-    shape = (spec.grid_shape or ()) if on_grid else (len(whole.coords_NX),)
+    grid = whole.grid_shape or spec.grid_shape
+    coords_NX = placed(operator, whole.coords_NX, grid)
+    on_grid = grid is not None and (coords_NX is None or operator.model.encoder.needs_grid)
+    shape = (grid or ()) if on_grid else (len(whole.coords_NX),)
     fields = {}
     for field in data.inputs:
         value_TNC = whole.fields[field.name]

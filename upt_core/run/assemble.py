@@ -18,7 +18,7 @@ from upt_core.data.training_data import TrainingData
 from upt_core.errors import ConfigError, Problem, UserError
 from upt_core.kinds import FixedValue, Metric, Sampler, Schedule
 from upt_core.loss_bundle import LossBundle, WeightedTerm
-from upt_core.model import Upt
+from upt_core.model import Encoder, Upt
 from upt_core.operator.selected import WrongSelection, build_metric
 from upt_core.points import Need
 from upt_core.precision import check_precision, resolve_device
@@ -29,7 +29,7 @@ from upt_core.specs import DataSpec, LatentSpec
 from upt_core.training.budget import Budget
 from upt_core.training.plan import Plan, seconds_of
 from upt_core.training.saver import CheckpointPlan
-from upt_core.trajectory import Split
+from upt_core.trajectory import Split, grid_of
 
 Known = tuple[Normalization, TrainingData]
 """What an operator knows of the data that it was trained on."""
@@ -85,6 +85,7 @@ class Assembler:
         scale = prepared.normalization.on(device)
         bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
         prepared.point_sets.want(_needs(bundle, prepared.data))  # before the first batch, which is made with them
+        self._check_grids(prepared, model.encoder)
         size = settings.trainer.batch_size
         train = prepared.batches(
             "train", bundle.horizon, size, settings.seed, share=processes.share, reference=bundle.needs_reference
@@ -92,6 +93,18 @@ class Assembler:
         self._check_batch_size(size, len(train.windows), processes.size)
         valid = self.validation_batches(prepared, "valid")
         return Built(prepared, bundle, train, valid, device, start)
+
+    def _check_grids(self, prepared: PreparedData, encoder: Encoder) -> None:
+        """Refuses an encoder that cannot take every grid of the data, before an epoch is spent."""
+        splits: tuple[Split, ...] = ("train", "valid", "test")
+        parts = [prepared.trajectories(split) for split in splits]
+        grids = dict.fromkeys(grid_of(part, index) for part in parts for index in range(len(part)))
+        for shape in grids:
+            try:
+                if shape not in (None, prepared.data.grid_shape):
+                    encoder.check_grid(shape)
+            except ValueError as error:
+                raise self._problem(("model", "encoder"), str(error)) from error
 
     def _check_batch_size(self, size: int, samples: int, processes: int) -> None:
         where = ("trainer", "batch_size")

@@ -35,9 +35,9 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
     Args:
         task: of several; its examples go to a file of its own, ``examples-TASK.npz``.
     """
-    windows = batches.windows
-    evenly = torch.linspace(0, len(windows) - 1, min(MEASURED, len(windows)), dtype=torch.float64)
-    measured = [round(place) for place in evenly.tolist()]
+    numbers = batches.windows.of_grids()[0]  # a picture is of one grid
+    evenly = torch.linspace(0, len(numbers) - 1, min(MEASURED, len(numbers)), dtype=torch.float64)
+    measured = [numbers[round(place)] for place in evenly.tolist()]
     error_M = torch.cat([_errors(predict, batches, device, [number]) for number in measured])
     order = error_M.argsort().tolist()
     places = {role: order[round(part * (len(order) - 1))] for role, part in ROLES.items()}
@@ -53,7 +53,7 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
         coords=_numpy(batch.points.coords_BNX),
         lengths=np.array(batch.points.lengths or [batch.points.num_points] * len(chosen)),
         extent=np.array(batches.data.extent),
-        grid_shape=np.array(batches.data.grid_shape or (), dtype=np.int64),
+        grid_shape=np.array(batch.points.grid_shape or (), dtype=np.int64),
         input_names=np.array(_names(batches.data.of_frames().inputs)),
         target_names=np.array(_names(batches.data.of_frames().targets)),
         roles=np.array([roles[measured.index(number)] for number in chosen]),

@@ -141,7 +141,8 @@ def _read(trajectories: Trajectories, index: int, start: int, stop: int, where: 
 
 def _check_trajectory(whole: Trajectory, spec: DataSpec, num_times: int, where: str) -> None:
     num_points, num_axes = whole.coords_NX.shape
-    grid_points = math.prod(spec.grid_shape) if spec.grid_shape is not None else num_points
+    shape = whole.grid_shape or spec.grid_shape
+    grid_points = math.prod(shape) if shape is not None else num_points
     require(
         num_axes == spec.num_axes and num_points == grid_points,
         "points",

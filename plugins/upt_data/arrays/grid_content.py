@@ -127,6 +127,11 @@ class GridContent(Content):
         return self.grid.num_points
 
     @property
+    def grid_shape(self) -> tuple[int, ...] | None:
+        """Points along each axis where the grid is regular."""
+        return self.grid.shape if self.grid.regular else None
+
+    @property
     def num_point_sets(self) -> int:
         """None of its own where the grid is regular: all files of the data set have the same one."""
         return 0 if self.grid.regular else 1

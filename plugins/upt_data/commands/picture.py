@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,12 @@ def draw(dataset: Dataset, path: Path) -> None:
             value_N = value_TNC[min(time, len(value_TNC) - 1)].double().norm(dim=-1)
             value_N = value_N if value_TNC.shape[-1] > 1 else value_TNC[min(time, len(value_TNC) - 1), :, 0]
             title = name if spec.steady else f"{name}, t = {whole.time_T[time]:.4g}"
-            _panel(axes[row][column], value_N, whole.coords_NX, spec)
+            _panel(
+                axes[row][column],
+                value_N,
+                whole.coords_NX,
+                replace(spec, grid_shape=whole.grid_shape or spec.grid_shape),
+            )
             axes[row][column].set_title(f"|{title}|" if value_TNC.shape[-1] > 1 else title)
     figure.savefig(path, dpi=100)
 

@@ -12,6 +12,7 @@ import numpy as np
 from upt_core import Dataset, DataSpec, Split, Trajectories, UserError
 from upt_data.arrays.extra import library
 from upt_data.files.dataset import FileDataset
+from upt_data.files.trajectories import FileTrajectories
 
 
 def to_zarr(dataset: Dataset, out: Path, chunk_mb: float) -> dict[str, Any]:
@@ -35,6 +36,9 @@ def to_zarr(dataset: Dataset, out: Path, chunk_mb: float) -> dict[str, Any]:
         if isinstance(dataset, FileDataset)
         else [dataset.trajectories(split) for split in splits]
     )
+    grids = {part.grid_shape(i) for part in parts if isinstance(part, FileTrajectories) for i in range(len(part))}
+    if len(grids) > 1:
+        raise UserError("the files have several grids, which one store cannot hold; convert those of each grid alone")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zarr warns of data types whose form is not final; upt reads them
         group = zarr.open_group(out, mode="w")

@@ -44,6 +44,11 @@ class Content(ABC):
         """Areas or volumes of the cells around the points of a trajectory, (N,); None where each counts the same."""
         return None
 
+    @property
+    def grid_shape(self) -> tuple[int, ...] | None:
+        """Points along each axis of a regular grid; None: scattered points."""
+        return None
+
     @abstractmethod
     def num_points(self, number: int) -> int:
         """How many points a trajectory has; read from headers."""

@@ -164,12 +164,12 @@ class FileDataset(Dataset):
         else:
             pairs = self._pairs(None)
             pieces = [self._piece(*pairs[index]) for index in self._dealt(pairs, split)]
-        return FileTrajectories(pieces, self._condition, self._selection.time_stride)
+        return FileTrajectories(pieces, self._condition, self._selection.time_stride, len(self._grids) > 1)
 
     def everything(self) -> FileTrajectories:
         """Every trajectory of ``path`` in the order of the files, whole, whatever split it belongs to."""
         pieces = [self._piece(content, number) for content, number in self._pairs(None)]
-        return FileTrajectories(pieces, self._condition, self._selection.time_stride)
+        return FileTrajectories(pieces, self._condition, self._selection.time_stride, len(self._grids) > 1)
 
     def files(self) -> list[Path]:
         """The files of all splits, and the table of parameters."""
@@ -183,7 +183,11 @@ class FileDataset(Dataset):
 
     def remarks(self) -> list[str]:
         """What the reader decided, each once."""
-        found = [text for group in self._contents.values() for content in group for text in content.remarks()]
+        contents = [content for group in self._contents.values() for content in group]
+        found = [text for content in contents for text in content.remarks()]
+        if len(self._grids) > 1:
+            sizes = ", ".join("×".join(map(str, grid or ())) for grid in self._grids)
+            found.append(f"the files have several grids ({sizes}): the samples of a batch are on one of them")
         return list(dict.fromkeys(found))
 
     @cached_property
@@ -207,12 +211,19 @@ class FileDataset(Dataset):
         return content if holes is None else Perforated(content, Holes.said(holes))
 
     @cached_property
+    def _grids(self) -> dict[tuple[int, ...] | None, int]:
+        """The grids of all files, numbered as they first occur; None: scattered points."""
+        shapes = dict.fromkeys(content.grid_shape for group in self._contents.values() for content in group)
+        return {shape: number for number, shape in enumerate(shapes)}
+
+    @cached_property
     def _first_point_set(self) -> dict[int, int]:
-        """The number of each file's first point set, by the content's identity; 0 where all files share one."""
-        numbers, total = {}, 0
+        """The number of each file's first point set, by the content's identity; files on one grid share one."""
+        numbers: dict[int, int] = {}
+        total = 0
         for group in self._contents.values():
             for content in group:
-                numbers[id(content)] = total if content.num_point_sets else 0
+                numbers[id(content)] = total if content.num_point_sets else self._grids[content.grid_shape]
                 total += content.num_point_sets
         return numbers
 

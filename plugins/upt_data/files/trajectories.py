@@ -43,14 +43,20 @@ class FileTrajectories:
         pieces: which they are.
         condition: the conditioning values of a trajectory of a file; arrays over its times in the file.
         stride: time steps of the file for each that is kept.
+        on_grids: whether the data set has several grids, so that each trajectory says its own.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], condition: Callable[[Content, int], dict[str, float | Array]], stride: int
+        self,
+        pieces: Sequence[Piece],
+        condition: Callable[[Content, int], dict[str, float | Array]],
+        stride: int,
+        on_grids: bool = False,
     ) -> None:
         self._pieces = list(pieces)
         self._conditions = [condition(piece.content, piece.number) for piece in pieces]
         self._stride = stride
+        self._on_grids = on_grids
         self._keep = 8 * sum(map(_num_values, pieces)) <= KEPT_BYTES
         self._kept: dict[int, dict[str, Tensor]] = {}
         self._places: tuple[int, tuple[Tensor, Tensor | None] | None] = (-1, None)
@@ -69,6 +75,10 @@ class FileTrajectories:
     def num_times(self, index: int) -> int:
         """Number of time steps that are kept of a trajectory."""
         return self._pieces[index].stop - self._pieces[index].start
+
+    def grid_shape(self, index: int) -> tuple[int, ...] | None:
+        """Points along each axis of the grid of a trajectory, where there are several; None: that of the data set."""
+        return self._pieces[index].content.grid_shape if self._on_grids else None
 
     def place(self, index: int) -> str:
         """The file of a trajectory, and its number in it, for messages."""
@@ -98,7 +108,7 @@ class FileTrajectories:
             for name, value in self._conditions[index].items()
         }
         coords_NX, measure_N = self._points(piece)
-        return Trajectory(fields, coords_NX, time_T, condition, piece.point_set, measure_N)
+        return Trajectory(fields, coords_NX, time_T, condition, piece.point_set, measure_N, self.grid_shape(index))
 
     def _times(self, piece: Piece) -> np.ndarray[tuple[int], np.dtype[np.floating]]:
         return np.asarray(piece.content.times(piece.number)[:: self._stride], dtype=np.float64)

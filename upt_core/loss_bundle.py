@@ -17,6 +17,7 @@ from upt_core.kinds import Sampler, Schedule
 from upt_core.model import Upt
 from upt_core.points import Queries
 from upt_core.progress import Progress
+from upt_core.recompute import KEEP_ALL, Recompute
 from upt_core.specs import DataSpec
 from upt_core.step import LossTerm, Observer, Step
 
@@ -61,6 +62,7 @@ class LossBundle(nn.Module):
         data: DataSpec,
         seed: int = 0,
         normalization: Normalization | None = None,
+        recompute: Recompute = KEEP_ALL,
     ) -> None:
         super().__init__()
         if not terms:
@@ -70,6 +72,7 @@ class LossBundle(nn.Module):
         self.data = data
         self.seed = seed
         self.normalization = normalization
+        self.recompute = recompute
         self.factors: dict[str, float] = {}
         """Factor of a term's weight on top of its schedule, where a listener asked for one."""
 
@@ -135,7 +138,7 @@ class LossBundle(nn.Module):
 
     def step(self, batch: Batch, progress: Progress) -> Step:
         """A lazy step of this bundle's model on a batch."""
-        return Step(self.model, batch, self.data, progress, self.seed, self.normalization)
+        return Step(self.model, batch, self.data, progress, self.seed, self.normalization, self.recompute)
 
     def evaluate(
         self, weighted: WeightedTerm, step: Step, feedback: Feedback | None = None, weight: float = 1.0

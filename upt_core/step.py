@@ -16,6 +16,7 @@ from upt_core.kinds import Bounded, Sampler
 from upt_core.model import Encoder, Upt
 from upt_core.points import Points, Queries
 from upt_core.progress import Progress
+from upt_core.recompute import KEEP_ALL, Recompute
 from upt_core.seeding import generator
 from upt_core.specs import DataSpec
 
@@ -40,6 +41,7 @@ class Step:
         progress: where training stands; query points depend on it.
         seed: the run's seed; query points depend on it.
         normalization: how fields were scaled, for terms that ask for physical units; None: not at all.
+        recompute: which calls of the model keep nothing for the backward pass, and are computed again there.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Step:
         progress: Progress | None = None,
         seed: int = 0,
         normalization: Normalization | None = None,
+        recompute: Recompute = KEEP_ALL,
     ) -> None:
+        self.recompute = recompute
         self.model = model
         self.batch = batch
         self.data = data
@@ -179,18 +183,18 @@ class Step:
 
     def encode(self, input_BNC: Tensor, points: Points) -> Tensor:
         """One call of the encoder."""
-        latent: Tensor = self.model.encoder(input_BNC, points)
-        return latent
+        return self.recompute.call("encoder", self.model.encoder, input_BNC, points)
 
     def advance(self, latent_BLD: Tensor, time: int = 1) -> Tensor:
         """One call of the approximator: on to the time step ``time``, with the conditions of that step."""
-        latent: Tensor = self.model.approximator(latent_BLD, self.batch.condition_at(time - 1))
-        return latent
+        return self.recompute.call(
+            "approximator", self.model.approximator, latent_BLD, self.batch.condition_at(time - 1)
+        )
 
     def decode(self, latent_BLD: Tensor, queries: Queries) -> Tensor:
         """One call of the decoder, in float32: decoded_BQC at query points."""
         coords_BQX = self._memo.tensor(("coords", queries), lambda: queries.coords(self.points))
-        decoded: Tensor = self.model.decoder(latent_BLD, coords_BQX)
+        decoded = self.recompute.decode(self.model.decoder, latent_BLD, coords_BQX)
         # Differences to the truth need float32: a good prediction has the 2 or 3 digits of half precision right.
         return decoded.float() if decoded.dtype in (torch.float16, torch.bfloat16) else decoded
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from upt_core import DataSpec, Encoder, LossTerm, Points, Queries, Sampler, Step
+from upt_losses.coarse import coarse_queries, first_points, spread
 from upt_losses.distance import distance
 from upt_losses.targets import check_encodable
 
@@ -16,10 +18,25 @@ from upt_losses.targets import check_encodable
 class InverseDecoding(LossTerm):
     """Mean squared difference between a latent and the latent of its own decoding.
 
-    A grid encoder reads whole grids, so with one the latent is decoded on all points, O(B·N·width), and a sampler is
-    refused. An encoder that takes any points reads the query points themselves, so sampling works. Input fields that
-    the model does not predict (a permeability, a mask), and the past where there is a history, are as given. It trains
-    encoder and decoder, and with ``of: predicted`` the approximator too. Good weights: 0.001 to 0.05.
+    With z the latent, D(z) its decoding and u the true fields, the encoder E reads a field v, and the value is the mean
+    of (E(v) − z)². ``reads`` says what v is:
+
+    * "decoded": v = D(z). All that the encoder reads is decoded: with a grid encoder all points, O(B·N·width), whatever
+      the sampler; an encoder that takes any points reads the query points alone.
+    * "mixed": v = D(z) at the query points and u elsewhere; the value is divided by the share of the points that were
+      decoded. It costs Q points instead of N, and no decoding at all beside ``inverse_encoding`` with the same sampler.
+      Without a sampler it is "decoded".
+    * "coarse": v = u + I(D(z) − u), with the error taken at every ``stride``-th point along each axis of a grid and
+      interpolated linearly. The grid of these points is shifted at random at each step: every point has its turn.
+
+    "mixed" and "coarse" are zero where "decoded" is, if the decoding is true: D(z) = u gives v = u, and z = E(u). They
+    are biased estimates of "decoded" elsewhere. To first order in the error e = D(z) − u, with J the encoder's
+    derivative and points drawn independently with probability p, the expectation of "mixed" is
+    p·‖J e‖² + (1 − p)·Σ‖Jᵢ eᵢ‖²: errors of one sign over many points count less than in "decoded", scattered ones more.
+    "coarse" is ‖J I e‖²: smooth errors count fully, those finer than two strides are seen through their alias.
+
+    Input fields that the model does not predict (a permeability, a mask), and the past where there is a history, are as
+    given. It trains encoder and decoder, and with ``of: predicted`` the approximator too. Good weights: 0.001 to 0.05.
 
     Trap: a sampler that prefers some regions shows the encoder another density of points than it meets elsewhere;
     ``uniform`` or ``stratified`` suit this term.
@@ -27,35 +44,72 @@ class InverseDecoding(LossTerm):
     Args:
         of: "current", the encoded input; "predicted", the latent one time step on, as in the UPT paper.
         detach: hold the original latent fixed as the target. Without it, shrinking all latents lowers the term.
+        reads: what the encoder reads: "decoded", "mixed" or "coarse".
+        stride: of "coarse", in points along each axis; it decodes one point of stride^axes.
 
-    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365.
+    Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365 ("decoded").
     """
 
-    def __init__(self, of: Literal["current", "predicted"] = "current", detach: bool = True) -> None:
+    def __init__(
+        self,
+        of: Literal["current", "predicted"] = "current",
+        detach: bool = True,
+        reads: Literal["decoded", "mixed", "coarse"] = "decoded",
+        stride: Annotated[int, Field(ge=2)] = 2,
+    ) -> None:
         self.of = of
         self.detach = detach
+        self.reads = reads
+        self.stride = stride
 
     def check_parts(self, encoder: type[Encoder], sampler: Sampler | None) -> None:
-        """Refuses a sampler together with an encoder that needs the whole grid."""
-        if sampler is not None and encoder.needs_grid:
+        """Refuses a sampler where it would not be asked."""
+        if sampler is None or self.reads == "mixed":
+            return
+        if self.reads == "coarse":
+            raise ValueError(
+                f"inverse_decoding with reads: coarse decodes every {self.stride}. point and asks no sampler; remove "
+                f"the term's sampler, or write reads: mixed"
+            )
+        if encoder.needs_grid:
             raise ValueError(
                 f"inverse_decoding encodes what it decoded, and {encoder.__name__} reads only whole grids, so it "
-                f"cannot work on the query points of {type(sampler).__name__}; remove the term's sampler, or use an "
-                f"encoder that takes any points"
+                f"cannot work on the query points of {type(sampler).__name__}; remove the term's sampler, write reads: "
+                f"mixed, which takes the true fields elsewhere, or use an encoder that takes any points"
             )
 
     def check_data(self, data: DataSpec) -> None:
-        """With ``of: predicted``, refuses data whose predicted fields cannot be encoded."""
+        """Refuses what cannot be encoded, and a coarse grid where there is none or it would have a single point."""
         if self.of == "predicted":
             check_encodable(data, "inverse_decoding with of: predicted", "use of: current")
+        if self.reads == "coarse" and (data.grid_shape is None or min(data.grid_shape) < 2 * self.stride):
+            has = "scattered points" if data.grid_shape is None else f"a grid of {list(data.grid_shape)} points"
+            raise ValueError(
+                f"inverse_decoding with reads: coarse and stride {self.stride} needs a grid of {2 * self.stride} "
+                f"points or more along each axis, but this data set has {has}; write reads: mixed"
+            )
 
     def __call__(self, step: Step) -> Tensor:
         """The mean squared difference."""
         time = 0 if self.of == "current" else 1
-        queries = step.all_queries() if step.model.encoder.needs_grid else step.queries()
         latent_BLD = step.latent(time)
-        again_BLD = step.encode(*_real_first(_decoded_input(step, time, queries), step.points, queries))
-        return distance(again_BLD, latent_BLD.detach() if self.detach else latent_BLD, "mse").mean()
+        read, points, share = self._read(step, time)
+        again_BLD = step.encode(read, points)
+        target_BLD = latent_BLD.detach() if self.detach else latent_BLD
+        return distance(again_BLD, target_BLD, "mse").mean() / share
+
+    def _read(self, step: Step, time: int) -> tuple[Tensor, Points, float]:
+        """What the encoder reads, at which points, and by what the value is divided."""
+        if self.reads == "coarse":
+            return _coarse(step, time, self.stride), step.points, 1.0
+        if self.reads == "decoded" and step.model.encoder.needs_grid:
+            return _decoded_input(step, time, step.all_queries()), step.points, 1.0
+        queries = step.queries()
+        decoded_BQC = _decoded_input(step, time, queries)
+        if self.reads == "decoded" or queries.index_BQ is None:
+            return *_real_first(decoded_BQC, step.points, queries), 1.0
+        share = queries.index_BQ.shape[1] / step.points.num_points
+        return _mixed(_true_input(step, time), decoded_BQC, queries), step.points, share
 
 
 def _decoded_input(step: Step, time: int, queries: Queries) -> Tensor:
@@ -69,6 +123,36 @@ def _decoded_input(step: Step, time: int, queries: Queries) -> Tensor:
     return data.next_input(
         input_BQC, data.targets_of(decoded_BQC), None if given_BNC is None else queries.take(given_BNC)
     )
+
+
+def _true_input(step: Step, time: int) -> Tensor:
+    """The true input fields (B, N, C) at a time step, 0 or 1."""
+    batch = step.batch
+    if time == 0:
+        return batch.input_BNC
+    return step.data.next_input(batch.input_BNC, batch.target_BTNC[:, 0], batch.given_at(1))
+
+
+def _mixed(true_BNC: Tensor, decoded_BQC: Tensor, queries: Queries) -> Tensor:
+    """The true fields, with decoded values at the query points."""
+    if not queries.on_points:
+        raise ValueError(
+            "inverse_decoding with reads: mixed puts decoded values in the place of true ones, but its sampler moves "
+            "query points off the points of the data (jittered); give the term a sampler of its own, its base say"
+        )
+    assert queries.index_BQ is not None
+    index_BQC = queries.index_BQ.unsqueeze(-1).expand_as(decoded_BQC)
+    return true_BNC.scatter(1, index_BQC, decoded_BQC.to(true_BNC.dtype))
+
+
+def _coarse(step: Step, time: int, stride: int) -> Tensor:
+    """The true fields with the decoding's error, taken on a coarser grid and interpolated."""
+    points, true_BNC = step.points, _true_input(step, time)
+    assert points.grid_shape is not None
+    firsts = first_points(points.num_axes, stride, step.progress.step)
+    queries = coarse_queries(points, stride, firsts)
+    error_BQC = _decoded_input(step, time, queries) - queries.take(true_BNC)
+    return true_BNC + spread(error_BQC, points.grid_shape, stride, firsts, points.periodic)
 
 
 def _real_first(input_BQC: Tensor, points: Points, queries: Queries) -> tuple[Tensor, Points]:

@@ -29,6 +29,8 @@ CASES = {
     "forward latent": (Forward(space="latent"), (*GRIDS, *POINTS, "forced"), {"encoder", "approximator"}),
     "inverse_encoding": (InverseEncoding(), (*GRIDS, *POINTS, "darcy", "forced"), {"encoder", "decoder"}),
     "inverse_decoding": (InverseDecoding(), (*GRIDS, *POINTS, "darcy", "forced"), {"encoder", "decoder"}),
+    "inverse_decoding mixed": (InverseDecoding(reads="mixed"), (*GRIDS, *POINTS, "forced"), {"encoder", "decoder"}),
+    "inverse_decoding coarse": (InverseDecoding(reads="coarse"), ("line", "plane", "forced"), {"encoder", "decoder"}),
     "inverse_decoding predicted": (
         InverseDecoding(of="predicted"),
         (*GRIDS, *POINTS, "forced", "forced_points"),

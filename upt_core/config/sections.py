@@ -85,6 +85,9 @@ class CheckpointSettings(Section):
     keep_best: StrictPositiveInt = Field(1, description="best checkpoints that are kept: the best, and those before it")
 
 
+Part = Literal["encoder", "approximator", "decoder"]
+
+
 class TrainerSettings(Section):
     """How long, in which precision, with which optimizer."""
 
@@ -136,6 +139,16 @@ class TrainerSettings(Section):
     max_gradient_spike: Annotated[float, Strict(), AllowInfNan(False), Field(gt=1)] | None = Field(
         None, description="steps whose gradient is this many times its usual norm are left out; 5 to 20; null: none"
     )
+    activation_checkpointing: list[Part] = Field(
+        [],
+        description="parts of the model that are computed again in the backward pass instead of kept in memory; time "
+        "grows by one forward pass of each",
+    )
+    decode_chunk: StrictPositiveInt | None = Field(
+        None,
+        description="most query points of a sample that are decoded at once, each chunk computed again in the backward "
+        "pass: bounds the decoder's memory; null: all at once",
+    )
     compile: StrictBool = Field(False, description="torch.compile the model's parts; worthwhile on CUDA")
 
 
@@ -158,9 +171,6 @@ class ValidationSettings(Section):
     def monitored(self) -> str:
         """The name of the metric that decides."""
         return self.monitor or next(iter(self.metrics))
-
-
-Part = Literal["encoder", "approximator", "decoder"]
 
 
 class StageSettings(Section):

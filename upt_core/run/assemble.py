@@ -23,6 +23,7 @@ from upt_core.operator.selected import WrongSelection, build_metric
 from upt_core.points import Need
 from upt_core.precision import check_precision, resolve_device
 from upt_core.processes import current
+from upt_core.recompute import Recompute
 from upt_core.run.built import Built
 from upt_core.run.start import Start, source_of, take
 from upt_core.specs import DataSpec, LatentSpec
@@ -83,7 +84,7 @@ class Assembler:
             model, start = self.new_model(prepared)
         terms = self._terms(prepared.data)
         scale = prepared.normalization.on(device)
-        bundle = LossBundle(model, terms, prepared.data, settings.seed, scale).to(device)
+        bundle = LossBundle(model, terms, prepared.data, settings.seed, scale, self._recompute()).to(device)
         prepared.point_sets.want(_needs(bundle, prepared.data))  # before the first batch, which is made with them
         self._check_grids(prepared, model.encoder)
         size = settings.trainer.batch_size
@@ -105,6 +106,10 @@ class Assembler:
                     encoder.check_grid(shape)
             except ValueError as error:
                 raise self._problem(("model", "encoder"), str(error)) from error
+
+    def _recompute(self) -> Recompute:
+        trainer = self.settings.trainer
+        return Recompute(frozenset(trainer.activation_checkpointing), trainer.decode_chunk)
 
     def _check_batch_size(self, size: int, samples: int, processes: int) -> None:
         where = ("trainer", "batch_size")

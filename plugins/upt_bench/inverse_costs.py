@@ -51,7 +51,7 @@ def measure(setting: Setting, results: Results) -> None:
             actions[way] = lambda trainer=trainer, batch=batch: trainer.update([batch], Means())  # type: ignore[misc]
         actions[PLAIN], mib[PLAIN] = _plain(setting, built)
         setting.say("inverse_decoding: time of steps")
-        seconds = medians(actions, setting.device, 7, 0.5 if setting.quick else 60.0)
+        seconds = medians(actions, setting.device, 3, 60.0)
     results.curves["inverse_costs"] = [
         {"way": way, "seconds": seconds[way], "mib": mib[way]}
         | {"time": seconds[way] / seconds[PLAIN], "memory": mib[way] / mib[PLAIN]}

@@ -15,7 +15,7 @@ from upt_core import Experiment
 
 METRIC = "relative_l2"
 SEEDS = (0, 1)
-SECONDS = 15.0
+SECONDS = 10.0
 WEIGHT = 0.05
 READINGS = ("none", "decoded", "mixed", "coarse")
 """Of "none" the term is left out."""

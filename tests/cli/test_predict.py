@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from click.testing import Result
 
+import upt_core
 from upt_core import Experiment, load
 
 Upt = Callable[..., Result]
@@ -85,6 +87,39 @@ def test_netcdf_is_read_by_xarray_and_its_absence_is_said(run: Path, upt: Upt, m
         assert set(found.coords) == {"x", "time"}
     monkeypatch.setitem(sys.modules, "xarray", None)
     assert r"pip install 'upt-core[netcdf]'" in refused_text(upt, "predict", "waves", "new.npz", "-o", "b.nc")
+
+
+def test_every_file_says_where_it_comes_from(run: Path, upt: Upt) -> None:
+    """The operator's digest is the one that ``upt info`` shows."""
+    digest = json.loads(upt("info", "waves", "--json").output)[0]["digest"]
+    for ending in ("npz", "h5"):
+        assert upt("predict", "waves", "new.npz", "-o", f"a.{ending}").exit_code == 0
+    said = json.loads(str(np.load("a.npz")["upt_provenance"]))
+    assert (said["operator"], said["operator_digest"], said["input"]) == ("waves", digest, "new.npz")
+    assert said["upt"] == upt_core.__version__
+    assert said["command"]
+    assert said["dimensions"]["u"] == "sample,time,x"
+    with h5py.File("a.h5") as file:
+        assert file.attrs["operator_digest"] == digest
+    np.savez("again.npz", u=np.load("a.npz")["u"][:, 0], upt_provenance=np.array("{}"))
+    operator = load("waves")
+    operator.provenance["config"]["data"] = {"name": "burgers1d"}
+    operator.save("plain.upt")
+    assert upt("predict", "plain.upt", "again.npz", "-o", "b.npz").exit_code == 0, "the note is no field"
+
+
+def test_a_series_for_paraview(run: Path, upt: Upt, monkeypatch: pytest.MonkeyPatch) -> None:
+    meshio = pytest.importorskip("meshio")
+    assert upt("predict", "waves", "new.npz", "-o", "flow.pvd").exit_code == 0
+    assert sorted(p.name for p in Path().glob("flow*.pvd")) == ["flow-1.pvd", "flow.pvd"]
+    assert len(list(Path("flow").glob("*.vtu"))) == 2 * 5
+    by_hand = load("waves").predict({"u": np.load("new.npz")["u"][:, 0]}, steps=5)["u"]
+    np.testing.assert_allclose(meshio.read("flow/1-0003.vtu").point_data["u"], by_hand[1, 2], rtol=1e-5, atol=1e-6)
+    message = refused_text(upt, "predict", "waves", "new.npz", "-o", "one.vtu")
+    assert ".vtu files hold one mesh, but there are 2 samples and 5 time steps" in message
+    assert "out/new.pvd" in upt("predict", "waves", "new.npz", "-o", "out", "--format", "pvd").output
+    monkeypatch.setitem(sys.modules, "meshio", None)
+    assert r"pip install 'upt-core[mesh]'" in refused_text(upt, "predict", "waves", "new.npz", "-o", "b.pvd")
 
 
 def refused_text(upt: Upt, *arguments: str) -> str:

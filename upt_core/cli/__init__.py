@@ -16,6 +16,7 @@ from upt_core.cli.config import config
 from upt_core.cli.evaluate import evaluate
 from upt_core.cli.export import export
 from upt_core.cli.group import ErrorsAsMessages
+from upt_core.cli.info import info
 from upt_core.cli.init import init
 from upt_core.cli.plugins import plugins
 from upt_core.cli.predict import predict
@@ -38,11 +39,12 @@ def main() -> None:
       upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
       upt evaluate RUN    the metrics of its checkpoint, beside the baselines
       upt predict RUN FILE -o OUT   what it says of new data
+      upt info RUN        what an operator is: fields, units, model, tests, where it comes from
       upt plugins         every sampler, loss term, model part, data set, … by name
     """
     # Threads that wait for each other actively make a busy machine many times slower; torch reads this when imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, predict, export, report, compare, reproduce, plugins, config, init):
+for command in (train, check, evaluate, predict, info, export, report, compare, reproduce, plugins, config, init):
     main.add_command(command)

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 @click.option("--space", type=click.Choice(["latent", "physical"]), default="latent", show_default=True)
 @click.option("--at", type=click.Path(path_type=Path), help="Points to answer at: .npy, .npz or .csv, physical.")
 @click.option("--resolution", help="Points along each axis of a grid to answer at: 512, 128x128.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File (.npz, .h5, .nc), or a folder.")
-@click.option("--format", "ending", type=click.Choice(["npz", "h5", "nc"]), default="npz", help="In a folder.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File (.npz, .h5, .nc, .pvd, .vtu, .vtk), or a folder."
+)
+@click.option("--format", "ending", type=click.Choice(["npz", "h5", "nc", "pvd"]), default="npz", help="In a folder.")
 @click.option("--plot", type=click.Path(path_type=Path), help="A picture, .png; of several time steps a film, too.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,32 @@ def load_all(path: Path, registry: Registry | None = None) -> dict[str, Operator
 def _operator(content: Mapping[str, Any], name: str, path: Path, registry: Registry | None) -> Operator:
     prefix = f"models.{name}." if name else ""
     weights = {key.removeprefix(prefix): value for key, value in weights_of(content).items() if key.startswith(prefix)}
-    return Operator.from_plain(operators_of(content, path)[name], weights, str(path), registry)
+    operator = Operator.from_plain(operators_of(content, path)[name], weights, str(path), registry)
+    figures = figures_of_run(path, name)
+    if figures is not None:
+        operator.provenance["test"] = figures
+    return operator
+
+
+def figures_of_run(path: Path, task: str = "") -> dict[str, Any] | None:
+    """Figures of a run's test split: predictor → metric → value; None for another file than its best checkpoint.
+
+    Args:
+        path: of the checkpoint.
+        task: of several; their metrics are called TASK/METRIC in the run.
+    """
+    results = path.parent.parent / "results.json"
+    if path.name != CHECKPOINT.name or path.parent.name != CHECKPOINT.parent.name or not results.is_file():
+        return None
+    try:
+        predictors: dict[str, dict[str, float]] = json.loads(results.read_text(encoding="utf-8"))["predictors"]
+    except (OSError, ValueError, KeyError):
+        return None  # the operator is whole without them
+    prefix = f"{task}/" if task else ""
+    return {
+        name: {metric.removeprefix(prefix): v for metric, v in values.items() if metric.startswith(prefix)}
+        for name, values in predictors.items()
+    }
 
 
 def place(source: Path) -> Path:

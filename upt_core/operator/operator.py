@@ -202,6 +202,9 @@ class Operator:
             "settings": self.settings,
             "plugins": self.plugins,
             "provenance": self.provenance,
+            "parameters": {
+                name: sum(weight.numel() for weight in part.parameters()) for name, part in self.model.named_children()
+            },
         }
 
     @classmethod

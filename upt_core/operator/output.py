@@ -1,7 +1,8 @@
-"""Answers → files that other programs read: numpy, HDF5, netCDF. A file is written whole or not at all."""
+"""Answers → files that other programs read: numpy, HDF5, netCDF, VTK. A file is written whole or not at all."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +13,10 @@ import numpy as np
 
 from upt_core.errors import UserError
 from upt_core.operator.answers import Answers
+from upt_core.operator.vtk_output import meshio_for, write_mesh, write_series
+
+PROVENANCE = "upt_provenance"
+"""The array of an .npz that says, as JSON, where it comes from; as an input it is left out."""
 
 UNITS = "as in the training data"
 """Data sets say no units; answers have those of the values that the operator was trained on."""
@@ -27,6 +32,8 @@ def check_output(path: Path) -> None:
         raise UserError(f"{path}: cannot write files that end in {path.suffix!r}; use {', '.join(WRITERS)}")
     if path.suffix == ".nc":
         _xarray(path)
+    if path.suffix in (".pvd", ".vtu", ".vtk"):
+        meshio_for(path)
 
 
 def write(answers: Answers, path: Path, about: Mapping[str, str]) -> None:
@@ -52,6 +59,9 @@ def write(answers: Answers, path: Path, about: Mapping[str, str]) -> None:
 
 def _npz(answers: Answers, path: Path, about: Mapping[str, str]) -> None:
     arrays: dict[str, Any] = answers.arrays()
+    dims = {name: ",".join(answers.dims(name)) for name in arrays}
+    said = {**about, "units": UNITS, "dimensions": dims}
+    arrays[PROVENANCE] = np.array(json.dumps(said))
     np.savez(path, **arrays)
 
 
@@ -86,4 +96,7 @@ WRITERS: dict[str, Callable[[Answers, Path, Mapping[str, str]], None]] = {
     ".npz": _npz,
     ".h5": _hdf5,
     ".nc": _netcdf,
+    ".pvd": write_series,
+    ".vtu": write_mesh,
+    ".vtk": write_mesh,
 }

@@ -23,6 +23,7 @@ from upt_core.kinds import Dataset
 from upt_core.operator.answers import AXES, Answers, answers_of
 from upt_core.operator.cases import Request, answer, placed
 from upt_core.operator.operator import Operator
+from upt_core.operator.output import PROVENANCE
 from upt_core.operator.prediction import Array
 from upt_core.registry import Registry
 from upt_core.registry.discovery import installed
@@ -161,7 +162,7 @@ def _read(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as archive:
             if not hasattr(archive, "files"):
                 raise DataError(f"{path}: holds one array without a name; save it with np.savez(FILE, u=…)")
-            return {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in archive.files if name != PROVENANCE}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         if isinstance(error, UserError):
             raise

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from upt_core import __version__
 from upt_core.errors import DataError, UserError
 from upt_core.operator.answers import Answers, joined
 from upt_core.operator.cases import Request
+from upt_core.operator.file import digest
 from upt_core.operator.load import place
 from upt_core.operator.operator import Operator
 from upt_core.operator.output import check_output, write
@@ -91,7 +96,15 @@ def predict_one(ask: Callable[[], Iterable[Answers]], target: Path | None, about
 
 def about(source: Path, asked: Path | str) -> dict[str, str]:
     """Where answers come from, for the files that hold them."""
-    return {"operator": str(source), "input": str(asked)}
+    path = place(source)
+    return {
+        "operator": str(source),
+        "operator_digest": digest(path),
+        "input": str(asked),
+        "upt": __version__,
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "made": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
 
 
 def _signature(source: Path, path: Path, overrides: Sequence[str], request: Request) -> str:

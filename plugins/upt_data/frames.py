@@ -15,6 +15,7 @@ from upt_data.arrays.grid_content import GridContent, Part, Variable
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array, named_channels
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
@@ -53,6 +54,8 @@ class Frames(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
+            a condition that is 1 or 0; other values are refused.
     """
 
     what = "folder of frames (.npy or images), or a folder of such folders"
@@ -76,7 +79,9 @@ class Frames(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
+        named = Categories(categories)
         selection = Selection(
             path,
             valid_path,
@@ -91,6 +96,7 @@ class Frames(FileDataset):
             seed,
             history,
             holes,
+            named,
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat
 
 from upt_core import DataError
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.paths import Place
@@ -49,6 +50,8 @@ class Mesh(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
+            a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".vtu", ".vtk", ".xdmf", ".xmf", ".cgns", ".e", ".exo", ".ex2", ".msh", ".med")
@@ -77,10 +80,12 @@ class Mesh(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
+        named = Categories(categories)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes,
+            test_fraction, seed, history, holes, named,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)

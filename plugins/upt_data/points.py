@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from upt_core import DataError
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.holes import Holes
@@ -53,6 +54,8 @@ class PointClouds(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
+        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
+            a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".npz", ".h5", ".hdf5", ".zarr")
@@ -82,16 +85,18 @@ class PointClouds(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
+        named = Categories(categories)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes,
+            test_fraction, seed, history, holes, named,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)
         self._settings = RaggedSettings(
             tuple(inputs), tuple(targets), positions, offsets, None if steady else time, tuple(conditions or ()),
-            moving == "displacement", None if holes is None else Holes.said(holes).array,
+            moving == "displacement", None if holes is None else Holes.said(holes).array, named,
         )  # fmt: skip
         self._given_domain = PointDomain(extent, origin, periodic)
 

@@ -20,6 +20,7 @@ from upt_data.arrays.reading import numbers
 from upt_data.arrays.source import ArraySource
 from upt_data.arrays.zarr import open_zarr
 from upt_data.checks import Array, rising
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content, Values, end_of, of_trajectory
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
@@ -40,6 +41,7 @@ class RaggedSettings:
     conditions: tuple[str, ...]
     displacement: bool
     mask: str | None = None
+    categories: Categories = Categories()  # noqa: RUF009  it is never changed
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -77,6 +79,11 @@ def read_ragged(place: Place, opener: Callable[[Path], ArraySource], settings: R
             name: source.whole(name) if name in source.names() else np.asarray(attributes[name])
             for name in settings.conditions
             if name in source.names() or name in attributes
+        }
+        values |= {
+            name: settings.categories.numbers(name, value, f"{place.path}, {name!r}")
+            for name, value in values.items()
+            if name in settings.categories
         }
         parameters = {
             name: numbers(value, len(rows), f"{place.path}, {name!r}", 0 if times is None else len(times))

@@ -157,14 +157,15 @@ def read_conditions(
     """condition_BTP of every step in physical units, float64; None where the operator is told none.
 
     Args:
-        conditions: name → a number, (T,) numbers for the steps, or (B, 1) or (B, T).
+        conditions: name → a number, (T,) numbers for the steps, or (B, 1) or (B, T); of conditions ``NAME=VALUE``
+            NAME → VALUE.
         times: physical times of the input and of each step, (T + 1,).
 
     Raises:
         DataError: one is missing, unknown, or of another shape.
     """
-    given = dict(conditions or {})
     names = [name for name in data.condition if name != TIME_STEP]
+    given = _of_categories(conditions or {}, names)
     unknown, missing = [n for n in given if n not in names], [n for n in names if n not in given]
     if unknown or missing:
         what = f"conditions lack {', '.join(missing)}" if missing else f"there is no condition {', '.join(unknown)}"
@@ -181,6 +182,21 @@ def read_conditions(
     if not data.condition:
         return None
     return torch.stack([columns[name] for name in data.condition], dim=-1)
+
+
+def _of_categories(conditions: Mapping[str, Values], names: Sequence[str]) -> dict[str, Values]:
+    """The conditions, with 1 and 0 for the values of one that is given as a name."""
+    found: dict[str, Values] = {}
+    for name, value in conditions.items():
+        if not isinstance(value, str):
+            found[name] = value
+            continue
+        known = [one for one in names if one.startswith(f"{name}=")]
+        if f"{name}={value}" not in known:
+            values = ", ".join(one.partition("=")[2] for one in known) or "no names for it"
+            raise DataError(f"condition {name!r} is {value!r}; the operator knows: {values}")
+        found |= {one: float(one == f"{name}={value}") for one in known}
+    return found
 
 
 def read_times(times: Values | None, steps: int | None, data: DataSpec, training: TrainingData) -> Tensor | None:

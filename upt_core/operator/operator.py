@@ -101,7 +101,8 @@ class Operator:
             steps: time steps; left out: as many as ``times`` says, or 1. Of an operator on bundled data: calls, each
                 of which answers with its time steps; its input has those of one call as channels, oldest first.
             space: "latent" moves the latent state on, "physical" encodes each prediction again.
-            conditions: name → a number, or numbers for the steps (T,), or for samples (B, 1) or (B, T).
+            conditions: name → a number, or numbers for the steps (T,), or for samples (B, 1) or (B, T). Of conditions
+                ``NAME=VALUE`` (categories): NAME → VALUE, one for all samples.
             times: physical times of the input and of each step (T + 1,); needed where the operator is told the time
                 between steps.
             batch_size: samples at a time.

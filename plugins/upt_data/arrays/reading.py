@@ -13,6 +13,7 @@ from upt_data.arrays.grid_content import GridContent, Part, Variable
 from upt_data.arrays.placement import Lengths, Placement, placed_by_length, placed_by_name
 from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array
+from upt_data.files.categories import Categories
 from upt_data.files.content import Values
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
@@ -45,6 +46,7 @@ class GridSettings:
     complex_channels: bool
     mapped: bool
     mask: str | None = None
+    categories: Categories = Categories()  # noqa: RUF009  it is never changed
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -299,6 +301,8 @@ class FileReading:
                 values = np.asarray(attributes[name])
             else:
                 continue  # it may stand in the file's name or in the table
+            if name in self.settings.categories:
+                values = self.settings.categories.numbers(name, values, f"{self.where}, {name!r}")
             found[name] = numbers(values, num, f"{self.where}, {name!r}", num_times)
         return found
 

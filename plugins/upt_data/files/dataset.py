@@ -13,6 +13,7 @@ import torch
 
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories
 from upt_data.checks import Array
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.holes import Holes, Perforated
 from upt_data.files.paths import Place, find_files, is_file
@@ -57,6 +58,7 @@ class Selection:
         valid_fraction, test_fraction: shares of what is dealt out.
         seed: of the dealing.
         history: time steps that the model sees.
+        categories: parameters that are names, and their values.
         holes: where the domain has holes, as ``Holes.said`` takes it; None: nowhere.
     """
 
@@ -73,6 +75,7 @@ class Selection:
     seed: int = 0
     history: int = 1
     holes: str | None = None
+    categories: Categories = Categories()  # noqa: RUF009  it is never changed
 
     def __post_init__(self) -> None:
         check_fractions(self.valid_fraction, self.test_fraction)
@@ -120,7 +123,9 @@ class FileDataset(Dataset):
         """The files that are the whole of a split; None where it has none. Without a split: all others."""
         chosen = self._selection
         setting = {None: chosen.path, "train": None, "valid": chosen.valid_path, "test": chosen.test_path}[split]
-        return None if setting is None else find_files(setting, self.suffixes, self._is_one, self.what)
+        return (
+            None if setting is None else find_files(setting, self.suffixes, self._is_one, self.what, chosen.categories)
+        )
 
     @property
     def contents(self) -> list[Content]:
@@ -144,7 +149,9 @@ class FileDataset(Dataset):
             extent=domain.extent,
             periodic=domain.periodic,
             grid_shape=domain.grid_shape,
-            condition=self._condition_names,
+            condition=tuple(
+                condition for name in self._condition_names for condition in self._selection.categories.conditions(name)
+            ),
             steady=first.steady,
             origin=domain.origin,
             history=self._history(first),
@@ -280,7 +287,24 @@ class FileDataset(Dataset):
         return Piece(piece.content, piece.number, start, stop, piece.point_set)
 
     def _condition(self, content: Content, number: int) -> dict[str, float | Array]:
-        return {name: self._parameter(content, number, name) for name in self._condition_names}
+        spread = self._selection.categories.spread
+        return {
+            condition: value
+            for name in self._condition_names
+            for condition, value in spread(name, self._parameter(content, number, name)).items()
+        }
+
+    def _in_table(self, content: Content, number: int, name: str) -> float | None:
+        """What the table says of a trajectory."""
+        if self._table is None:
+            return None
+        path = content.place.path
+        if name not in self._selection.categories:
+            return self._table.value(path, number, name)
+        text = self._table.text(path, number, name)
+        return (
+            None if text is None else self._selection.categories.number(name, text, f"{self._table.path}, {path.name}")
+        )
 
     def _parameter(self, content: Content, number: int, name: str) -> float | Array:
         """A conditioning value, or values over the times of the file, from wherever it is said.
@@ -290,7 +314,7 @@ class FileDataset(Dataset):
         """
         places = {
             "the file's name": content.place.parameters.get(name),
-            "the table": self._table.value(content.place.path, number, name) if self._table is not None else None,
+            "the table": self._in_table(content, number, name),
             "the file": content.parameter(number, name),
         }
         found = {place: value for place, value in places.items() if value is not None}

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from upt_core import DataError
+from upt_data.files.categories import Categories
 
 """How ``path`` is written: one file, pattern or folder, or a list of them."""
 
 PARAMETER = re.compile(r"\{([A-Za-z_]\w*)\}")
+WORD = r"[^/]+?"
 NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 
 
@@ -37,7 +39,11 @@ class Place:
 
 
 def find_files(
-    setting: Path | Sequence[Path], suffixes: Sequence[str], is_one: Callable[[Path], bool], what: str = "file"
+    setting: Path | Sequence[Path],
+    suffixes: Sequence[str],
+    is_one: Callable[[Path], bool],
+    what: str = "file",
+    categories: Categories | None = None,
 ) -> list[Place]:
     """The files that a setting stands for, each once, those of a folder or pattern in natural order.
 
@@ -47,6 +53,7 @@ def find_files(
         suffixes: how the names of a folder's files end.
         is_one: whether a path is one file of this format.
         what: a file of this format is called, in messages.
+        categories: parameters that are names.
 
     Raises:
         DataError: nothing is found, a name has no number where one is expected, or a file is there twice.
@@ -54,7 +61,8 @@ def find_files(
     several = [setting] if isinstance(setting, Path | str) else list(setting)
     if not several:
         raise DataError("path is an empty list; name at least one file")
-    places = [place for path in several for place in _places(Path(path).expanduser(), suffixes, is_one, what)]
+    known = categories or Categories()
+    places = [place for path in several for place in _places(Path(path).expanduser(), suffixes, is_one, what, known)]
     seen: set[Path] = set()
     for place in places:
         resolved = place.path.resolve()
@@ -76,7 +84,9 @@ def natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 
-def _places(path: Path, suffixes: Sequence[str], is_one: Callable[[Path], bool], what: str) -> list[Place]:
+def _places(
+    path: Path, suffixes: Sequence[str], is_one: Callable[[Path], bool], what: str, categories: Categories
+) -> list[Place]:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
         raise DataError(f"{path}: upt reads local files only; fetch it first, and give the place where it is then")
     if is_one(path):
@@ -84,7 +94,7 @@ def _places(path: Path, suffixes: Sequence[str], is_one: Callable[[Path], bool],
     if path.is_dir():
         return _of_folder(path, suffixes, is_one, what)
     if PARAMETER.search(str(path)) or glob.has_magic(str(path)):
-        return _of_pattern(str(path), is_one)
+        return _of_pattern(str(path), is_one, categories)
     found = "it is no whole one" if path.exists() else "it does not exist"
     raise DataError(
         f"{path}: expected a {what}, but {found}; correct the data set's path (now relative to {Path.cwd()})"
@@ -107,9 +117,9 @@ def _of_folder(folder: Path, suffixes: Sequence[str], is_one: Callable[[Path], b
     return [Place(item) for item in sorted(found, key=natural)]
 
 
-def _of_pattern(pattern: str, is_one: Callable[[Path], bool]) -> list[Place]:
+def _of_pattern(pattern: str, is_one: Callable[[Path], bool], categories: Categories) -> list[Place]:
     places = [
-        Place(path, parameters=_parameters(path, pattern))
+        Place(path, parameters=_parameters(path, pattern, categories))
         for path in sorted(map(Path, glob.glob(PARAMETER.sub("*", pattern), recursive=True)), key=natural)
         if is_one(path)
     ]
@@ -118,7 +128,7 @@ def _of_pattern(pattern: str, is_one: Callable[[Path], bool]) -> list[Place]:
     return places
 
 
-def _parameters(path: Path, pattern: str) -> dict[str, float]:
+def _parameters(path: Path, pattern: str, categories: Categories) -> dict[str, float]:
     """The numbers that stand in a path where the pattern has names."""
     parts = PARAMETER.split(pattern)
     names = parts[1::2]
@@ -127,11 +137,15 @@ def _parameters(path: Path, pattern: str) -> dict[str, float]:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"{pattern}: {repeated[0]!r} stands there twice; give each number a name of its own")
     plain = [re.escape(part).replace(r"\*\*/", ".*").replace(r"\*", ".*").replace(r"\?", ".") for part in parts[0::2]]
-    expression = plain[0] + "".join(f"({NUMBER}){part}" for part in plain[1:])
+    kinds = [WORD if name in categories else NUMBER for name in names]
+    expression = plain[0] + "".join(f"({kind}){part}" for kind, part in zip(kinds, plain[1:], strict=True))
     match = re.fullmatch(expression, str(path))
     if match is None:
         raise DataError(
             f"{path}: there is no number where the pattern {pattern!r} has {{{'}, {'.join(names)}}}; rename the file, "
             f"or choose a pattern that leaves it out"
         )
-    return {name: float(text) for name, text in zip(names, match.groups(), strict=True)}
+    return {
+        name: categories.number(name, text, str(path)) if name in categories else float(text)
+        for name, text in zip(names, match.groups(), strict=True)
+    }

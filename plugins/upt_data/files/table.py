@@ -37,26 +37,37 @@ class ParameterTable:
                 raise DataError(f"{self.path}, row {line + 2}: {self._named(*key)} is there twice; keep one row")
             self._rows[key] = row
 
+    def text(self, file: Path, number: int, name: str) -> str | None:
+        """What the table says of a trajectory of a file; None where it has no such column.
+
+        Raises:
+            DataError: the trajectory has no row.
+        """
+        if name not in self.names:
+            return None
+        key = self._place(file, number)
+        row = self._rows.get(key)
+        if row is None:
+            raise DataError(f"{self.path}: there is no row for {self._named(*key)}; add it")
+        return row[name] or ""
+
     def value(self, file: Path, number: int, name: str) -> float | None:
         """A parameter of a trajectory of a file; None where the table has no such column.
 
         Raises:
             DataError: the trajectory has no row, or the cell holds no finite number.
         """
-        if name not in self.names:
+        text = self.text(file, number, name)
+        if text is None:
             return None
-        key = (file.name if self._by_file else "", number if self._by_number else -1)
-        row = self._rows.get(key)
-        if row is None:
-            raise DataError(f"{self.path}: there is no row for {self._named(*key)}; add it")
-        text = row[name] or ""
         try:
             value = float(text)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
+            which = self._named(*self._place(file, number))
             raise DataError(
-                f"{self.path}, column {name!r}, {self._named(*key)}: expected a finite number, found {text!r}; write "
+                f"{self.path}, column {name!r}, {which}: expected a finite number, found {text!r}; write "
                 f"one, or name only the other columns in 'conditions'"
             )
         return value
@@ -84,6 +95,9 @@ class ParameterTable:
             raise DataError(f"{self.path}, row {line + 2}: 'trajectory' should be a number from 0, found {text!r}")
         number = line if text is None else int(text)
         return (Path(row[FILE].strip()).name if self._by_file else "", number if self._by_number else -1)
+
+    def _place(self, file: Path, number: int) -> tuple[str, int]:
+        return (file.name if self._by_file else "", number if self._by_number else -1)
 
     def _named(self, file: str, number: int) -> str:
         return " ".join([*([file] if file else []), *([f"trajectory {number}"] if number >= 0 else [])])

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from upt_core import DataError
 from upt_data.checks import Array, rising
+from upt_data.places import places
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Grid:
     def points(self) -> Tensor:
         """coords_NX of the points that are kept."""
         if self.coords[0].ndim > 1:
-            return torch.stack([torch.from_numpy(values.reshape(-1)) for values in self.coords], dim=1).float()
+            return places(torch.stack([torch.from_numpy(values.reshape(-1)) for values in self.coords], dim=1))
         return grid_points(self.coords)
 
     def same_as(self, other: Grid) -> bool:
@@ -68,9 +69,9 @@ def _spacing(values: Array) -> float:
 
 
 def grid_points(axes: Sequence[Array]) -> Tensor:
-    """Coordinates of all points of a grid, (N, X) float32, the last axis fastest."""
+    """Coordinates of all points of a grid, (N, X), the last axis fastest."""
     mesh = torch.meshgrid(*(torch.from_numpy(axis) for axis in axes), indexing="ij")
-    return torch.stack([axis.flatten() for axis in mesh], dim=1).float()
+    return places(torch.stack([axis.flatten() for axis in mesh], dim=1))
 
 
 def unit_axis(num: int, length: float = 1.0) -> Array:

@@ -18,6 +18,7 @@ from upt_data.checks import Array
 from upt_data.files.content import Content, Values
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place, natural
+from upt_data.places import places
 
 COORDINATES = "coordinates"
 """Name of the points themselves as an input field."""
@@ -127,7 +128,7 @@ class MeshContent(Content):
 
     def points(self, number: int) -> Tensor:
         """The nodes, or the cells' centres."""
-        return torch.from_numpy(self._points.astype(np.float32))
+        return places(torch.from_numpy(self._points))
 
     def measure(self, number: int) -> Tensor | None:
         """Areas or volumes of the cells; None where the mesh has others than triangles, quadrilaterals, tetrahedra."""

@@ -18,6 +18,7 @@ from upt_data.checks import Array
 from upt_data.files.content import Content, Values
 from upt_data.files.dataset import Domain, FileDataset, Selection
 from upt_data.files.paths import Place
+from upt_data.places import places
 from upt_data.point_domain import PointDomain
 from upt_data.splits import Fraction
 from upt_data.torch_files import load_torch
@@ -118,7 +119,7 @@ class PointCases(FileDataset):
         found: dict[str, float] = {}
         for name in self._conditions:
             found |= _numbers(name, case[name], where)
-        return Case(coords_NX.float(), fields, found)
+        return Case(places(coords_NX), fields, found)
 
 
 class CasesContent(Content):
@@ -165,7 +166,7 @@ class CasesContent(Content):
 
 
 def _field(value: Any, num_points: int, where: str) -> Tensor:
-    """Values of one case as (N, C) float32."""
+    """Values of one case as (N, C); float64 stays, so that an offset swallows no digits."""
     if isinstance(value, Tensor) and value.ndim == 1 and len(value) == num_points:
         value = value.unsqueeze(1)
     elif (
@@ -179,7 +180,7 @@ def _field(value: Any, num_points: int, where: str) -> Tensor:
         )
     if value.is_complex():
         raise DataError(f"{where} is complex; store real and imaginary part as two channels")
-    return value.float()
+    return value if value.dtype == torch.float64 else value.float()
 
 
 def _numbers(name: str, value: Any, where: str) -> dict[str, float]:

@@ -23,6 +23,7 @@ from upt_data.checks import Array, named_channels
 from upt_data.files.content import Content, Values
 from upt_data.files.dataset import Domain, FileDataset, Selection
 from upt_data.files.paths import Place
+from upt_data.places import places
 from upt_data.point_domain import PointDomain
 from upt_data.splits import Fraction
 from upt_data.torch_files import load_torch
@@ -186,7 +187,7 @@ def open_case(place: Place, fields: dict[str, int] | None, time_step: float) -> 
     steps = sorted(frames)
     if len(steps) < 2:
         raise DataError(f"{folder}: holds {len(steps)} frames (files 00000000_mesh.th, …); at least 2 are needed")
-    coords_NX = torch.stack([axis.float() for axis in axes], dim=1)
+    coords_NX = places(torch.stack([axis.double() for axis in axes], dim=1))
     first = frames[steps[0]]
     found = len(_read_frame(first, len(coords_NX)))
     channels = named_channels(fields, found, str(first))
@@ -199,4 +200,4 @@ def _read_frame(path: Path, num_points: int) -> Tensor:
     if not (isinstance(frame_CN, Tensor) and frame_CN.ndim == 2 and frame_CN.shape[1] == num_points):
         found = tuple(frame_CN.shape) if isinstance(frame_CN, Tensor) else type(frame_CN).__name__
         raise DataError(f"{path}: expected a tensor (channels, {num_points}), found {found}")
-    return frame_CN.float()
+    return frame_CN if frame_CN.dtype == torch.float64 else frame_CN.float()

@@ -24,6 +24,7 @@ from upt_data.files.categories import Categories
 from upt_data.files.content import Content, Values, end_of, of_trajectory
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
+from upt_data.places import places
 
 DISPLACEMENT = "displacement"
 """Field of points that move: the way from their first position."""
@@ -137,7 +138,7 @@ class RaggedContent(Content):
     def points(self, number: int) -> Tensor:
         """Positions of a trajectory's points, the first ones where they move."""
         value = self._positions(number, slice(0, 1))
-        return torch.from_numpy(np.ascontiguousarray(value[0], dtype=np.float32).copy())
+        return places(torch.from_numpy(np.array(value[0], dtype=np.float64)))
 
     def num_points(self, number: int) -> int:
         """How many rows a trajectory has."""

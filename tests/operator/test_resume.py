@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
-from upt_core import CheckpointError
+from upt_core import CheckpointError, hookimpl
 from upt_core.config.yaml_text import parse_yaml
+from upt_core.interrupt import Interrupted
 from upt_core.run.experiment import load_run
 from upt_core.run.metrics_log import read_metrics
 
@@ -95,3 +97,29 @@ def test_statistics_are_those_of_the_checkpoint(make: Make) -> None:
     load_run(Path("halves"), ["trainer.epochs=2"]).train(Path("halves"), resume=True)
     whole, halves = (json.loads(Path(name, "results.json").read_text()) for name in ("whole", "halves"))
     assert whole == halves
+
+
+class EndsAt:
+    """Ctrl-C after a step of the optimizer."""
+
+    def __init__(self, step: int) -> None:
+        self.steps = step
+
+    @hookimpl
+    def step_ended(self) -> None:
+        self.steps -= 1
+        if self.steps == 0:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_the_means_of_an_epoch_that_was_interrupted_cover_all_of_it(make: Make) -> None:
+    def epochs(run: str) -> list[tuple[int, float]]:
+        return [(line["epoch"], line["loss/total"]) for line in read_metrics(Path(run)) if line["kind"] == "epoch"]
+
+    make(trainer={"log_every": 1}).train(Path("whole"))
+    with pytest.raises(Interrupted):
+        make(trainer={"log_every": 1}).train(Path("parts"), listeners=[EndsAt(5)])
+    load_run(Path("parts")).train(Path("parts"), resume=True)
+    assert [epoch for epoch, _ in epochs("whole")] == [1, 2]
+    found = dict(epochs("parts"))
+    assert found == dict(epochs("whole"))

@@ -38,7 +38,7 @@ class Content(ABC):
 
     @abstractmethod
     def points(self, number: int) -> Tensor:
-        """coords_NX of a trajectory, float32."""
+        """coords_NX of a trajectory, as ``places`` gives them."""
 
     def measure(self, number: int) -> Tensor | None:
         """Areas or volumes of the cells around the points of a trajectory, (N,); None where each counts the same."""

@@ -161,7 +161,7 @@ def measured_on(results: Results) -> str:
 
 
 MEASURED = (
-    *("burgers1d", "pdebench_advection", "diffusion_reaction"),
+    *("burgers1d", "pdebench_burgers", "pdebench_advection", "diffusion_reaction"),
     *("kolmogorov", "darcy", "kuramoto_sivashinsky", "shallow_water"),
 )
 """Tasks that the documentation has results of."""
@@ -169,7 +169,7 @@ SHORT = 20.0
 """Seconds of the comparisons of losses and samplers."""
 ABLATED = ("burgers1d", "kuramoto_sivashinsky", "kolmogorov")
 """Tasks with comparisons of losses."""
-SAMPLED: tuple[str, ...] = ()
+SAMPLED = ("burgers1d", "kolmogorov")
 """Tasks with comparisons of samplers."""
 TABLES: dict[str, Callable[[Results], str]] = {
     "quality": summary,

@@ -37,9 +37,12 @@ SCALES = (1e-12, 1e12)
 OFFSET = 1e6
 """In units of one: float64 holds nine digits of a field of size one on it, float32 less than one."""
 
+EXTENT = (1.0, 2.0, 1.5)
+SHAPES = {1: (16,), 2: (8, 8), 3: (4, 4, 4)}
+
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "divergence": {"field": "velocity"},
-    "positivity": {"fields": ["velocity"]},
+    "positivity": {"fields": ["u", "velocity"]},
     "rollout": {"steps": 2},
 }
 VARYING_ONLY = {
@@ -52,6 +55,7 @@ KNOWS_ZERO = {
 }
 ABSOLUTE = {"rmse", "max_error", "conservation_error", "boundary_rmse", "spectral_rmse"}
 """Metrics in the units of the data: they scale with it, and an offset changes nothing."""
+GRIDS_ONLY = {"spectral", "relative_h1", "spectral_rmse", "spectrum_error"}
 METRIC_KNOWS_ZERO = {"relative_l2", "nrmse", "relative_h1"}
 """Metrics relative to the size of the target, of which an offset is a part."""
 
@@ -63,18 +67,23 @@ class Waves(Dataset):
         scale: of all values.
         offset: added before scaling.
         constant: whether there is ``rho``.
+        axes: X; ``velocity`` has as many channels.
     """
 
-    def __init__(self, grid: bool, scale: float = 1.0, offset: float = 0.0, constant: bool = True) -> None:
+    def __init__(
+        self, grid: bool, scale: float = 1.0, offset: float = 0.0, constant: bool = True, axes: int = 2
+    ) -> None:
         self.grid = grid
+        self.axes = axes
         self.constant = constant
         self.scale = scale
         self.offset = offset
 
     def spec(self) -> DataSpec:
-        fields = (FieldSpec("u"), FieldSpec("velocity", 2), *[FieldSpec("rho")] * self.constant)
-        shape = (8, 8) if self.grid else None
-        return DataSpec(fields, fields, (1.0, 2.0), (self.grid, False), shape, origin=(0.0, 0.0))
+        fields = (FieldSpec("u"), FieldSpec("velocity", self.axes), *[FieldSpec("rho")] * self.constant)
+        shape = SHAPES[self.axes] if self.grid else None
+        wraps = (self.grid and self.axes > 1, False, False)[: self.axes]
+        return DataSpec(fields, fields, EXTENT[: self.axes], wraps, shape, origin=(0.0,) * self.axes)
 
     def trajectories(self, split: Split) -> Trajectories:
         return InMemory([self._trajectory(("train", "valid", "test").index(split) * 4 + i) for i in range(4)])
@@ -82,12 +91,14 @@ class Waves(Dataset):
     def _trajectory(self, number: int) -> Trajectory:
         rng = torch.Generator().manual_seed(number)
         if self.grid:
-            axes = [torch.arange(8) / 8, torch.linspace(0, 2, 8)]
-            coords_NX = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, 1)
+            lines = [torch.linspace(0, e, n) for e, n in zip(EXTENT, SHAPES[self.axes], strict=False)]
+            if self.axes > 1:  # it wraps around
+                lines[0] = torch.arange(SHAPES[self.axes][0]) / SHAPES[self.axes][0]
+            coords_NX = torch.stack(torch.meshgrid(*lines, indexing="ij"), -1).flatten(0, -2)
         else:
-            coords_NX = torch.rand(30 + number, 2, generator=rng) * torch.tensor([1.0, 2.0])
+            coords_NX = torch.rand(30 + number, self.axes, generator=rng) * torch.tensor(EXTENT[: self.axes])
             coords_NX[:2, 0] = torch.tensor([0.0, 1.0])
-        phase_TC = torch.rand(1, 3, generator=rng).double() + 0.1 * torch.arange(5)[:, None]
+        phase_TC = torch.rand(1, 1 + self.axes, generator=rng).double() + 0.1 * torch.arange(5)[:, None]
         wave_TNC = (6 * (coords_NX.sum(-1)[None, :, None] + phase_TC[:, None])).sin()
         noise_TN1 = torch.randint(0, 2, (5, len(coords_NX), 1), generator=rng) * torch.finfo(torch.float32).eps
         wave_TNC, rho_TN1 = (wave_TNC + self.offset) * self.scale, (1 + noise_TN1.double()) * self.scale
@@ -124,46 +135,57 @@ def built_in(kind: Any) -> list[str]:
     return [name for name in installed.names(kind) if str(installed.find(kind, name).target).startswith("upt_")]
 
 
-def worlds(name: str, kind: str) -> Iterator[bool]:
-    """Grid, and scattered points where the plugin takes them."""
-    yield True
-    if name not in ("spectral", "relative_h1", "spectral_rmse", "spectrum_error"):
-        yield False
+World = dict[str, Any]
+
+
+def worlds(name: str) -> Iterator[World]:
+    """Grids and scattered points of 1 to 3 axes, those that the plugin takes."""
+    for axes in (2, 1, 3):
+        yield {"grid": True, "axes": axes, "constant": name not in VARYING_ONLY}
+        if name not in GRIDS_ONLY and axes > 1:
+            yield {"grid": False, "axes": axes, "constant": name not in VARYING_ONLY}
+
+
+def scales_in(world: World) -> tuple[float, ...]:
+    """Both in the plane; one suffices elsewhere."""
+    return SCALES if world["axes"] == 2 else SCALES[:1]
 
 
 @pytest.mark.parametrize("name", built_in("loss"))
 def test_a_loss_is_the_same_in_any_unit(name: str) -> None:
-    for grid in worlds(name, "loss"):
-        expected = loss_value(name, PreparedData(Waves(grid, constant=name not in VARYING_ONLY)))
+    for world in worlds(name):
+        expected = loss_value(name, PreparedData(Waves(**world)))
         assert expected > 0
-        for scale in SCALES:
+        for scale in scales_in(world):
             factor = scale**2 if name in SQUARED_UNIT else 1.0
-            scaled = PreparedData(Waves(grid, scale, constant=name not in VARYING_ONLY))
-            assert loss_value(name, scaled) == pytest.approx(expected * factor, rel=1e-4)
+            scaled = PreparedData(Waves(scale=scale, **world))
+            assert loss_value(name, scaled) == pytest.approx(expected * factor, rel=1e-4), world
 
 
 @pytest.mark.parametrize("name", [name for name in built_in("loss") if name not in KNOWS_ZERO])
 def test_a_loss_is_the_same_on_a_large_offset(name: str) -> None:
-    for grid in worlds(name, "loss"):
-        expected = loss_value(name, PreparedData(Waves(grid)))
-        assert loss_value(name, PreparedData(Waves(grid, 1.0, OFFSET))) == pytest.approx(expected, rel=1e-4)
+    for world in worlds(name):
+        expected = loss_value(name, PreparedData(Waves(**world)))
+        assert loss_value(name, PreparedData(Waves(offset=OFFSET, **world))) == pytest.approx(expected, rel=1e-4), world
 
 
 @pytest.mark.parametrize("name", built_in("metric"))
 def test_a_metric_is_the_same_in_any_unit(name: str) -> None:
-    for grid in worlds(name, "metric"):
-        expected = metric_value(name, PreparedData(Waves(grid)))
+    for world in worlds(name):
+        expected = metric_value(name, PreparedData(Waves(**world)))
         assert expected > 0
-        for scale in SCALES:
+        for scale in scales_in(world):
             factor = scale if name in ABSOLUTE else 1.0
-            assert metric_value(name, PreparedData(Waves(grid, scale))) == pytest.approx(expected * factor, rel=1e-4)
+            found = metric_value(name, PreparedData(Waves(scale=scale, **world)))
+            assert found == pytest.approx(expected * factor, rel=1e-4), world
 
 
 @pytest.mark.parametrize("name", [name for name in built_in("metric") if name not in METRIC_KNOWS_ZERO])
 def test_a_metric_is_the_same_on_a_large_offset(name: str) -> None:
-    for grid in worlds(name, "metric"):
-        expected = metric_value(name, PreparedData(Waves(grid)))
-        assert metric_value(name, PreparedData(Waves(grid, 1.0, OFFSET))) == pytest.approx(expected, rel=1e-4)
+    for world in worlds(name):
+        expected = metric_value(name, PreparedData(Waves(**world)))
+        found = metric_value(name, PreparedData(Waves(offset=OFFSET, **world)))
+        assert found == pytest.approx(expected, rel=1e-4), world
 
 
 SMALL: dict[str, Any] = {

@@ -19,11 +19,19 @@ from upt_core.testing.made_up_models import knowing_model, small_model
 from upt_core.testing.measured import with_measure
 from upt_core.testing.spy import watch
 
-CASES = (grid(1), grid(2), scattered(2), scattered(2, padded=True), grid(2, steady=True))
+CASES = (
+    grid(1),
+    grid(2),
+    grid(3),
+    scattered(2),
+    scattered(2, padded=True),
+    scattered(3, padded=True),
+    grid(2, steady=True),
+)
 
 
 def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False, over_space: bool = True) -> None:
-    """Raises unless a loss term keeps the contract, on grids of 1 and 2 axes, scattered points and padded rows.
+    """Raises unless a loss term keeps the contract, on grids of 1 to 3 axes, scattered points and padded rows.
 
     The fields are the scalar ``u`` and, with 2 axes, the vector ``velocity``. Data that the term refuses in
     ``check_data`` are left out; one must be left. Checked are: a finite float32 scalar, under bfloat16 autocast too;
@@ -83,7 +91,7 @@ def _accepted(term: LossTerm) -> list[Case]:
         bool(accepted),
         "data",
         "check_data() refuses all data: " + "; ".join(refusals),
-        "at least one of: a grid of 1 or 2 axes, scattered points, a steady problem, with fields u and velocity",
+        "at least one of: a grid of 1 to 3 axes, scattered points, a steady problem, with fields u and velocity",
         "use these fields' names in the test, and refuse only what cannot work",
     )
     return accepted

@@ -24,7 +24,7 @@ _SAMPLES, _TIMES = 5, 2
 def check_metric(
     metric: Metric, reference: Reference | None = None, *, tolerance: float = 1e-5, over_space: bool = True
 ) -> None:
-    """Raises unless a metric keeps the contract, on grids of 1 and 2 axes, scattered points and padded rows.
+    """Raises unless a metric keeps the contract, on grids of 1 to 3 axes, scattered points and padded rows.
 
     Points that ``update`` refuses with a ValueError are left out; one kind must be left. Checked are: a finite float;
     the reference; that the figure does not depend on how samples are dealt out to batches; that ``reset`` forgets;
@@ -44,7 +44,7 @@ def check_metric(
     """
     tried: list[_Samples] = []
     refusals = []
-    for case in (grid(1), grid(2), scattered(2), scattered(2, padded=True)):
+    for case in (grid(1), grid(2), grid(3), scattered(2), scattered(2, padded=True), scattered(3, padded=True)):
         samples = _Samples(case)
         try:
             with answering(
@@ -64,7 +64,7 @@ def check_metric(
         bool(tried),
         "points",
         "update() refuses all points: " + "; ".join(refusals),
-        "at least one of: a grid of 1 or 2 axes, scattered points",
+        "at least one of: a grid of 1 to 3 axes, scattered points",
         "refuse only what the figure is not defined for",
     )
     for samples in tried if over_space else ():

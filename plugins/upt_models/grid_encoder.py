@@ -54,8 +54,8 @@ class GridEncoder(Encoder):
         super().__init__()
         if data.grid_shape is None:
             raise ValueError(
-                "the encoder 'grid' needs fields on a regular grid, but this data set has scattered points (those of a "
-                "grid with holes are); use the encoder 'supernode'"
+                "the encoder 'grid' needs fields on a regular grid, but this data set has scattered points (a grid "
+                "that is uneven or has holes counts as such); use the encoder 'supernode'"
             )
         self.patch = tuple(patch) if isinstance(patch, list | tuple) else (patch,) * data.num_axes
         self.input_channels = data.input_channels

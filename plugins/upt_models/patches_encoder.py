@@ -43,8 +43,8 @@ class PatchesEncoder(Encoder):
         self.lattice = lattice_of(WHAT, data, latent)
         if data.grid_shape is None:
             raise ValueError(
-                f"the {WHAT} needs fields on a regular grid, but this data set has scattered points (those of a "
-                f"grid with holes are); use the encoder 'lattice'"
+                f"the {WHAT} needs fields on a regular grid, but this data set has scattered points (a grid that "
+                f"is uneven or has holes counts as such); use the encoder 'lattice'"
             )
         self.grid_shape, self.periodic, self.input_channels = data.grid_shape, data.periodic, data.input_channels
         self.patch = _patch(data.grid_shape, self.lattice)

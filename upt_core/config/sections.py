@@ -212,8 +212,10 @@ class ExperimentSettings(Section):
     data: Annotated[AnyPlugin, Plugin("dataset")] | None = Field(
         None, description="the data set; each of several tasks has its own"
     )
-    normalize: Literal["standard", "none"] = Field(
-        "standard", description="scale fields to mean 0 and deviation 1 over the training split"
+    normalize: Literal["standard", "field", "none"] = Field(
+        "standard",
+        description="scale channels to mean 0 and deviation 1 over the training split; field: with one deviation for "
+        "all channels of a field, as the components of a vector",
     )
     mean: Literal["space", "points"] = Field(
         "space",

@@ -38,7 +38,9 @@ class PreparedData:
 
     Args:
         dataset: where trajectories come from.
-        normalize: "standard" scales by statistics of the training split, "none" leaves values as they are.
+        normalize: "standard" scales each channel by statistics of the training split; "field" divides all channels of a
+            field by one deviation, so that the components of a vector keep their proportions; "none" leaves values as
+            they are.
         normalization: reuse these statistics (of an operator) instead of measuring them. The box and the conditions are
             those of the operator, too; the grid is that of the data at hand.
         training: what is known of the data that the operator was trained on; None: these data.
@@ -52,7 +54,7 @@ class PreparedData:
     def __init__(
         self,
         dataset: Dataset,
-        normalize: Literal["standard", "none"] = "standard",
+        normalize: Literal["standard", "field", "none"] = "standard",
         normalization: Normalization | None = None,
         training: TrainingData | None = None,
         over: Over = "space",
@@ -74,7 +76,9 @@ class PreparedData:
         self.data = survey.data()
         self._remarks = survey.remarks()
         self.point_sets = PointSets(self.data, over=over)
-        self.normalization = survey.normalization() if normalize == "standard" else Normalization.identity(self.data)
+        self.normalization = (
+            Normalization.identity(self.data) if normalize == "none" else survey.normalization(normalize == "field")
+        )
 
     def remarks(self) -> list[str]:
         """What the data set decided for its user, and what its values do not tell."""
@@ -213,14 +217,18 @@ class Survey:
         varies = not self.spec.steady and self.longest > self.shortest * (1 + SAME)
         return replace(self.spec, origin=origin, condition=self.names if varies else self.spec.condition)
 
-    def normalization(self) -> Normalization:
-        """Scales by the moments."""
+    def normalization(self, by_field: bool = False) -> Normalization:
+        """Scales by the moments.
+
+        Args:
+            by_field: one deviation for all channels of a field, so that a vector keeps its proportions.
+        """
         data = self.data()
         kept = len(data.condition)
         return Normalization(
             data,
             self._of_all([moments.mean for moments in self.fields.values()]),
-            self._of_all([moments.std() for moments in self.fields.values()]),
+            self._of_all([_one_scale(moments) if by_field else moments.std() for moments in self.fields.values()]),
             self.conditions.mean[:kept],
             self.conditions.std()[:kept],
         )
@@ -229,6 +237,15 @@ class Survey:
         """Values of the channels of each field at one time step, for every channel of a bundle."""
         pairs = zip(self.spec.fields, parts, strict=True)
         return torch.cat([part.repeat(field.channels // len(part)) for field, part in pairs])
+
+
+def _one_scale(moments: RunningMoments) -> Tensor:
+    """One deviation for all channels, (C,): the root of the mean variance of those that vary; 1 for constant ones."""
+    constant = moments.constant()
+    if bool(constant.all()):
+        return moments.std()
+    one = moments.deviation()[~constant].square().mean().sqrt()
+    return torch.where(constant, 1.0, one)
 
 
 def check_split(trajectories: Trajectories, spec: DataSpec, split: Split, most_values: int = MOST_VALUES) -> None:

@@ -147,7 +147,7 @@ class Assembler:
         if parts.from_ is None or not prepared.measured:
             return model, None
         source = source_of(self.settings, self.document, task)
-        keep = parts.normalization == "keep" and self.settings.normalize == "standard"
+        keep = parts.normalization == "keep" and self.settings.normalize != "none"
         scales, start = take(model, source, parts, prepared.normalization, keep, self.document)
         prepared.normalization = scales
         return model, start

@@ -260,7 +260,9 @@ def test_encoders_of_grids_say_what_can(tmp_path: Path) -> None:
     path = write(tmp_path / "nan.npz", with_nan(arrays, land))
     for encoder, cure in ({"name": "grid", "patch": 2}, "supernode"), ({"name": "patches"}, "lattice"):
         experiment = Experiment.from_dict(settings(path, "nan", encoder))
-        with pytest.raises(ValueError, match=f"a grid that is uneven or has holes counts as such.; use the encoder '{cure}'"):
+        with pytest.raises(
+            ValueError, match=f"a grid that is uneven or has holes counts as such.; use the encoder '{cure}'"
+        ):
             experiment.build_all(experiment.prepare_all())
 
 

@@ -84,7 +84,8 @@ class Assembler:
             model, start = self.new_model(prepared)
         terms = self._terms(prepared.data)
         scale = prepared.normalization.on(device)
-        bundle = LossBundle(model, terms, prepared.data, settings.seed, scale, self._recompute()).to(device)
+        bundle = LossBundle(model, terms, prepared.data, settings.seed, scale, self._recompute())
+        _move(bundle, device)
         prepared.point_sets.want(_needs(bundle, prepared.data))  # before the first batch, which is made with them
         self._check_grids(prepared, model.encoder)
         size = settings.trainer.batch_size
@@ -256,6 +257,13 @@ class Assembler:
 
     def _problem(self, path: tuple[str, ...], message: str) -> ConfigError:
         return ConfigError([Problem(path, message, self.document.origin(path))])
+
+
+def _move(module: nn.Module, device: torch.device) -> None:
+    """To a device, where it is not there already: fake tensors, which ``upt estimate`` builds with, cannot be moved."""
+    there = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
+    if any(own.type != device.type or device.index not in (None, own.index) for own in there):
+        module.to(device)
 
 
 def _needs(bundle: LossBundle, data: DataSpec) -> tuple[Need, ...]:

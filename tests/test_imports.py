@@ -19,6 +19,7 @@ PACKAGES = (
     "upt_callbacks",
     "upt_convert",
     "upt_data",
+    "upt_estimate",
     "upt_losses",
     "upt_metrics",
     "upt_models",
@@ -27,7 +28,7 @@ PACKAGES = (
     "upt_schedules",
     "upt_sweep",
 )
-COMMANDS = ("upt_bench", "upt_convert", "upt_data/commands", "upt_sweep")
+COMMANDS = ("upt_bench", "upt_convert", "upt_data/commands", "upt_estimate", "upt_sweep")
 """Packages that bring commands and converters: they may import what upt_core.commands offers, too."""
 
 

@@ -48,7 +48,7 @@ def _rows_apart(value_BNC: Tensor) -> tuple[Tensor, int]:
 
 def _first_rows(batch: int, stride: int, value: Tensor) -> Tensor:
     """The number of each b's first row, (B, 1). On CPU it is kept: to make it takes as long as to add it to all Q."""
-    if value.is_cpu and not torch.compiler.is_compiling():
+    if value.is_cpu and type(value) is Tensor and not torch.compiler.is_compiling():  # a fake tensor must not stay
         return _kept_first_rows(batch, stride)
     return torch.arange(batch, device=value.device).unsqueeze(1) * stride
 

@@ -94,6 +94,29 @@ def inverse(quick: bool, out: Path, data: Path | None, device: str) -> None:
     click.echo(f"{out / 'results.json'}")
 
 
+@bench.command("estimate")
+@click.option("--quick", is_flag=True, help="One experiment: shows that all works.")
+@out_option("bench/estimate")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+def estimates(quick: bool, out: Path, device: str) -> None:
+    """Peak memory as `upt estimate` foresees it beside the measured one, of twelve experiments.
+
+    Takes about five minutes.
+    """
+    from rich.console import Console
+
+    from upt_bench.estimates import run
+    from upt_bench.setting import Setting
+    from upt_bench.table import print_figures
+    from upt_core.commands import resolve_device
+
+    console = Console()
+    with console.status("") as status:
+        results = run(Setting(resolve_device(device), None, quick, status.update), out)
+    print_figures(results, console, "upt bench estimate")
+    click.echo(f"{out / 'results.json'}")
+
+
 @bench.command()
 @click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
 @out_option("bench/loop")

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -31,6 +31,17 @@ class KnownValues:
         """The values of a fake tensor."""
         if real.numel() <= MOST_VALUES:
             setattr(fake, REAL, real)
+
+    def value_of(self, fake: Tensor) -> Tensor:
+        """The values of a fake tensor.
+
+        Raises:
+            DataDependentOutputException: they are not known.
+        """
+        if not hasattr(fake, REAL):
+            raise DataDependentOutputException(torch.ops.aten._local_scalar_dense.default)
+        value: Tensor = getattr(fake, REAL)
+        return value
 
     def asked(self, func: Any, args: Any, kwargs: Any) -> tuple[bool, Any]:
         """Whether an operation asks for values that are known, and its answer."""

@@ -12,7 +12,7 @@ from upt_estimate.limits import largest_batch, largest_queries
 from upt_estimate.picture import draw
 from upt_estimate.sizes import number_text, parse_size, size_text
 from upt_estimate.subject import Subject
-from upt_estimate.trial import Found, try_step
+from upt_estimate.trial import StepCost, try_step
 
 WHAT_IF = (
     ("bf16", ("trainer.precision=bf16",)),
@@ -68,7 +68,7 @@ def estimate_of(
     return found
 
 
-def plain(found: Found) -> dict[str, Any]:
+def plain(found: StepCost) -> dict[str, Any]:
     """A trial as plain data."""
     return {
         "batch_size": found.batch_size,
@@ -118,8 +118,7 @@ def _more(found: dict[str, Any]) -> list[str]:
         parts.append(table(rows, ["STAGE", "PEAK"], right=[1]))
     if "what_if" in found:
         rows = [
-            [what, size_text(one["peak"]), f"{number_text(one['flops'])}FLOP"]
-            for what, one in found["what_if"].items()
+            [what, size_text(one["peak"]), f"{number_text(one['flops'])}FLOP"] for what, one in found["what_if"].items()
         ]
         parts.append(table(rows, ["WITH", "PEAK", ""], right=[1, 2]))
     if "memory" in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
@@ -12,23 +12,25 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     FakeTensorMode,
     UnsupportedFakeTensorException,
 )
 from torch.utils._python_dispatch import _disable_current_modes
 
-from upt_core import Batch, Points, Progress, Upt, UserError
+from upt_core import Batch, Need, Points, Progress, Upt, UserError
 from upt_core.commands import Built, LossBundle, WeightedTerm, autocast
 from upt_estimate.ledger import Label, Ledger
 from upt_estimate.stand_ins import Drawn, Labelled
 from upt_estimate.subject import Subject
 
 READS_VALUES = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedFakeTensorException)
+Found = tuple[Tensor, ...]
 PARTS = ("encoder", "approximator", "decoder")
 
 
 @dataclass(frozen=True)
-class Found:
+class StepCost:
     """What a step costs on one device, in bytes and operations.
 
     Args:
@@ -53,7 +55,7 @@ class Found:
     queries: Mapping[str, int]
 
 
-def try_step(subject: Subject, batch_size: int, num_queries: int | None = None, devices: int = 1) -> Found:
+def try_step(subject: Subject, batch_size: int, num_queries: int | None = None, devices: int = 1) -> StepCost:
     """Takes two steps, of which the second is counted: by then the optimizer has its state.
 
     Args:
@@ -83,7 +85,7 @@ class _Trial:
         self.devices = devices
         self.ledger = Ledger()
 
-    def run(self, batch_size: int, num_queries: int | None) -> Found:
+    def run(self, batch_size: int, num_queries: int | None) -> StepCost:
         experiment, ledger = self.subject.experiment, self.ledger
         with ledger, ledger.only("parameters"):
             model = experiment.build_model(self.subject.prepared.data)
@@ -101,7 +103,7 @@ class _Trial:
                 buckets = [torch.empty_like(p) for p in model.parameters()] if self.devices > 1 else []
             for parameter in model.parameters():
                 parameter.register_post_accumulate_grad_hook(self._gradient)
-            with self._parts_named(model):
+            with self._parts_named(model), self._needs_found(model.encoder.needs):
                 self._step(bundle, optimizers, batch)
                 ledger.restart()
                 kept = self._step(bundle, optimizers, batch)
@@ -166,6 +168,28 @@ class _Trial:
             for handle in handles:
                 handle.remove()
 
+    @contextmanager
+    def _needs_found(self, needs: Sequence[Need]) -> Iterator[None]:
+        """What an encoder needs to know of points that a term makes is found from their values: they are known."""
+        own = {type(need): type(need).compute for need in needs}
+        for kind, compute in own.items():
+            kind.compute = self._found_for_real(compute)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            for kind, compute in own.items():
+                kind.compute = compute  # type: ignore[method-assign]
+
+    def _found_for_real(self, compute: Callable[[Need, Points], Found]) -> Callable[[Need, Points], Found]:
+        def found(need: Need, points: Points) -> Found:
+            if not isinstance(points.coords_BNX, FakeTensor):
+                return compute(need, points)
+            with _disable_current_modes():
+                answers = compute(need, points.mapped(self.ledger.known.value_of))
+            return tuple(self._fake(answer, known=True) for answer in answers)
+
+        return found
+
     def _faked(self, batch: Batch) -> Batch:
         tensors = {f.name: v for f in fields(batch) if isinstance(v := getattr(batch, f.name), Tensor)}
         faked: dict[str, Any] = {name: self._fake(value) for name, value in tensors.items()}
@@ -174,7 +198,7 @@ class _Trial:
     def _faked_any(self, value: Any) -> Any:
         """Tensors within dataclasses."""
         if isinstance(value, Tensor):
-            return self._fake(value)
+            return self._fake(value, known=True)
         if is_dataclass(value) and not isinstance(value, type):
             return replace(value, **{f.name: self._faked_any(getattr(value, f.name)) for f in fields(value)})
         return value
@@ -188,14 +212,14 @@ class _Trial:
 
     def _found(
         self, model: Upt, bundle: LossBundle, batch_size: int, kept: Mapping[Label, int], points: Points
-    ) -> Found:
+    ) -> StepCost:
         ledger, at_peak = self.ledger, dict[str, int]()
         for label, size in ledger.at_peak.items():
             if size:
                 at_peak[label[0] if label else "other"] = at_peak.get(label[0] if label else "other", 0) + size
         counts = {name: sum(p.numel() for p in getattr(model, name).parameters()) for name in PARTS}
         queries = {t.name: _count(t, points.num_points, self.subject.progress) for t in bundle.terms}
-        return Found(batch_size, ledger.peak, at_peak, kept, counts, ledger.flops, ledger.moved, queries)
+        return StepCost(batch_size, ledger.peak, at_peak, kept, counts, ledger.flops, ledger.moved, queries)
 
 
 def _count(term: WeightedTerm, num_points: int, progress: Progress) -> int:

@@ -101,7 +101,7 @@ class _Trial:
                 average = [p.detach().clone() for p in model.parameters()] if experiment.settings.trainer.ema else []
             with ledger.only("gradient buckets"):
                 buckets = [torch.empty_like(p) for p in model.parameters()] if self.devices > 1 else []
-            for parameter in model.parameters():
+            for parameter in filter(lambda own: own.requires_grad, model.parameters()):
                 parameter.register_post_accumulate_grad_hook(self._gradient)
             with self._parts_named(model), self._needs_found(model.encoder.needs):
                 self._step(bundle, optimizers, batch)

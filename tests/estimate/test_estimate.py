@@ -1,0 +1,194 @@
+"""``upt estimate``: what it foresees is what a step takes, and what it says can be relied on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from upt_bench.estimate_cases import CASES
+from upt_bench.measured_peak import measured_peak
+from upt_core import Experiment, UserError
+from upt_core.cli import main
+from upt_estimate.few import Few
+from upt_estimate.limits import largest_batch, largest_queries
+from upt_estimate.sizes import number_text, parse_size, size_text
+from upt_estimate.subject import Subject
+from upt_estimate.trial import StepCost, try_step
+
+GRID = "2-D, grid, transformer, perceiver; three losses"
+QUICK = ("1-D, grid, transformer, perceiver; forward on all points", "points, lattice, spectral, basis; forward")
+
+
+def subject(config: dict[str, Any], **trainer: Any) -> Subject:
+    return Subject(Experiment.from_dict(config | {"trainer": config["trainer"] | trainer}))
+
+
+@pytest.fixture(scope="module")
+def grid() -> StepCost:
+    return try_step(subject(CASES[GRID]), 8)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in CASES]
+)
+def test_within_a_tenth_of_the_measured_peak(name: str) -> None:
+    config = CASES[name]
+    estimated = try_step(subject(config), config["trainer"]["batch_size"]).peak
+    assert estimated == pytest.approx(measured_peak(config), rel=0.1)
+
+
+def test_the_peak_is_what_is_held_and_the_optimizer_has_two_moments(grid: StepCost) -> None:
+    assert sum(grid.at_peak.values()) == grid.peak
+    parameters = 4 * sum(grid.parameters.values())
+    assert grid.at_peak["parameters"] == pytest.approx(parameters, rel=0.02)
+    assert grid.at_peak["optimizer"] == pytest.approx(2 * parameters, rel=0.01)
+
+
+def test_what_is_kept_is_told_by_term_and_part_at_its_own_points(grid: StepCost) -> None:
+    assert grid.queries == {"forward": 512, "inverse_encoding": 512, "inverse_decoding": 1024}
+    kept = {label[1:]: size for label, size in grid.kept.items()}
+    assert kept["inverse_decoding", "decoder"] > 1.5 * kept["forward", "decoder"] > 0
+    assert ("inverse_encoding", "decoder") not in kept  # it takes the decoding of inverse_decoding
+
+
+def test_flops_are_those_that_torch_counts() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = CASES[GRID] | {"losses": {"forward": {"name": "forward", "space": "latent"}}}
+    config["model"] = config["model"] | {"encoder": "patches", "approximator": "convolution"}
+    config["model"]["latent"] = {"tokens": [8, 8], "dim": 32}
+    built = Experiment.from_dict(config).build()
+    batch = built.train[0]
+    with FlopCounterMode(display=False) as counted:
+        built.bundle(batch, subject(config).progress).total.backward()
+    assert try_step(subject(config), 8).flops == counted.get_total_flops()
+
+
+def test_memory_grows_along_a_line_so_the_largest_batch_fits_and_the_next_does_not() -> None:
+    small = subject(CASES[QUICK[0]])
+    limit = 100 * 2**20
+    size = largest_batch(small, limit)
+    assert try_step(small, size).peak <= limit < try_step(small, size + 1).peak
+    assert largest_batch(small, 2**20) == 0
+
+
+def test_the_most_query_points_fit() -> None:
+    own = subject(CASES[GRID] | {"losses": {"forward": "forward"}})
+    limit = try_step(own, 8, 300).peak
+    assert largest_queries(own, limit, 8) in range(297, 302)
+    assert largest_queries(own, 2**40, 8) == 1024
+    assert largest_queries(own, 2**20, 8) == 0
+
+
+def test_several_devices_hold_buckets_for_the_mean_gradient() -> None:
+    own = subject(CASES[QUICK[0]])
+    alone, one_of_two = try_step(own, 8), try_step(own, 8, devices=2)
+    parameters = 4 * sum(alone.parameters.values())
+    assert one_of_two.at_peak["gradient buckets"] == pytest.approx(parameters, rel=0.01)
+    assert one_of_two.peak - alone.peak == one_of_two.at_peak["gradient buckets"]
+
+
+def test_frozen_parts_have_neither_gradients_nor_optimizer_state(grid: StepCost) -> None:
+    frozen = try_step(Subject(Experiment.from_dict(CASES[GRID]), ("encoder", "decoder")), 8)
+    moments = 8 * frozen.parameters["approximator"]
+    assert frozen.at_peak["optimizer"] == pytest.approx(moments, rel=0.01)
+    assert frozen.peak < grid.peak
+
+
+def test_nothing_of_its_size_is_allocated() -> None:
+    """A model of 3 billion parameters, on which real tensors would take 50 GB."""
+    config = CASES[GRID] | {"losses": {"forward": "forward"}}
+    config["model"] = config["model"] | {"latent": {"tokens": 1024, "dim": 8192}}
+    assert sum(try_step(subject(config), 8).parameters.values()) > 2e9
+
+
+def test_few_trajectories_are_read_evenly_spaced() -> None:
+    config = CASES[QUICK[0]]
+    dataset = Experiment.from_dict(config).settings.data.build()
+    few = Few(dataset, samples=3, times=2)
+    chosen = few.trajectories("train")
+    assert chosen.numbers == [0, 4, 8, 2] or sorted(chosen.numbers) == list(chosen.numbers)
+    assert len(chosen) == 4 < len(dataset.trajectories("train"))
+    assert max(chosen.num_times(index) for index in range(4)) <= 64
+    torch.testing.assert_close(
+        chosen.read(1, 0, 2).fields["u"], dataset.trajectories("train").read(chosen.numbers[1], 0, 2).fields["u"]
+    )
+
+
+def test_values_that_are_not_known_are_an_error_that_says_who_read_them() -> None:
+    own = subject(CASES[GRID] | {"losses": {"forward": "forward"}})
+    built = own.experiment.build_model
+    own.experiment.build_model = lambda data: _reading(built(data))  # type: ignore[method-assign]
+    with pytest.raises(UserError, match=r"activations › forward › decoder reads values .* callback profiler"):
+        try_step(own, 4)
+
+
+def _reading(model: Any) -> Any:
+    model.decoder.register_forward_hook(lambda part, given, answer: answer * float(answer.mean()))
+    return model
+
+
+def estimate(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["estimate", *arguments])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(json.dumps(CASES[GRID]), encoding="utf-8")
+    return str(path)
+
+
+def test_the_command_as_a_table_and_with_everything_asked_for(file: str, tmp_path: Path) -> None:
+    picture = tmp_path / "memory.png"
+    done = estimate(file, "--memory", "64MiB", "--what-if", "--plot", str(picture))
+    assert done.exit_code == 0, done.output
+    assert "of 6 training trajectories" in done.output
+    assert "into 64 MiB a device fits: trainer.batch_size=" in done.output
+    for word in ("activation checkpointing", "decoding in chunks of 256", "bf16", "FLOP", "inverse_decoding"):
+        assert word in done.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_as_json_with_overrides_and_devices(file: str) -> None:
+    found = json.loads(estimate(file, "trainer.batch_size=4", "--devices", "2", "--json").output)
+    assert (found["batch_size"], found["devices"], found["points"]) == (2, 2, 1024)
+    assert found["peak"] == sum(found["at_peak"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--memory", "much"], "--memory: expected a size as 80GB, 24GiB or 500MB; got 'much'"),
+        (["--devices", "9"], "--devices: expected 1 to 8, as a batch has 8 samples; got 9"),
+    ],
+)
+def test_wrong_requests(file: str, arguments: list[str], message: str) -> None:
+    done = estimate(file, *arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+def test_tasks_are_estimated_one_by_one() -> None:
+    config = CASES[QUICK[0]] | {"tasks": {name: {"data": CASES[QUICK[0]]["data"]} for name in ("one", "two")}}
+    del config["data"]
+    with pytest.raises(UserError, match=r"has the tasks one, two; a batch is of one task, so estimate"):
+        Subject(Experiment.from_dict(config))
+
+
+def test_sizes() -> None:
+    assert [parse_size(text) for text in ("80GB", "1.5GiB", "500 MB", "24G")] == [
+        80 * 10**9,
+        3 * 2**29,
+        5 * 10**8,
+        24 * 2**30,
+    ]
+    assert size_text(1536) == "1.5 KiB"
+    assert size_text(3 * 2**40) == "3 TiB"
+    assert number_text(6.761e9) == "6.76 G"
+    assert number_text(2e15) == "2 P"

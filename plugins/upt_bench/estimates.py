@@ -19,7 +19,7 @@ GOAL = 0.1
 
 def run(setting: Setting, out: Path) -> Results:
     """Measures everything, and writes ``results.json`` into a folder."""
-    return run_parts((sys.modules[__name__],), lambda results, folder: None, setting, out)  # type: ignore[arg-type]
+    return run_parts((sys.modules[__name__],), lambda results, folder: None, setting, out)
 
 
 def measure(setting: Setting, results: Results) -> None:

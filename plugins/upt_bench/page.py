@@ -15,7 +15,7 @@ from pathlib import Path
 from upt_bench import loss_tables, neighbour_tables, sampler_tables
 from upt_bench.quality import tables as quality_tables
 from upt_bench.results import Results
-from upt_bench.table import figures_markdown, shown
+from upt_bench.table import curve, figures_markdown, markdown, shown
 
 MARK = re.compile(r"<!-- benchmark: (?P<name>\w+) -->\n.*?<!-- benchmark: end -->", re.DOTALL)
 
@@ -43,6 +43,27 @@ BENCHMARKS: Mapping[str, Shown] = {
     "samplers": Shown(("samplers.md", "which-sampler.md"), {**COMMON, **sampler_tables.TABLES}),
     "neighbours": Shown(("supernodes.md",), {**COMMON, **neighbour_tables.TABLES}),
     "losses": Shown(("losses.md", "quick-reference.md"), {**COMMON, **loss_tables.TABLES}),
+    "inverse": Shown(
+        ("inverse-decoding.md",),
+        {
+            **COMMON,
+            "inverse_training": curve("inverse_training", "reads", ["data", "seed"], "relative_l2"),
+            "inverse_steps": curve("inverse_training", "reads", ["data", "seed"], "steps"),
+        },
+    ),
+    "estimate": Shown(
+        ("memory-analysis.md",),
+        {
+            **COMMON,
+            "estimates": lambda results: markdown(
+                ["experiment", "estimated, MiB", "measured, MiB", "ratio"],
+                [
+                    [row["case"], *(shown(row[name]) for name in ("estimated", "measured")), f"{row['ratio']:.3f}"]
+                    for row in results.curves["estimates"]
+                ],
+            ),
+        },
+    ),
     "quality": Shown(("results.md", "which-loss.md"), {**COMMON, **quality_tables.TABLES}),
 }
 

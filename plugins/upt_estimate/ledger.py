@@ -27,7 +27,7 @@ ATTENTION_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 ATTENTION_BACKWARD_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
-class Ledger(TorchDispatchMode):
+class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts while it is active, on top of a ``FakeTensorMode``.
 
     ``live`` is what is held now by label, ``peak`` the most that was held together and ``at_peak`` by whom.
@@ -36,7 +36,7 @@ class Ledger(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live: Counter[Label] = Counter()
         self.at_peak: Mapping[Label, int] = {}
         self.peak = self.total = 0

@@ -102,7 +102,7 @@ class _Trial:
             with ledger.only("gradient buckets"):
                 buckets = [torch.empty_like(p) for p in model.parameters()] if self.devices > 1 else []
             for parameter in filter(lambda own: own.requires_grad, model.parameters()):
-                parameter.register_post_accumulate_grad_hook(self._gradient)
+                parameter.register_post_accumulate_grad_hook(self._gradient)  # type: ignore[no-untyped-call]
             with self._parts_named(model), self._needs_found(model.encoder.needs):
                 self._step(bundle, optimizers, batch)
                 ledger.restart()
@@ -129,7 +129,7 @@ class _Trial:
         kept = {label: size for label, size in ledger.live.items() if label and label[0] == "activations" and size}
         with ledger.only("backward"):
             assert losses.total is not None
-            losses.total.backward()  # type: ignore[no-untyped-call]
+            losses.total.backward()
         del losses
         with ledger.only("optimizer"):
             if settings.clip_norm is not None:
@@ -173,7 +173,7 @@ class _Trial:
         """What an encoder needs to know of points that a term makes is found from their values: they are known."""
         own = {type(need): type(need).compute for need in needs}
         for kind, compute in own.items():
-            kind.compute = self._found_for_real(compute)  # type: ignore[method-assign]
+            kind.compute = self._found_for_real(compute)  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:

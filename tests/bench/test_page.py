@@ -31,6 +31,6 @@ def test_every_table_is_in_a_page(benchmark: str) -> None:
 def test_the_results_are_of_a_full_run(benchmark: str) -> None:
     results = results_of(benchmark, DOCS)
     assert results.environment["quick"] is False
-    assert results.environment["real_data"] is (benchmark in ("samplers", "neighbours", "quality"))
+    assert results.environment["real_data"] is (benchmark in ("samplers", "neighbours", "quality", "inverse"))
     text = (DOCS / "benchmarks" / benchmark / "results.json").read_text()
     assert not re.search(r"/(home|work|tmp|Users)/", text)

@@ -136,9 +136,9 @@ def test_tasks_take_those_of_the_same_name() -> None:
     [
         (
             {"from": "nowhere"},
-            r"model\.from: nowhere: there is no such checkpoint\n    name a run folder, or a file that Op",
+            r"model\.from: nowhere: there is no such run folder or file\n    name a run folder, or a file that Op",
         ),
-        ({**CONFIG["model"], "from": "nowhere"}, r"model\.from: nowhere: there is no such checkpoint\n    name a run"),
+        ({**CONFIG["model"], "from": "nowhere"}, r"model\.from: nowhere: there is no such run folder or file\n    name a run"),
         ({"from": "train.npz"}, r"model\.from: train\.npz: cannot be read as a checkpoint|is not a checkpoint of upt"),
         ({"from": "RUN", "from_task": "x"}, r"model\.from: .*holds no task called 'x'; there are: none"),
         ({"from": "RUN", "parts": []}, r"model\.parts: "),
@@ -181,4 +181,4 @@ def test_check_says_what_fits_and_show_writes_the_whole(run: Path) -> None:
     Path("wrong.yaml").write_text(dump_yaml({**config, "model": {"from": "nowhere"}}))
     wrong = CliRunner().invoke(main, ["check", "wrong.yaml"])
     assert wrong.exit_code == 2
-    assert "model.from: nowhere: there is no such checkpoint\n    name a run folder" in wrong.output
+    assert "model.from: nowhere: there is no such run folder or file\n    name a run folder" in wrong.output

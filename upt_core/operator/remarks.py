@@ -66,7 +66,7 @@ def on_conditions(condition_MP: Tensor | None, data: DataSpec, training: Trainin
     """Remarks on conditioning values (M, P) in physical units."""
     if condition_MP is None:
         return
-    for name, value in zip(data.condition, condition_MP.T, strict=True):
+    for name, value in zip(data.condition, condition_MP.detach().T, strict=True):  # its gradient is the caller's matter
         known = training.time_step if name == TIME_STEP else training.condition.get(name)
         low, high = known or (float("-inf"), float("inf"))
         slack = 1e-6 * max(abs(low), abs(high)) if known else 0.0

@@ -138,7 +138,10 @@ def test_tasks_take_those_of_the_same_name() -> None:
             {"from": "nowhere"},
             r"model\.from: nowhere: there is no such run folder or file\n    name a run folder, or a file that Op",
         ),
-        ({**CONFIG["model"], "from": "nowhere"}, r"model\.from: nowhere: there is no such run folder or file\n    name a run"),
+        (
+            {**CONFIG["model"], "from": "nowhere"},
+            r"model\.from: nowhere: there is no such run folder or file\n    name a run",
+        ),
         ({"from": "train.npz"}, r"model\.from: train\.npz: cannot be read as a checkpoint|is not a checkpoint of upt"),
         ({"from": "RUN", "from_task": "x"}, r"model\.from: .*holds no task called 'x'; there are: none"),
         ({"from": "RUN", "parts": []}, r"model\.parts: "),

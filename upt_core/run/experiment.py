@@ -46,7 +46,9 @@ class Experiment(WholeAssembler):
         """Validates plain data."""
         return cls.from_document(Document(dict(data)), name, registry)
 
-    def train(self, run_dir: Path | None = None, resume: bool = False, listeners: Sequence[object] = ()) -> Results:
+    def train(
+        self, run_dir: Path | str | None = None, resume: bool = False, listeners: Sequence[object] = ()
+    ) -> Results:
         """Trains, and leaves everything in the run folder. Processes that torchrun started train together.
 
         Args:
@@ -59,7 +61,7 @@ class Experiment(WholeAssembler):
             Metrics on the test split: of the best checkpoint as "model", and of the baselines.
         """
         with joined():
-            return Runner(self, run_dir, resume, listeners).run()
+            return Runner(self, None if run_dir is None else Path(run_dir), resume, listeners).run()
 
 
 def load_run(run_dir: Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:

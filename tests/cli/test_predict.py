@@ -142,10 +142,10 @@ def test_a_folder_goes_on_where_it_was_left(run: Path, upt: Upt) -> None:
 
 
 def test_its_own_data_and_overrides(run: Path, upt: Upt) -> None:
-    assert "1 samples, 5 time steps" in upt("predict", "waves", "--split", "test", "-o", "test.npz").output
+    assert "1 sample, 5 time steps" in upt("predict", "waves", "--split", "test", "-o", "test.npz").output
     assert "10 samples" in upt("predict", "waves", "--split", "all", "-o", "all.npz").output
     strided = upt("predict", "waves", "new.npz", "data.num_trajectories=1", "-o", "s.npz")
-    assert "1 samples" in strided.output, strided.output
+    assert "1 sample," in strided.output, strided.output
 
 
 def test_a_picture_and_a_film(run: Path, upt: Upt) -> None:

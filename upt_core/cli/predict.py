@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from upt_core.cli.completion import input_files
-from upt_core.cli.text import count, duration
+from upt_core.cli.text import count, duration, many
 from upt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def _say(found: Iterable[Done], total: int, plot: Path | None) -> None:
         times = 1 if done.answers.times is None else done.answers.times.shape[-1]
         made = done.answers.samples * times
         click.echo(
-            f"{prefix}{done.path or 'predicted'}: {done.answers.samples} samples, {times} time steps, "
-            f"{count(done.answers.num_points)} points; {duration(done.seconds)}, "
+            f"{prefix}{done.path or 'predicted'}: {many(done.answers.samples, 'sample')}, {many(times, 'time step')}, "
+            f"{many(done.answers.num_points, 'point')}; {duration(done.seconds)}, "
             f"{count(round(made / max(done.seconds, 1e-9)))} fields/s"
         )
         if plot is not None:

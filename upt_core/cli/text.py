@@ -105,6 +105,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
+def many(value: int, what: str) -> str:
+    """A count and what is counted: 1 sample, 2 samples."""
+    return f"{count(value)} {what}{'' if value == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Time in the units a person would use: 0.8 s, 42 s, 3 min 05 s, 2 h 07 min."""
     if seconds < 10:

@@ -57,16 +57,16 @@ def draw_field(
         drawn: ScalarMappable = ax.imshow(
             image.T, origin="lower", extent=(0, x, 0, y), vmin=low, vmax=high, cmap=cmap, interpolation="nearest"
         )
-        ax.set_aspect(_aspect(x, y))
+        ax.set_aspect(aspect_of(x, y))
         return drawn
     ax.set_facecolor(mpl.rcParams["grid.color"])  # neither end of a colour map vanishes on it
     inside = inside_slice(coords_NX)
-    size = min(60.0, max(1.0, 16000.0 / max(1, int(inside.sum()))))
+    size = size_of_points(int(inside.sum()))
     drawn = ax.scatter(
         coords_NX[inside, 0], coords_NX[inside, 1], c=value_N[:length][inside], s=size, vmin=low, vmax=high,
         cmap=cmap, linewidths=0,
     )  # fmt: skip
-    ax.set_aspect(_aspect(*np.maximum(np.ptp(coords_NX[:, :2], axis=0), SMALLEST)))
+    ax.set_aspect(aspect_of(*np.maximum(np.ptp(coords_NX[:, :2], axis=0), SMALLEST)))
     return drawn
 
 
@@ -79,9 +79,14 @@ def inside_slice(coords_NX: Array) -> Array:
     return np.asarray(np.abs(z - middle) <= half)
 
 
-def _aspect(x: float, y: float) -> float | Literal["equal", "auto"]:
+def aspect_of(x: float, y: float) -> float | Literal["equal", "auto"]:
     """True proportions, except for domains so long that a picture of them would be a thread."""
     return "equal" if 0.25 <= x / y <= 4 else "auto"
+
+
+def size_of_points(number: int) -> float:
+    """Of the dots that show scattered points: the fewer there are, the larger."""
+    return min(60.0, max(1.0, 16000.0 / max(1, number)))
 
 
 def slice_note(examples: Examples) -> str:

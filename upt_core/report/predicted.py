@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
 import matplotlib.axes
 import matplotlib.cm
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 
 from upt_core.errors import UserError
 from upt_core.operator.answers import Answers
-from upt_core.report.fields import colours_of, inside_slice, range_of
+from upt_core.report.fields import SMALLEST, aspect_of, colours_of, inside_slice, range_of, size_of_points
 from upt_core.report.load import Array
 from upt_core.report.style import DPI, LIGHT, panels
 
@@ -65,6 +66,7 @@ def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
             for column, step in enumerate(steps):
                 ax = axes[row, column]
                 ax.set_title(f"{field.name}{_when(answers, step)}")
+                ax.set_xlabel("x")
                 if coords_QX.shape[1] == 1:
                     order = np.argsort(coords_QX[:, 0])
                     ax.plot(coords_QX[order, 0], field.value_TQ[step, order])
@@ -81,21 +83,25 @@ def _colours(
 ) -> matplotlib.cm.ScalarMappable:
     ax.grid(False)
     inside = inside_slice(coords_QX)
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_aspect(aspect_of(*np.maximum(np.ptp(coords_QX[:, :2], axis=0), SMALLEST)))
+    ax.set_ylabel("y")
     if answers.grid_shape is not None and len(answers.grid_shape) == 2:
         x, y = coords_QX.reshape(*answers.grid_shape, 2)[:, 0, 0], coords_QX.reshape(*answers.grid_shape, 2)[0, :, 1]
         image = value_Q.reshape(answers.grid_shape).T
         return ax.pcolormesh(x, y, image, cmap=cmap, vmin=limits[0], vmax=limits[1], shading="nearest")
+    ax.set_facecolor(mpl.rcParams["grid.color"])  # neither end of a colour map vanishes on it
+    size = 0.4 * size_of_points(int(inside.sum()))  # panels here are smaller than those of a report
     return ax.scatter(
-        coords_QX[inside, 0], coords_QX[inside, 1], c=value_Q[inside], s=6, cmap=cmap, vmin=limits[0], vmax=limits[1]
-    )
+        coords_QX[inside, 0], coords_QX[inside, 1], c=value_Q[inside], s=size, cmap=cmap, vmin=limits[0],
+        vmax=limits[1], linewidths=0,
+    )  # fmt: skip
 
 
 def _frame(answers: Answers, shown: list[_Shown], step: int) -> Image.Image:
     file = io.BytesIO()
-    _picture(answers, shown, [step]).savefig(file, format="png", dpi=DPI / 2)
+    _picture(answers, shown, [step]).savefig(file, format="png", dpi=DPI)
     file.seek(0)
-    return Image.open(file).convert("P")
+    return Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
 
 
 def _when(answers: Answers, step: int) -> str:

@@ -10,7 +10,7 @@ import click
 
 from upt_core.cli.completion import config_then_keys
 from upt_core.cli.files import write, write_new
-from upt_core.cli.load import read_config, starts_elsewhere
+from upt_core.cli.load import read_config
 from upt_core.cli.problems import as_json, origin
 from upt_core.cli.text import style
 
@@ -42,7 +42,7 @@ def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: b
         from upt_core.config.yaml_text import dump_yaml
         from upt_core.registry.discovery import installed
 
-        if starts_elsewhere(document):
+        if document.starts_elsewhere:
             from upt_core.run.start import with_its_model
 
             document = with_its_model(document)

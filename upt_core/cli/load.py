@@ -45,17 +45,11 @@ def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: 
     registry = plugins_to_use(third_party)
     from upt_core.config.quick_check import check_quickly
 
-    if not starts_elsewhere(document):  # else parts of the model may stand in the operator that it starts from
+    if not document.starts_elsewhere:  # else parts of the model may stand in the operator that it starts from
         check_quickly(document, registry)
     from upt_core.run.experiment import Experiment
 
     return Experiment.from_document(document, Path(path).stem, registry)
-
-
-def starts_elsewhere(document: Document) -> bool:
-    """Whether the model takes weights, and so perhaps its parts, from a trained operator."""
-    model = document.data.get("model")
-    return isinstance(model, dict) and "from" in model
 
 
 def plugins_to_use(third_party: bool) -> Registry:

@@ -39,6 +39,12 @@ class Document:
     data: dict[str, Any]
     origins: Origins = field(default_factory=dict)
 
+    @property
+    def starts_elsewhere(self) -> bool:
+        """Whether the model takes weights, and so perhaps its parts, from a trained operator."""
+        model = self.data.get("model")
+        return isinstance(model, dict) and "from" in model
+
     def origin(self, path: Keys) -> str:
         """Where a value came from, or the nearest part of the configuration around it."""
         for end in range(len(path), -1, -1):

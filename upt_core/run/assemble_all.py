@@ -54,7 +54,7 @@ class WholeAssembler(Assembler):
     def from_document(cls, document: Document, name: str, registry: Registry | None = None) -> Self:
         """Validates a document, whose values know where they came from."""
         registry = registry or plugins.installed()
-        document = with_its_model(document)
+        document = with_its_model(document) if document.starts_elsewhere else document
         settings = validate(document, registry)
         return cls(settings, document, name, stages_of(settings, document, registry))
 

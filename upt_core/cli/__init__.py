@@ -23,6 +23,7 @@ from upt_core.cli.predict import predict
 from upt_core.cli.report import report
 from upt_core.cli.reproduce import reproduce
 from upt_core.cli.train import train
+from upt_core.cli.watch import watch
 
 __all__ = ["main"]
 
@@ -37,6 +38,7 @@ def main() -> None:
       upt init FILE       a first experiment, commented
       upt check CONFIG    what an experiment is, without training it
       upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
+      upt watch RUN       see it train, on a live page in the browser
       upt evaluate RUN    the metrics of its checkpoint, beside the baselines
       upt predict RUN FILE -o OUT   what it says of new data
       upt info RUN        what an operator is: fields, units, model, tests, where it comes from
@@ -46,5 +48,19 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-for command in (train, check, evaluate, predict, info, export, report, compare, reproduce, plugins, config, init):
+for command in (
+    train,
+    watch,
+    check,
+    evaluate,
+    predict,
+    info,
+    export,
+    report,
+    compare,
+    reproduce,
+    plugins,
+    config,
+    init,
+):
     main.add_command(command)

@@ -17,6 +17,7 @@ from upt_core.report import error_map, facts, losses, predictions, sampling, spe
 from upt_core.report.film import SCRIPT, film
 from upt_core.report.load import Examples, RunData
 from upt_core.report.remarks import remarks
+from upt_core.report.so_far import in_time
 from upt_core.report.style import DPI, LIGHT, NARROW_LIGHT, THEMES, Theme
 from upt_core.report.template import CSS, PAGE
 from upt_core.report.verdict import verdicts
@@ -129,7 +130,7 @@ def _verdict(run: RunData) -> str:
 
 
 def _numbers(run: RunData) -> str:
-    cells = _facts(facts.numbers(run))
+    cells = facts_table(facts.numbers(run))
     return f"<section><h2>In numbers</h2>{cells}</section>" if cells else ""
 
 
@@ -150,14 +151,8 @@ def _width(path: Path) -> int:
 def _status(run: RunData) -> str:
     done = f"{run.epochs_done} of {run.epochs} epochs"
     if run.results is not None:
-        return f"Finished after {done} and {_duration(run.seconds)} of training"
-    return f"Not finished: {done} so far, {_duration(run.seconds)} of training"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        return f"Finished after {done} and {in_time(run.seconds)} of training"
+    return f"Not finished: {done} so far, {in_time(run.seconds)} of training"
 
 
 def _results(run: RunData) -> str:
@@ -194,10 +189,10 @@ def _environment(environment: dict[str, Any]) -> str:
     versions = {f"{p['distribution']} {p['version']}" for p in environment.get("plugins", {}).values()}
     if versions:
         rows["plugins from"] = ", ".join(sorted(versions))
-    return _facts(rows) or "<p>Not recorded.</p>"
+    return facts_table(rows) or "<p>Not recorded.</p>"
 
 
-def _facts(rows: dict[str, str]) -> str:
+def facts_table(rows: dict[str, str]) -> str:
     """A table of names and what belongs to them; empty where there is nothing."""
     cells = "".join(
         f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items()

@@ -1,4 +1,4 @@
-"""The page's frame and its style sheet."""
+"""The pages' frames and their style sheet."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ th, td { padding: 0.35rem 1.5rem 0.35rem 0; text-align: left; vertical-align: to
   border-left: 0.3rem solid var(--line); }
 .verdict.better { border-color: var(--accent); }
 .verdict.worse, .verdict.even { border-color: var(--second); }
+a { color: var(--accent); }
 .remarks { margin: 0; padding-left: 1.2rem; }
 .facts th { color: var(--soft); font-weight: 500; }
 .film .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 1.25rem; align-items: center; margin: 0 0 1rem; }
@@ -79,3 +80,44 @@ PAGE = """<!doctype html>
 </main><script>{script}</script></body>
 </html>
 """
+
+LIVE_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}: live</title>
+<link rel="icon" href="data:,">
+<style>{css}</style>
+{refresh}
+</head>
+<body><main>
+<h1>{title}</h1>
+{body}
+</main>{script}</body>
+</html>
+"""
+
+LIVE_SCRIPT = """<script>
+let version = "{version}";
+async function look() {{
+  try {{
+    const state = await (await fetch("state")).json();
+    if (state.version !== version) await renew(state.version);
+    const age = document.getElementById("age");
+    if (age) age.textContent = state.age;
+  }} catch {{
+    const age = document.getElementById("age");
+    if (age) age.textContent = "upt watch has ended; this is the last state that it showed";
+  }}
+  setTimeout(look, {pause});
+}}
+async function renew(next) {{
+  const text = await (await fetch(".")).text();
+  const main = document.importNode(new DOMParser().parseFromString(text, "text/html").querySelector("main"), true);
+  await Promise.allSettled([...main.querySelectorAll("img")].map(image => image.decode()));
+  document.querySelector("main").replaceWith(main);
+  version = next;
+}}
+setTimeout(look, {pause});
+</script>"""

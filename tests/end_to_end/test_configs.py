@@ -95,9 +95,11 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
     "benchmarks/burgers1d.yaml": lambda folder: [
         *["data.num_trajectories=12", "data.points=64", "data.num_times=6", *lattice(16)],
     ],
-    "benchmarks/darcy.yaml": lambda folder: [f"data.path={darcy_pt(folder)}", *lattice(8, 8)],
-    "benchmarks/diffusion_reaction.yaml": lambda folder: [f"data.path={groups_h5(folder)}", *lattice(4, 4)],
-    "benchmarks/kolmogorov.yaml": lambda folder: [f"data.path={flow_npz(folder, 2)}", *lattice(4, 4)],
+    "benchmarks/darcy.yaml": lambda folder: [f"data.base.path={darcy_pt(folder)}", *lattice(8, 8)],
+    "benchmarks/diffusion_reaction.yaml": lambda folder: [f"data.base.path={groups_h5(folder)}", *lattice(4, 4)],
+    "benchmarks/kolmogorov.yaml": lambda folder: [
+        *[f"data.base.path={flow_npz(folder, 2)}", "data.rolls=[16, 4]", "data.images=2", *lattice(4, 4)],
+    ],
     "benchmarks/kuramoto_sivashinsky.yaml": lambda folder: [f"data.path={flow_npz(folder, 1)}", *lattice(4)],
     "benchmarks/pdebench_advection.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],
     "benchmarks/pdebench_burgers.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],

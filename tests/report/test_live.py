@@ -146,6 +146,7 @@ def test_names_are_escaped(make_run: RunMaker) -> None:
     assert "<script>" not in text
 
 
+@pytest.mark.slow  # waits for a server: a machine that is busy otherwise answers late
 def test_the_server_follows_a_run_from_before_its_beginning(make_run: RunMaker, tmp_path: Path) -> None:
     folder = tmp_path / "to-come"
     with served(folder) as server, served(folder) as other:
@@ -233,6 +234,7 @@ def test_a_port_that_is_taken(make_run: RunMaker) -> None:
     assert re.search(rf"port {port} cannot be used: .*; choose another with --port, or leave it out", result.stderr)
 
 
+@pytest.mark.slow  # waits for a browser, in seconds of a clock
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (Debian: apt-get install chromium)")
 def test_a_browser_shows_what_is_new(make_run: RunMaker, tmp_path: Path) -> None:
     """The page renews itself without a console error, and nothing is wider than a window of 500 pixels."""

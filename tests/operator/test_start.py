@@ -73,6 +73,18 @@ def test_another_field_brings_its_own_scale_and_what_does_not_fit_is_named(run: 
     assert first[2].endswith(" more, listed in start.json of the run")
 
 
+def test_what_has_no_place_in_a_smaller_model_is_named_too() -> None:
+    deep = {**CONFIG["model"], "approximator": {"name": "transformer", "depth": 3}}
+    Experiment.from_dict({**copy.deepcopy(CONFIG), "model": deep}).train(Path("deep"))
+    start = starting({**CONFIG["model"], "from": "deep"}).build_all().parts[""].start
+    assert start is not None
+    taken, whole = start.loaded["approximator"]
+    assert taken == whole
+    extra = [text for text in start.left if text.startswith("approximator.") and text.endswith(" is there, not here")]
+    source = [name for name in load("deep").model.state_dict() if name.startswith("approximator.")]
+    assert len(extra) == len(start.left) == len(source) - whole > 0
+
+
 def test_only_the_parts_that_are_named_are_taken(run: Path) -> None:
     model = {**CONFIG["model"], "from": str(run), "parts": ["encoder"], "decoder": {"name": "perceiver", "depth": 2}}
     found = starting(model).build_all().bundle.model.state_dict()

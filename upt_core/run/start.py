@@ -49,7 +49,7 @@ class Start:
 
     Args:
         loaded: part → how many of its tensors were taken, and how many it has.
-        left: a sentence for each tensor that keeps its new value.
+        left: a sentence for each tensor that keeps its new value, and for each of the operator's that has no place.
         scales: a sentence on where the scales of fields and conditions come from.
         chain: the operators that this one comes from, the oldest first, as plain data.
     """
@@ -160,7 +160,7 @@ def _read(path: Path, task: str | None, own_task: str) -> Source:
 
 
 def _take_part(part: torch.nn.Module, name: str, weights: Mapping[str, Tensor]) -> tuple[int, int, list[str]]:
-    """How many tensors were taken, of how many; a sentence for each of the others."""
+    """How many of the part's tensors were taken, of how many; a sentence for each of the others, on either side."""
     own, left = part.state_dict(), []
     for key, value in own.items():
         other = weights.get(f"{name}.{key}")
@@ -170,7 +170,9 @@ def _take_part(part: torch.nn.Module, name: str, weights: Mapping[str, Tensor]) 
             left.append(f"{name}.{key} has shape {tuple(value.shape)} here, {tuple(other.shape)} there")
         else:
             value.copy_(other)  # state_dict shares memory with the part
-    return len(own) - len(left), len(own), left
+    taken, there = len(own) - len(left), [key for key in weights if key.startswith(f"{name}.")]
+    left += [f"{key} is there, not here" for key in there if key.removeprefix(f"{name}.") not in own]
+    return taken, len(own), left
 
 
 def _scales(own: Normalization, source: Source, keep: bool) -> tuple[Normalization, str]:

@@ -16,9 +16,6 @@ from upt_core.report.live import LOOKS, look, report_of, version_of
 from upt_core.report.style import Theme
 
 HOST = "127.0.0.1"
-SHARE = 0.05
-"""Share of the time that reading and drawing may take, so that the run keeps the machine."""
-
 Answer = tuple[HTTPStatus, str, bytes]
 
 
@@ -28,13 +25,14 @@ class Watched:
     Args:
         folder: the run folder, which need not exist yet.
         every: seconds between looks at the folder, at least.
+        share: of the time that reading and drawing may take, so that the run keeps the machine.
 
     Raises:
         UserError: the folder is that of something else.
     """
 
-    def __init__(self, folder: Path, every: float) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self, folder: Path, every: float, share: float) -> None:
+        self.folder, self.every, self._share = folder, every, share
         self._snapshot = look(folder)
         self._drawn: dict[tuple[str, str], bytes] = {}
         self._trouble = ""
@@ -65,7 +63,7 @@ class Watched:
         version = version_of(self.folder)
         if version != self._snapshot.version or self._trouble:
             self._look()
-        self._due = time.monotonic() + max(self.every, self._spent / SHARE)
+        self._due = time.monotonic() + max(self.every, self._spent / self._share)
         self._spent = 0.0
 
     def _look(self) -> None:
@@ -106,6 +104,7 @@ class LiveServer(ThreadingHTTPServer):
         folder: the run folder, which need not exist yet.
         port: of this machine; 0 takes one that is free.
         every: seconds between looks at the folder, at least.
+        share: of the time that reading and drawing may take, so that the run keeps the machine.
 
     Raises:
         UserError: the folder is that of something else, or the port is taken.
@@ -113,8 +112,8 @@ class LiveServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, folder: Path, port: int = 0, every: float = 3.0) -> None:
-        self.watched = Watched(folder, every)
+    def __init__(self, folder: Path, port: int = 0, every: float = 3.0, share: float = 0.05) -> None:
+        self.watched = Watched(folder, every, share)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:

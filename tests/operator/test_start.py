@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from upt_core import ConfigError, Experiment, load
 from upt_core.cli import main
 from upt_core.config.yaml_text import dump_yaml
+from upt_core.operator import file
 
 from .conftest import CONFIG, waves, write
 
@@ -38,6 +39,9 @@ def test_it_starts_from_a_file_too_and_from_the_moving_average(make: Any) -> Non
     make(trainer={**CONFIG["trainer"], "ema": 0.9}).train(Path("averaged"))
     source = load("averaged")
     source.save("one.upt")
+    raw = file.read(Path("averaged/checkpoints/best.pt"))["model"]
+    differ = [name for name, value in source.model.state_dict().items() if not torch.equal(value, raw[name])]
+    assert differ, "the average is not the last state"
     built = starting({"from": "one.upt"}).build_all()
     for name, value in built.bundle.model.state_dict().items():
         torch.testing.assert_close(value, source.model.state_dict()[name], rtol=0, atol=0)
@@ -83,6 +87,36 @@ def test_what_has_no_place_in_a_smaller_model_is_named_too() -> None:
     extra = [text for text in start.left if text.startswith("approximator.") and text.endswith(" is there, not here")]
     source = [name for name in load("deep").model.state_dict() if name.startswith("approximator.")]
     assert len(extra) == len(start.left) == len(source) - whole > 0
+
+
+def test_what_never_changed_there_is_measured_here(run: Path) -> None:
+    u, still = waves(0), np.full_like(waves(0), 7.0)
+    data = {"name": "npz", "path": "two.npz", "inputs": ["u", "v"], "periodic": True}
+    axes = {"t": 0.1 * np.arange(6), "x": np.arange(32) / 32}
+    np.savez("two.npz", u=u, v=still, **axes)
+    starting(CONFIG["model"], data=data).train(Path("still"))
+    np.savez("two.npz", u=u, v=7 + 1e-4 * waves(5), **axes)
+    part = starting({"from": "still"}, data=data).build_all().parts[""]
+    assert part.prepared.normalization.std_C[1] < 1e-3
+    assert part.start is not None
+    assert part.start.scales == "scales of u are those of still; scales of v are measured on these data"
+
+
+def test_another_box_is_said(run: Path) -> None:
+    np.savez("long.npz", u=waves(0), t=0.1 * np.arange(6), x=3 * np.arange(32) / 32)
+    start = starting({"from": str(run)}, data={**CONFIG["data"], "path": "long.npz"}).build_all().parts[""].start
+    assert start is not None
+    assert (
+        "the box is 3 periodic here, 1 periodic there: the weights know coordinates as parts of a box" in start.scales
+    )
+
+
+def test_with_past_frames_the_encoder_begins_anew_where_it_must(run: Path) -> None:
+    history = {**CONFIG["data"], "history": 2}
+    part = starting({"from": str(run)}, data=history).build_all().parts[""]
+    assert part.start is not None
+    assert any(text.startswith("encoder.") and " there" in text for text in part.start.left)
+    assert part.start.loaded["decoder"][0] == part.start.loaded["decoder"][1]
 
 
 def test_only_the_parts_that_are_named_are_taken(run: Path) -> None:
@@ -154,7 +188,10 @@ def test_tasks_take_those_of_the_same_name() -> None:
             {**CONFIG["model"], "from": "nowhere"},
             r"model\.from: nowhere: there is no such run folder or file\n    name a run",
         ),
-        ({"from": "train.npz"}, r"model\.from: train\.npz: cannot be read as a checkpoint|is not a checkpoint of upt"),
+        (
+            {"from": "train.npz"},
+            r"model\.from: train\.npz: cannot be read as a checkpoint \(truncated, or another file\?\)",
+        ),
         ({"from": "RUN", "from_task": "x"}, r"model\.from: .*holds no task called 'x'; there are: none"),
         ({"from": "RUN", "parts": []}, r"model\.parts: "),
         ({"from": "RUN", "parts": ["latent"]}, r"model\.parts"),
@@ -173,6 +210,12 @@ def test_what_cannot_be_a_start_is_refused(run: Path, model: dict[str, Any], mes
     model = {key: str(run) if value == "RUN" else value for key, value in model.items()}
     with pytest.raises(ConfigError, match=message):
         starting(model).build_all()
+
+
+def test_a_source_of_an_older_format_is_refused(run: Path) -> None:
+    torch.save({"format": 1, "model": {}}, "old.pt")
+    with pytest.raises(ConfigError, match=r"model\.from: old\.pt: written by an older upt \(format 1\)"):
+        starting({"from": "old.pt"}).build_all()
 
 
 def test_a_damaged_source_is_refused(run: Path) -> None:

@@ -291,6 +291,12 @@ def refused(trainer: dict[str, Any]) -> tuple[str, str]:
     return raised_by(lambda: experiment.train(Path("refused")))
 
 
+def elsewhere(folder: Path) -> dict[str, Any]:
+    """A run that starts from the only one in a folder, with scales of its own."""
+    [source] = folder.iterdir()
+    return {"model": {"from": str(source), "normalization": "measure"}, "trainer": {**BASE["trainer"], "epochs": 1}}
+
+
 def two(processes: Processes, folder: Path) -> dict[str, Any]:
     """All that two processes are asked."""
     latent = {"forward": {"name": "forward", "space": "latent"}, "inv_enc": None, "inv_dec": None}
@@ -302,6 +308,8 @@ def two(processes: Processes, folder: Path) -> dict[str, Any]:
         "dense": train({}, folder / "dense"),
         "tasks": train(TASKS, folder / "tasks"),
         "rare": train(RARE, folder / "rare"),
+        "elsewhere": train(elsewhere(folder / "dense"), folder / "elsewhere"),
+        "no start": raised_by(lambda: train({"model": {**BASE["model"], "from": "nowhere"}}, folder / "none")),
         "buffer": with_a_buffer(folder, processes),
         "stages": train({"stages": stages}, folder / "stages"),
         "adaptive": whole_and_resumed(ADAPTIVE, folder / "adaptive2", processes),

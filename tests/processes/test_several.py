@@ -99,6 +99,15 @@ class TestAsOneProcess:
         assert one["state"]["step"] == several["state"]["step"]
         assert one["state"]["updates"] == several["state"]["updates"]
 
+    def test_a_start_from_another_run(self, two: Found, folder: Path, tmp_path: Path, scenarios: Any) -> None:
+        scenarios.train(scenarios.elsewhere(folder / "dense"), tmp_path)
+        one, several = last_of(tmp_path), last_of(folder / "elsewhere")
+        for key, value in one["model"].items():
+            assert torch.allclose(value, several["model"][key], atol=2e-6), key
+        assert two[0]["no start"][0] == "ConfigError"
+        assert "model.from: nowhere: there is no such run folder or file" in two[0]["no start"][1]
+        assert two[1]["no start"][0] == "OtherProcessError"
+
     @pytest.mark.parametrize("name", ["dense", "tasks", "rare"])
     def test_logs_and_results(self, name: str, two: Found, tmp_path: Path, scenarios: Any) -> None:
         alone = scenarios.train(scenarios.AS_ONE[name], tmp_path)

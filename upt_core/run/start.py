@@ -13,13 +13,14 @@ from torch import Tensor
 from upt_core.config.document import Document
 from upt_core.config.merge import merge
 from upt_core.config.sections import OF_THE_START, ExperimentSettings, ModelSettings
-from upt_core.data.normalize import Normalization
+from upt_core.data.normalize import TIME_STEP, Normalization
 from upt_core.errors import CheckpointError, ConfigError, Problem
 from upt_core.model import Upt
 from upt_core.operator import file
 from upt_core.operator.load import chosen, operators_of, place, weights_of
 from upt_core.operator.operator import known_of
 from upt_core.processes import current
+from upt_core.specs import DataSpec
 
 OF_THE_MODEL = ("latent", "encoder", "approximator", "decoder")
 
@@ -50,7 +51,7 @@ class Start:
     Args:
         loaded: part → how many of its tensors were taken, and how many it has.
         left: a sentence for each tensor that keeps its new value, and for each of the operator's that has no place.
-        scales: a sentence on where the scales of fields and conditions come from.
+        scales: where the scales of fields and conditions come from, and whether the box is another.
         chain: the operators that this one comes from, the oldest first, as plain data.
     """
 
@@ -140,7 +141,8 @@ def take(
         loaded[part] = (taken, whole)
         left += sentences
     scales, said = _scales(normalization, source, keep)
-    return scales, Start(loaded, left, said, _chain(source, settings.parts))
+    boxes = _boxes(normalization.data, source)
+    return scales, Start(loaded, left, "; ".join([said, *boxes]), _chain(source, settings.parts))
 
 
 def without_start(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,10 +178,13 @@ def _take_part(part: torch.nn.Module, name: str, weights: Mapping[str, Tensor]) 
 
 
 def _scales(own: Normalization, source: Source, keep: bool) -> tuple[Normalization, str]:
-    """The source's scales of the fields and conditions that it knows by name and width; the others as measured."""
+    """The source's scales of the fields and conditions that it knows by name and width; the others as measured.
+
+    What never changed where the source was trained has no scale there, so its scale is measured, too.
+    """
     if not keep:
         return own, "scales of all fields are measured on these data"
-    other, _ = known_of(source.plain)
+    other, training = known_of(source.plain)
     mean_C, std_C = own.mean_C.clone(), own.std_C.clone()
     mean_P, std_P = own.condition_mean_P.clone(), own.condition_std_P.clone()
     known, new = [], []
@@ -188,11 +193,15 @@ def _scales(own: Normalization, source: Source, keep: bool) -> tuple[Normalizati
         if theirs.get(field.name) != field:
             new.append(field.name)
             continue
-        known.append(field.name)
         here, there = own.data.channels_of(field.name), other.data.channels_of(field.name)
+        if torch.any(training.low_C[there] == training.high_C[there]):
+            new.append(field.name)
+            continue
+        known.append(field.name)
         mean_C[here], std_C[here] = other.mean_C[there], other.std_C[there]
     for number, name in enumerate(own.data.condition):
-        if name not in other.data.condition:
+        low, high = training.time_step or (0.0, 0.0) if name == TIME_STEP else training.condition.get(name, (0.0, 0.0))
+        if name not in other.data.condition or low == high:
             new.append(name)
             continue
         known.append(name)
@@ -201,6 +210,22 @@ def _scales(own: Normalization, source: Source, keep: bool) -> tuple[Normalizati
     said = [f"scales of {', '.join(known)} are those of {source.place}"] if known else []
     said += [f"scales of {', '.join(new)} are measured on these data"] if new else []
     return Normalization(own.data, mean_C, std_C, mean_P, std_P), "; ".join(said)
+
+
+def _boxes(data: DataSpec, source: Source) -> list[str]:
+    """A sentence where the box is another: weights know coordinates as parts of it, so lengths change their meaning."""
+    other = known_of(source.plain)[0].data
+    if (data.extent, data.periodic) == (other.extent, other.periodic):
+        return []
+    return [
+        f"the box is {_box(data)} here, {_box(other)} there: the weights know coordinates as parts of a box, "
+        f"so a length means another one now"
+    ]
+
+
+def _box(data: DataSpec) -> str:
+    axes = zip(data.extent, data.periodic, strict=True)
+    return " x ".join(f"{length:g}{' periodic' if wraps else ''}" for length, wraps in axes)
 
 
 def _chain(source: Source, parts: Sequence[str]) -> list[dict[str, Any]]:

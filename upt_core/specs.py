@@ -38,6 +38,8 @@ class DataSpec:
         condition: names of the conditioning values (time step, viscosity, …), P of them.
         steady: True where there is no time: one input, one solution.
         origin: physical coordinates of the domain's low corner; None: the points' bounding box is centred in it.
+        margins: for each axis of an even grid, the gaps between the box and its first point, and between its last point
+            and the box, in grid spacings; None: not known, or the grid is uneven.
         history: how many time steps the encoder sees, the present and those before, as channels, oldest first.
         bundle: physical time steps of one call: so many of each target, oldest first, are its channels. ``time steps``
             of batches, losses and rollouts are calls then; ``unbundled`` gives single ones.
@@ -53,6 +55,7 @@ class DataSpec:
     origin: tuple[float, ...] | None = None
     history: int = 1
     bundle: int = 1
+    margins: tuple[tuple[float, float], ...] | None = None
 
     @property
     def num_axes(self) -> int:

@@ -13,7 +13,7 @@ from torch.nn.functional import conv1d, conv2d, conv3d
 from upt_core import DataSpec, Encoder, LatentSpec, Points
 from upt_models.checks import check_channels
 from upt_models.lattice import lattice_of, padded
-from upt_models.resample import SAME, axis_coords, resampled, same_margins
+from upt_models.resample import SAME, axis_coords, placed_as, resampled, same_margins, same_points
 
 WHAT = "encoder 'patches'"
 CONVOLVE = {1: conv1d, 2: conv2d, 3: conv3d}
@@ -28,9 +28,9 @@ class PatchesEncoder(Encoder):
     an open axis, whose points need not lie alike around all tokens (points from end to end), the map also depends,
     quadratically, on how far the patch's centre is from the token's place.
 
-    A grid of another resolution than in training is first brought to the training grid: exactly where the grids share
-    their points, else by cubic interpolation. So a trained operator can be evaluated at other resolutions. Structures
-    finer than the training grid are lost.
+    A grid of another resolution than in training, or at another place in the box, is first brought to the training
+    grid: exactly where the grids share their points, else by cubic interpolation. So a trained operator can be
+    evaluated at other resolutions. Structures finer than the training grid are lost.
 
     Good with a linear decoder (``basis``), for 2 to 8 points of a patch along each axis. Needs ``latent.tokens`` as a
     list, whose numbers divide the grid's.
@@ -47,6 +47,7 @@ class PatchesEncoder(Encoder):
                 f"is uneven or has holes counts as such); use the encoder 'lattice'"
             )
         self.grid_shape, self.periodic, self.input_channels = data.grid_shape, data.periodic, data.input_channels
+        self.margins = data.margins
         self.patch = _patch(data.grid_shape, self.lattice)
         self.powers = 1 + 2 * sum(not wraps for wraps in data.periodic)
         seen = data.input_channels * math.prod(3 * size for size in self.patch)
@@ -70,8 +71,8 @@ class PatchesEncoder(Encoder):
         check_channels(WHAT, self.input_channels, input_BNC.shape[-1])
         coords = axis_coords(points)
         field_BVC = input_BNC.reshape(input_BNC.shape[0], *points.grid_shape, -1)
-        if points.grid_shape != self.grid_shape:
-            coords, found = same_margins(coords, self.grid_shape), coords
+        if points.grid_shape != self.grid_shape or self._lies_elsewhere(coords):
+            coords, found = self._own_grid(coords), coords
             field_BVC = resampled(field_BVC, found, coords, self.periodic)
         offsets = self._offsets(coords)
         parts_BVD = self._convolved(field_BVC, self.weight if offsets else self.weight[: len(self.bias)])
@@ -82,6 +83,21 @@ class PatchesEncoder(Encoder):
             token_BVD = token_BVD + (parts_BVPD[..., 1:, :] * power_BVP.unsqueeze(-1)).sum(dim=-2)
         latent_BLD: Tensor = token_BVD.flatten(1, -2)
         return latent_BLD
+
+    def _lies_elsewhere(self, coords: Sequence[Tensor]) -> bool:
+        """Whether a grid of the training grid's shape has another place in the box.
+
+        Not looked at in training, whose grid it is, and would have to wait for a device; nor while a program is traced.
+        """
+        if self.training or self.margins is None or torch.compiler.is_compiling():
+            return False
+        return not all(map(same_points, coords, self._own_grid(coords)))
+
+    def _own_grid(self, coords: Sequence[Tensor]) -> list[Tensor]:
+        """Coordinates of the training grid; where its place in the box is not known, it lies as the grid at hand."""
+        if self.margins is None:
+            return same_margins(coords, self.grid_shape)
+        return placed_as(coords, self.grid_shape, self.margins)
 
     def _convolved(self, field_BVC: Tensor, weight: Tensor) -> Tensor:
         """The map of each token's three patches along every axis, without bias."""

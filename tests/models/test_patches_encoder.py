@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 
@@ -70,6 +71,35 @@ def test_an_open_grid_of_any_other_size_gives_nearly_the_same_latent(points):
     coarse, other = grid((32,), 0, 1, True), grid((points,), 0, 1, True)
     expected, found = encoder(waves(coarse), coarse), encoder(waves(other), other)
     assert (found - expected).norm() < (0.03 if points < 32 else 2e-3) * expected.norm()
+
+
+@pytest.mark.parametrize("margins", [(0.5, 0.5), (0.0, 1.0), (0.25, 0.75)])
+@pytest.mark.parametrize(("points", "start"), [(16, 0.0), (16, 0.3), (32, 0.0), (32, 0.5), (64, 0.1)])
+def test_a_periodic_grid_at_any_place_gives_the_latent_of_the_training_grid(points, start, margins):
+    data = dataclasses.replace(spec((16,), True), margins=(margins,))
+    encoder = trained_like(PatchesEncoder(data, LatentSpec.on_lattice((8,), 6))).eval()
+    own, other = (grid((n,), at / n, 1 + at / n, False) for n, at in ((16, margins[0]), (points, start)))
+    expected = encoder(waves(own), own)
+    difference = (encoder(waves(other), other) - expected).norm() / expected.norm()
+    assert difference < (0.015 if points == 16 else 0.002), "cubic interpolation between 16 or more points"
+
+
+def test_every_nth_point_of_an_open_grid_is_known_to_lie_otherwise():
+    """Points 0.5, 4.5, … of 64 cells: none lies where a centre of 16 or 32 cells does."""
+    strided, finer = (grid((n,), 0.5 / 64, 0.5 / 64 + 1, False) for n in (16, 32))
+    data = dataclasses.replace(spec((16,), False), margins=((0.125, 0.875),))
+    encoder = trained_like(PatchesEncoder(data, LatentSpec.on_lattice((8,), 6))).eval()
+    torch.testing.assert_close(encoder(waves(finer), finer), encoder(waves(strided), strided), atol=1e-4, rtol=1e-4)
+
+
+def test_an_open_grid_that_ends_early_is_refused():
+    data = dataclasses.replace(spec((16,), False), margins=((0.5, 0.5),))
+    encoder = PatchesEncoder(data, LatentSpec.on_lattice((8,), 6)).eval()
+    short = grid((32,), 0.02, 0.8, True)
+    with pytest.raises(
+        ValueError, match=r"the points along axis 0 end 6\.7 of their steps before those of training do; give"
+    ):
+        encoder(waves(short), short)
 
 
 def test_shared_points_are_taken_as_they_are():

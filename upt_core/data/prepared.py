@@ -15,7 +15,7 @@ from upt_core.data.disk import Files
 from upt_core.data.loader import Batches, Windows
 from upt_core.data.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
 from upt_core.data.point_sets import Over, PointSets
-from upt_core.data.training_data import TrainingData, check_fits
+from upt_core.data.training_data import TrainingData, check_fits, ends_of
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset
 from upt_core.processes import Share, current
@@ -174,6 +174,7 @@ class Survey:
         self._low = torch.full((spec.num_axes,), float("inf"), dtype=torch.float64)
         self._high = -self._low
         self._point_sets: set[int] = set()
+        self._grid_NX: Tensor | None = None
         for number in said(range(len(trajectories)), "measuring the training split"):
             trajectory = trajectories.read(number, 0, trajectories.num_times(number))
             check_trajectory(trajectory, spec, place(number, "train"))
@@ -190,6 +191,8 @@ class Survey:
         if trajectory.point_set not in self._point_sets:  # equal numbers are equal points: no need to look again
             self._point_sets.add(trajectory.point_set)
             coords_NX = trajectory.coords_NX.double()
+            if self._grid_NX is None and trajectory.grid_shape in (None, self.spec.grid_shape):
+                self._grid_NX = coords_NX
             self._low = torch.minimum(self._low, coords_NX.amin(0))
             self._high = torch.maximum(self._high, coords_NX.amax(0))
 
@@ -215,7 +218,10 @@ class Survey:
         extent = torch.tensor(self.spec.extent, dtype=torch.float64)
         origin = self.spec.origin or tuple(((self._low + self._high - extent) / 2).tolist())
         varies = not self.spec.steady and self.longest > self.shortest * (1 + SAME)
-        return replace(self.spec, origin=origin, condition=self.names if varies else self.spec.condition)
+        placed = replace(self.spec, origin=origin, condition=self.names if varies else self.spec.condition)
+        if placed.grid_shape is None or self._grid_NX is None:
+            return placed
+        return replace(placed, margins=ends_of(self._grid_NX, placed))
 
     def normalization(self, by_field: bool = False) -> Normalization:
         """Scales by the moments.

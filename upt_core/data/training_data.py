@@ -213,18 +213,31 @@ def ends_of(coords_NX: Tensor, data: DataSpec) -> tuple[Range, ...] | None:
 def grid_coords(shape: tuple[int, ...], data: DataSpec, ends: tuple[Range, ...] | None) -> Tensor:
     """Physical coordinates (N, X) of a grid over the box of the data, row-major, float64.
 
+    A grid lies in the box as that of training does, with the same gaps in its own spacings, as centres of cells do. On
+    a periodic axis whose training grid begins at 0 every grid begins at 0, as points at i / n do.
+
     Args:
         shape: points along each axis.
         ends: the gaps at the ends as in the training data; None: half a spacing, as centres of cells lie.
     """
     assert data.origin is not None
+    known = ends or [(0.5, 0.5)] * len(shape)
     axes = []
-    for num, low, extent, (before, after) in zip(
-        shape, data.origin, data.extent, ends or [(0.5, 0.5)] * len(shape), strict=True
+    for axis, (num, low, extent, (before, after)) in enumerate(
+        zip(shape, data.origin, data.extent, known, strict=True)
     ):
         spacing = extent / (num - 1 + before + after) if num - 1 + before + after > 0 else 0.0
-        axes.append(low + spacing * (before + torch.arange(num, dtype=torch.float64)))
+        first = 0.0 if _begins_at_zero(axis, data, known[axis]) else low + spacing * before
+        axes.append(first + spacing * torch.arange(num, dtype=torch.float64))
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(shape))
+
+
+def _begins_at_zero(axis: int, data: DataSpec, ends: Range) -> bool:
+    """Whether the training grid's first point along a periodic axis is at 0."""
+    if data.grid_shape is None or data.origin is None or not data.periodic[axis]:
+        return False
+    first = data.origin[axis] + ends[0] * data.extent[axis] / (data.grid_shape[axis] - 1 + sum(ends))
+    return abs(first) <= 1e-6 * data.extent[axis]
 
 
 def check_fits(spec: DataSpec, stored: DataSpec) -> None:

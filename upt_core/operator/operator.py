@@ -276,9 +276,14 @@ class Operator:
 
 def known_of(plain: Mapping[str, Any]) -> tuple[Normalization, TrainingData]:
     """What an operator, as plain data, knows of the data that it was trained on."""
-    data, scale = _data_spec(plain["data"]), plain["normalization"]
+    data, scale, training = (
+        _data_spec(plain["data"]),
+        plain["normalization"],
+        TrainingData.from_plain(plain["training"]),
+    )
+    data = replace(data, margins=data.margins or training.ends)  # files of before margins were kept have them there
     buffers = [scale[name] for name, _ in Normalization.identity(data).named_buffers()]
-    return Normalization(data, *buffers), TrainingData.from_plain(plain["training"])
+    return Normalization(data, *buffers), training
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

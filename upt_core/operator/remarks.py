@@ -52,11 +52,12 @@ def on_points(num: int, coords_NX: Tensor, data: DataSpec, training: TrainingDat
 
 
 def on_box(coords_NX: Tensor, data: DataSpec, what: str) -> Iterator[str]:
-    """Remarks on points outside the box that training was scaled by."""
+    """Remarks on points outside the box that training was scaled by; a periodic axis has no outside."""
     assert data.origin is not None
     low_X = torch.tensor(data.origin, dtype=torch.float64)
     extent_X = torch.tensor(data.extent, dtype=torch.float64)
     outside = (coords_NX < low_X - 1e-6 * extent_X) | (coords_NX > low_X + extent_X * (1 + 1e-6))
+    outside &= ~torch.tensor(data.periodic)
     if bool(outside.any()):
         box = " x ".join(f"[{a:g}, {a + e:g}]" for a, e in zip(data.origin, data.extent, strict=True))
         yield f"{what} outside the box of training, {box}: {int(outside.any(-1).sum())} of {len(coords_NX)}"

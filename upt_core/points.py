@@ -13,6 +13,7 @@ from torch import Tensor
 from upt_core.gather import gather_points
 from upt_core.lazy import Lazy
 from upt_core.locality import hilbert_order
+from upt_core.specs import DataSpec
 
 Found = tuple[Tensor, ...]
 """What answers a need; of a batch, each tensor has the batch as its first axis."""
@@ -347,3 +348,21 @@ class LocalityOrder(Need):
         device = rows[0][0].device
         filled = [torch.cat([order, torch.arange(len(order), num_points, device=device)]) for (order,) in rows]
         return (torch.stack(filled),)
+
+
+def ends_of(coords_NX: Tensor, data: DataSpec) -> tuple[tuple[float, float], ...] | None:
+    """For each axis of a grid the gaps before its first and after its last point, in spacings; None: it is uneven."""
+    assert data.grid_shape is not None
+    assert data.origin is not None
+    coords = coords_NX.double().reshape(*data.grid_shape, data.num_axes)
+    found = []
+    for axis, (num, low, extent) in enumerate(zip(data.grid_shape, data.origin, data.extent, strict=True)):
+        along = coords[..., axis].movedim(axis, 0).reshape(num, -1)
+        spacing = (along[-1, 0] - along[0, 0]) / max(1, num - 1)
+        even = along[:1, :1] + spacing * torch.arange(num, dtype=torch.float64).unsqueeze(1)
+        if num < 2 or float((along - even).abs().max()) > 1e-3 * abs(float(spacing)):
+            return None
+        before = (float(along[0, 0]) - low) / float(spacing)
+        after = (low + extent - float(along[-1, 0])) / float(spacing)
+        found.append((round(before, 6), round(after, 6)))
+    return tuple(found)

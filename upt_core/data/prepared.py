@@ -15,9 +15,10 @@ from upt_core.data.disk import Files
 from upt_core.data.loader import Batches, Windows
 from upt_core.data.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
 from upt_core.data.point_sets import Over, PointSets
-from upt_core.data.training_data import TrainingData, check_fits, ends_of
+from upt_core.data.training_data import TrainingData, check_fits
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset
+from upt_core.points import ends_of
 from upt_core.processes import Share, current
 from upt_core.remarks import remark
 from upt_core.specs import DataSpec

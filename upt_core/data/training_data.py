@@ -12,6 +12,7 @@ from torch import Tensor
 
 from upt_core.data.normalize import TIME_STEP, RunningMoments
 from upt_core.errors import DataError
+from upt_core.points import ends_of
 from upt_core.specs import DataSpec
 from upt_core.trajectory import Split, Trajectories, Trajectory
 
@@ -190,24 +191,6 @@ class _Ranges:
             "condition": {name: (min(values), max(values)) for name, values in self.condition.items()},
             "ends": self.ends,
         }
-
-
-def ends_of(coords_NX: Tensor, data: DataSpec) -> tuple[Range, ...] | None:
-    """For each axis of a grid the gaps before its first and after its last point, in spacings; None: it is uneven."""
-    assert data.grid_shape is not None
-    assert data.origin is not None
-    coords = coords_NX.double().reshape(*data.grid_shape, data.num_axes)
-    found = []
-    for axis, (num, low, extent) in enumerate(zip(data.grid_shape, data.origin, data.extent, strict=True)):
-        along = coords[..., axis].movedim(axis, 0).reshape(num, -1)
-        spacing = (along[-1, 0] - along[0, 0]) / max(1, num - 1)
-        even = along[:1, :1] + spacing * torch.arange(num, dtype=torch.float64).unsqueeze(1)
-        if num < 2 or float((along - even).abs().max()) > 1e-3 * abs(float(spacing)):
-            return None
-        before = (float(along[0, 0]) - low) / float(spacing)
-        after = (low + extent - float(along[-1, 0])) / float(spacing)
-        found.append((round(before, 6), round(after, 6)))
-    return tuple(found)
 
 
 def grid_coords(shape: tuple[int, ...], data: DataSpec, ends: tuple[Range, ...] | None) -> Tensor:

@@ -3,7 +3,7 @@
 
 SETUP := bin="$$(bash .ci/setup)" &&
 
-.PHONY: train test test-slow check docs site wheel-test faults release-check clean
+.PHONY: train test test-slow check docs site wheel-test faults freeze-examples release-check clean
 
 train:  ## the main example: Burgers' equation, some minutes on 2 cores
 	@$(SETUP) "$$bin/upt" train configs/burgers.yaml
@@ -28,6 +28,9 @@ faults:  ## what a run survives: faults done to a small run, some minutes; the t
 
 wheel-test:  ## tests of commands, files and pages against the built wheel, in an environment of its own
 	@$(SETUP) bash .ci/wheel-test "$$bin"
+
+freeze-examples:  ## once for each release: keeps the distributions that its authors have, to try later kernels with
+	@$(SETUP) "$$bin/python" tests/compatibility/freeze.py
 
 release-check:  ## whether what we would publish is right: distributions, metadata, licences, SBOM
 	@$(SETUP) bash .ci/release-check "$$bin"

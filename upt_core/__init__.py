@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from upt_core.step import LossTerm, Step
     from upt_core.training.control import Control
     from upt_core.training.trainer import Trainer
-    from upt_core.trajectory import InMemory, Split, Trajectories, Trajectory, cache_dir, split_indices
+    from upt_core.trajectory import InMemory, Split, TargetPoints, Trajectories, Trajectory, cache_dir, split_indices
 
 _MODULE_OF = {
     "batch": ("Batch",),
@@ -46,7 +46,7 @@ _MODULE_OF = {
     "step": ("LossTerm", "Step"),
     "training.control": ("Control",),
     "training.trainer": ("Trainer",),
-    "trajectory": ("InMemory", "Split", "Trajectories", "Trajectory", "cache_dir", "split_indices"),
+    "trajectory": ("InMemory", "Split", "TargetPoints", "Trajectories", "Trajectory", "cache_dir", "split_indices"),
 }
 
 __version__ = "0.1.0"
@@ -84,6 +84,7 @@ __all__ = [
     "Schedule",
     "Split",
     "Step",
+    "TargetPoints",
     "Trainer",
     "Trajectories",
     "Trajectory",

@@ -27,7 +27,7 @@ class Batch:
         input_BNC: input fields at the first time step; with ``DataSpec.history`` those of the last frames, oldest
             first, along the channels.
         target_BTNC: target fields at the T time steps that follow (steady problems: the solution, T = 1).
-        points: the points, the same for all time steps.
+        points: the points of the targets, the same for all time steps; the inputs are there too, unless they are apart.
         condition_BTP: time step and parameters of each step t → t + 1, normalised; None where the data set declares
             none.
         reference_BNC: target fields at t = 0 of each sample's trajectory; None for steady problems, and where no
@@ -36,6 +36,9 @@ class Batch:
         given_BTNC: the fields that are inputs but not targets, at the T target steps; None where there are none, or
             where they do not change in time.
         task: name of the task that the samples belong to; empty where there is one.
+        own_input_points: the points of input_BNC and given_BTNC, where they are not those of the targets.
+        later_BTNC: the input fields at the T target steps, at the input points, where these are not the targets' and
+            there is time.
     """
 
     input_BNC: Tensor
@@ -46,6 +49,13 @@ class Batch:
     latent_BTLD: Tensor | None = None
     given_BTNC: Tensor | None = None
     task: str = ""
+    own_input_points: Points | None = None
+    later_BTNC: Tensor | None = None
+
+    @property
+    def input_points(self) -> Points:
+        """The points of the inputs, which the encoder reads."""
+        return self.points if self.own_input_points is None else self.own_input_points
 
     def condition_at(self, time: int) -> Tensor | None:
         """condition_BP of the step from ``time`` (0: the input) to the next; None where there are no conditions.
@@ -74,7 +84,8 @@ class Batch:
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         changed: dict[str, Any] = {name: change(value) for name, value in tensors.items()}
-        return replace(self, points=self.points.mapped(change), **changed)
+        own = None if self.own_input_points is None else self.own_input_points.mapped(change)
+        return replace(self, points=self.points.mapped(change), own_input_points=own, **changed)
 
 
 def _row(value_BT: Tensor, time: int, what: str) -> Tensor:

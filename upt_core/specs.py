@@ -43,6 +43,8 @@ class DataSpec:
         history: how many time steps the encoder sees, the present and those before, as channels, oldest first.
         bundle: physical time steps of one call: so many of each target, oldest first, are its channels. ``time steps``
             of batches, losses and rollouts are calls then; ``unbundled`` gives single ones.
+        targets_apart: True where the targets are at other points than the inputs (``Trajectory.targets``).
+        target_grid: points along each axis of the grid of the targets, where these are apart; None: scattered points.
     """
 
     inputs: tuple[FieldSpec, ...]
@@ -56,6 +58,13 @@ class DataSpec:
     history: int = 1
     bundle: int = 1
     margins: tuple[tuple[float, float], ...] | None = None
+    targets_apart: bool = False
+    target_grid: tuple[int, ...] | None = None
+
+    @property
+    def grid_of_targets(self) -> tuple[int, ...] | None:
+        """Points along each axis of the grid on which predictions are compared; None: scattered points."""
+        return self.target_grid if self.targets_apart else self.grid_shape
 
     @property
     def num_axes(self) -> int:

@@ -65,6 +65,7 @@ class Step:
         self._sampler: Sampler | None = None
         self._stream = "all"
         self._observer: Observer | None = None
+        self._at_inputs = False
 
     def using(self, sampler: Sampler | None, stream: str = "sampler", observer: Observer | None = None) -> Step:
         """A view of this step whose queries come from ``sampler`` (None: all points).
@@ -77,25 +78,45 @@ class Step:
         view._sampler, view._stream, view._observer = sampler, stream, observer
         return view
 
+    def at_inputs(self) -> Step:
+        """A view of this step at the points of the inputs: for terms that decode what is to be encoded, or was.
+
+        Its ``points`` and ``queries`` are there. Mostly these are the points of the targets too, and the view is this
+        step itself.
+
+        Raises:
+            ValueError: the points are others, and the sampler learns from losses: it keeps scores of one set of points.
+        """
+        if self._at_inputs or self.batch.own_input_points is None:
+            return self
+        if self._sampler is not None and self._sampler.adaptive:
+            raise ValueError(
+                f"the inputs are at other points than the targets, and {type(self._sampler).__name__} learns the errors "
+                f"at those of the targets; give this term a sampler that learns nothing (uniform), or sampler: null"
+            )
+        view = copy.copy(self)
+        view._at_inputs, view._observer = True, None
+        return view
+
     @property
     def points(self) -> Points:
-        """The points of the batch."""
-        return self.batch.points
+        """The points of the batch: those of the targets; of a view ``at_inputs`` those of the inputs."""
+        return self.batch.input_points if self._at_inputs else self.batch.points
 
     def queries(self) -> Queries:
         """The query points of this view: the same for all who share its sampler and stream."""
-        return self._memo.constant(("queries", self._stream), self._draw)
+        return self._memo.constant(("queries", self._at_inputs, self._stream), self._draw)
 
     def all_queries(self) -> Queries:
         """All points, without a gather."""
-        return self._memo.constant(("queries", "all"), lambda: Queries.all(self.points))
+        return self._memo.constant(("queries", self._at_inputs, "all"), lambda: Queries.all(self.points))
 
     def latent(self, time: int = 0) -> Tensor:
         """latent_BLD: the encoded input (time 0), or that moved on ``time`` steps by the approximator."""
         if time == 0:
             if self.batch.latent_BTLD is not None:
                 return self.batch.latent_BTLD[:, 0]
-            return self._memo.tensor(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.points))
+            return self._memo.tensor(("latent", 0), lambda: self.encode(self.batch.input_BNC, self.batch.input_points))
         return self._memo.tensor(("latent", time), lambda: self.advance(self.latent(time - 1), time))
 
     def encoded_target(self, time: int = 1, detach: bool = True) -> Tensor:
@@ -107,7 +128,9 @@ class Step:
         if self.batch.latent_BTLD is not None:
             return self.batch.latent_BTLD[:, time]
         with torch.set_grad_enabled(not detach and torch.is_grad_enabled()):
-            return self._memo.tensor(("encoded", time), lambda: self.encode(self._true_input(time), self.points))
+            return self._memo.tensor(
+                ("encoded", time), lambda: self.encode(self.true_input(time), self.batch.input_points)
+            )
 
     def decoded(self, time: int = 0, queries: Queries | None = None) -> Tensor:
         """decoded_BQC, float32, all channels: the latent at a time step, decoded at queries (None: this view's).
@@ -135,11 +158,25 @@ class Step:
         return self.data.inputs_of(self.decoded(0, queries))
 
     def input(self, queries: Queries | None = None) -> Tensor:
-        """The true input fields (B, Q, C) at query points; of several frames of history the last."""
+        """The true input fields (B, Q, C) at query points; of several frames of history the last.
+
+        Raises:
+            ValueError: the inputs are at points of their own, and this view is not there.
+        """
+        if self.batch.own_input_points is not None and not self._at_inputs:
+            raise ValueError(
+                "the inputs are at other points than the targets, so they have no values at these query points; a term "
+                "that looks at inputs takes step.at_inputs()"
+            )
         return self._taken(("input",), self.data.last_frame(self.batch.input_BNC), queries)
 
     def target(self, time: int = 1, queries: Queries | None = None) -> Tensor:
-        """The true target fields (B, Q, C) at a time step ≥ 1, at query points."""
+        """The true target fields (B, Q, C) at a time step ≥ 1, at query points.
+
+        Raises:
+            ValueError: this is the view ``at_inputs``, and the targets are at points of their own.
+        """
+        self._check_at_targets()
         return self._taken(("target", time), self.batch.target_BTNC[:, time - 1], queries)
 
     def reference(self, queries: Queries | None = None) -> Tensor:
@@ -150,6 +187,7 @@ class Step:
         """
         if self.batch.reference_BNC is None:
             raise ValueError(_no_reference(self.data))
+        self._check_at_targets()
         return self._taken(("reference",), self.batch.reference_BNC, queries)
 
     def to_physical(self, target_BQC: Tensor) -> Tensor:
@@ -173,6 +211,19 @@ class Step:
             return torch.zeros(self.data.target_channels, device=self.points.device)
         scale = self.normalization
         return self.data.targets_of(scale.mean_C / scale.std_C).float()
+
+    def true_input(self, time: int) -> Tensor:
+        """What the encoder would read of the true fields (B, N, C) at a time step, 0 being the input itself."""
+        input_BNC, batch, data = self.batch.input_BNC, self.batch, self.data
+        if time == 0:
+            return input_BNC
+        for step in range(1, time + 1) if data.history > 1 else (time,):  # earlier frames count only as history
+            if batch.later_BTNC is not None:
+                frames_BNC = input_BNC[..., data.frame_channels :]
+                input_BNC = torch.cat([frames_BNC, batch.later_BTNC[:, step - 1]], dim=-1)
+            else:
+                input_BNC = data.next_input(input_BNC, batch.target_BTNC[:, step - 1], batch.given_at(step))
+        return input_BNC
 
     def mean(self, value_BQ: Tensor, queries: Queries | None = None) -> Tensor:
         """Unbiased mean of a pointwise loss over all points and the batch; adaptive samplers learn from it."""
@@ -202,14 +253,16 @@ class Step:
         if self._sampler is None:
             return self.all_queries()
         progress = self.progress
-        rng = generator(self.points.device, self.seed, self._stream, progress.epoch, progress.step, progress.rank)
+        stream = f"{self._stream} at the inputs" if self._at_inputs else self._stream
+        rng = generator(self.points.device, self.seed, stream, progress.epoch, progress.step, progress.rank)
         return self._sampler.sample(self.points, rng, progress)
 
-    def _true_input(self, time: int) -> Tensor:
-        input_BNC, batch = self.batch.input_BNC, self.batch
-        for step in range(1, time + 1) if self.data.history > 1 else (time,):  # earlier frames count only as history
-            input_BNC = self.data.next_input(input_BNC, batch.target_BTNC[:, step - 1], batch.given_at(step))
-        return input_BNC
+    def _check_at_targets(self) -> None:
+        if self._at_inputs:
+            raise ValueError(
+                "the targets are at other points than the inputs, so they have no values at these query points; a term "
+                "that looks at targets asks the step itself, not step.at_inputs()"
+            )
 
     def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
         queries = self.queries() if queries is None else queries

@@ -15,6 +15,23 @@ Split = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)
+class TargetPoints:
+    """Target fields at points of their own: sensors in and the whole field out, centres of cells in and nodes out.
+
+    Args:
+        fields: name → (T, M, C) floats, of every target field. One that does not change in time has T = 1.
+        coords_NX: physical coordinates of the M points, row-major for a grid.
+        point_set: which point set this is, counted apart from those of the inputs.
+        measure_N: area or volume of the cell around each point; None: each point counts the same.
+    """
+
+    fields: dict[str, Tensor]
+    coords_NX: Tensor
+    point_set: int = 0
+    measure_N: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """One simulation, or a window of it, in physical units.
 
@@ -28,6 +45,8 @@ class Trajectory:
         measure_N: area or volume of the cell around each point, ≥ 0, in any unit; None: each point counts the same.
             ``grid_measure`` and ``node_measure`` find it for grids and meshes.
         grid_shape: points along each axis, where trajectories are on several grids; None: as ``DataSpec`` says.
+        targets: the target fields and their points, where ``DataSpec.targets_apart`` says that these are other ones;
+            ``fields`` are the input fields alone then, at all time steps.
     """
 
     fields: dict[str, Tensor]
@@ -37,6 +56,17 @@ class Trajectory:
     point_set: int = 0
     measure_N: Tensor | None = None
     grid_shape: tuple[int, ...] | None = None
+    targets: TargetPoints | None = None
+
+    @property
+    def target_fields(self) -> dict[str, Tensor]:
+        """The fields that hold the targets: at points of their own, or with the inputs."""
+        return self.fields if self.targets is None else self.targets.fields
+
+    def all_values(self, name: str) -> list[Tensor]:
+        """The values of a field: at the input points, at those of the targets, or at both."""
+        apart = {} if self.targets is None else self.targets.fields
+        return [fields[name] for fields in (self.fields, apart) if name in fields]
 
 
 class Trajectories(Protocol):
@@ -147,14 +177,20 @@ class InMemory:
     def read(self, index: int, start: int, stop: int) -> Trajectory:
         """Time steps start ≤ t < stop; fields that are constant in time come as they are."""
         whole = self._trajectories[index]
-        fields = {name: value if value.shape[0] == 1 else value[start:stop] for name, value in whole.fields.items()}
+        fields, targets = _part(whole.fields, start, stop), whole.targets
+        if targets is not None:
+            targets = replace(targets, fields=_part(targets.fields, start, stop))
         condition = {n: v if isinstance(v, int | float) else v[start:stop] for n, v in whole.condition.items()}
         time_T = whole.time_T[start:stop]
-        return replace(whole, fields=fields, time_T=time_T, condition=condition)
+        return replace(whole, fields=fields, time_T=time_T, condition=condition, targets=targets)
 
     def grid_shape(self, index: int) -> tuple[int, ...] | None:
         """The grid of a trajectory, as it says itself."""
         return self._trajectories[index].grid_shape
+
+
+def _part(fields: Mapping[str, Tensor], start: int, stop: int) -> dict[str, Tensor]:
+    return {name: value if value.shape[0] == 1 else value[start:stop] for name, value in fields.items()}
 
 
 def split_indices(num: int, split: Split, valid_fraction: float, test_fraction: float, seed: int = 0) -> list[int]:

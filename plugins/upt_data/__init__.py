@@ -23,6 +23,7 @@ def register_datasets(register: Callable[[str, type | str], None]) -> None:
     register("mesh", "upt_data.mesh:Mesh")
     register("symmetric", "upt_data.symmetric:Symmetric")
     register("bundled", "upt_data.bundled:Bundled")
+    register("paired", "upt_data.paired:Paired")
     register("points", "upt_data.points:PointClouds")
     register("point_frames", "upt_data.point_frames:PointFrames")
     register("point_cases", "upt_data.point_cases:PointCases")

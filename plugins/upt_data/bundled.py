@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -136,11 +136,16 @@ class _Bundles:
                 f"bundled: the condition {changing[0]!r} changes in time, and a call of {self.steps} steps is told one "
                 f"number; leave it out of 'conditions', or train without 'bundled'"
             )
-        fields = {
-            name: self._as_channels(value, stop - start) if name in self.moving else value
-            for name, value in read.fields.items()
+        targets = read.targets
+        if targets is not None:
+            targets = replace(targets, fields=self._in_calls(targets.fields, stop - start))
+        time_T = read.time_T[self.steps - 1 :: self.steps]
+        return replace(read, fields=self._in_calls(read.fields, stop - start), time_T=time_T, targets=targets)
+
+    def _in_calls(self, fields: Mapping[str, Tensor], bundles: int) -> dict[str, Tensor]:
+        return {
+            name: self._as_channels(value, bundles) if name in self.moving else value for name, value in fields.items()
         }
-        return replace(read, fields=fields, time_T=read.time_T[self.steps - 1 :: self.steps])
 
     def _as_channels(self, value_TNC: Tensor, bundles: int) -> Tensor:
         """(bundles · K, N, C) → (bundles, N, K · C); a field that stands still is repeated."""

@@ -124,6 +124,8 @@ class Symmetric(Dataset):
         return tuple(own + mirrors * glide for own, glide in zip(step, self.glide or (0.0,) * len(step), strict=True))
 
     def _check(self, spec: DataSpec) -> None:
+        if spec.targets_apart:
+            raise DataError("symmetric: the targets of the base are at points of their own; use the base as it is")
         if spec.grid_shape is None:
             raise DataError("symmetric needs fields on a regular grid, but its base has scattered points")
         for name, axes in (("flips", self.flips), ("roll_axes", self.roll_axes)):

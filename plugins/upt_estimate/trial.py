@@ -193,7 +193,11 @@ class _Trial:
     def _faked(self, batch: Batch) -> Batch:
         tensors = {f.name: v for f in fields(batch) if isinstance(v := getattr(batch, f.name), Tensor)}
         faked: dict[str, Any] = {name: self._fake(value) for name, value in tensors.items()}
-        return replace(batch, points=batch.points.mapped(lambda value: self._fake(value, known=True)), **faked)
+        points = batch.points.mapped(lambda value: self._fake(value, known=True))
+        own = batch.own_input_points
+        if own is not None:
+            own = own.mapped(lambda value: self._fake(value, known=True))
+        return replace(batch, points=points, own_input_points=own, **faked)
 
     def _faked_any(self, value: Any) -> Any:
         """Tensors within dataclasses."""

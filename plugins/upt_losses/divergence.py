@@ -53,7 +53,7 @@ class Divergence(LossTerm):
                 f"divergence needs a vector field with a channel for each of at least 2 axes; {name!r} has "
                 f"{num_channels} channels and the data set {data.num_axes} axes"
             )
-        if self.method == "grid" and (data.grid_shape is None or min(data.grid_shape) < 3):
+        if self.method == "grid" and (data.grid_of_targets is None or min(data.grid_of_targets) < 3):
             raise ValueError(
                 "divergence with method: grid needs a regular grid of at least 3 points along each axis; use "
                 "method: autograd"

@@ -91,6 +91,7 @@ class InverseDecoding(LossTerm):
 
     def __call__(self, step: Step) -> Tensor:
         """The mean squared difference."""
+        step = step.at_inputs()
         time = 0 if self.of == "current" else 1
         latent_BLD = step.latent(time)
         read, points, share = self._read(step, time)
@@ -109,7 +110,7 @@ class InverseDecoding(LossTerm):
         if self.reads == "decoded" or queries.index_BQ is None:
             return *_real_first(decoded_BQC, step.points, queries), 1.0
         share = queries.index_BQ.shape[1] / step.points.num_points
-        return _mixed(_true_input(step, time), decoded_BQC, queries), step.points, share
+        return _mixed(step.true_input(time), decoded_BQC, queries), step.points, share
 
 
 def _decoded_input(step: Step, time: int, queries: Queries) -> Tensor:
@@ -123,14 +124,6 @@ def _decoded_input(step: Step, time: int, queries: Queries) -> Tensor:
     return data.next_input(
         input_BQC, data.targets_of(decoded_BQC), None if given_BNC is None else queries.take(given_BNC)
     )
-
-
-def _true_input(step: Step, time: int) -> Tensor:
-    """The true input fields (B, N, C) at a time step, 0 or 1."""
-    batch = step.batch
-    if time == 0:
-        return batch.input_BNC
-    return step.data.next_input(batch.input_BNC, batch.target_BTNC[:, 0], batch.given_at(1))
 
 
 def _mixed(true_BNC: Tensor, decoded_BQC: Tensor, queries: Queries) -> Tensor:
@@ -147,7 +140,7 @@ def _mixed(true_BNC: Tensor, decoded_BQC: Tensor, queries: Queries) -> Tensor:
 
 def _coarse(step: Step, time: int, stride: int) -> Tensor:
     """The true fields with the decoding's error, taken on a coarser grid and interpolated."""
-    points, true_BNC = step.points, _true_input(step, time)
+    points, true_BNC = step.points, step.true_input(time)
     assert points.grid_shape is not None
     firsts = first_points(points.num_axes, stride, step.progress.step)
     queries = coarse_queries(points, stride, firsts)

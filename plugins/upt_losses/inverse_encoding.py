@@ -35,6 +35,7 @@ class InverseEncoding(LossTerm):
 
     def __call__(self, step: Step) -> Tensor:
         """The mean distance."""
+        step = step.at_inputs()
         if self.norm == "relative":
             return relative_error(step, step.reconstructed(), step.input())
         value_BQC = distance(step.reconstructed(), step.input(), self.norm, self.delta)

@@ -99,12 +99,13 @@ class Rollout(LossTerm):
             with torch.set_grad_enabled(gradient and time > free):
                 if self.space == "physical" and time > 1:
                     input_BNC = self._next_input(step, input_BNC, latent_BLD, time - 1)
-                    latent_BLD = step.encode(input_BNC, step.points)
+                    latent_BLD = step.encode(input_BNC, step.batch.input_points)
                 latent_BLD = step.advance(latent_BLD, time)
                 if time > free:
                     yield time, step.data.targets_of(step.decode(latent_BLD, step.queries()))
 
     def _next_input(self, step: Step, input_BNC: Tensor, latent_BLD: Tensor, time: int) -> Tensor:
-        """The encoder's input at a time step, whose predicted fields are decoded at all points."""
-        state_BNC = step.data.targets_of(step.decode(latent_BLD, step.all_queries()))
+        """The encoder's input at a time step, whose predicted fields are decoded at all points that it reads."""
+        there = step.at_inputs()
+        state_BNC = there.data.targets_of(there.decode(latent_BLD, there.all_queries()))
         return step.data.next_input(input_BNC, state_BNC, step.batch.given_at(time))

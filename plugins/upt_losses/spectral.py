@@ -49,11 +49,11 @@ class Spectral(LossTerm):
 
     def check_data(self, data: DataSpec) -> None:
         """Refuses scattered points, and a band that the grid does not resolve."""
-        if data.grid_shape is None:
+        if data.grid_of_targets is None:
             raise ValueError("spectral needs a regular grid; this data set has scattered points")
-        highest = math.hypot(*(num / 2 for num in data.grid_shape))
+        highest = math.hypot(*(num / 2 for num in data.grid_of_targets))
         if self.low > highest:
-            shape = "×".join(map(str, data.grid_shape))
+            shape = "×".join(map(str, data.grid_of_targets))
             raise ValueError(f"low is {self.low}, but a grid of {shape} points has no wavenumber above {highest:.4g}")
 
     def __call__(self, step: Step) -> Tensor:

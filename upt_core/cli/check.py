@@ -59,14 +59,16 @@ def _sections(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _data(data: dict[str, Any]) -> str:
-    shape = " × ".join(map(str, data["grid_shape"])) if data["grid_shape"] else "scattered"
+    shape = _shape(data["grid_shape"])
     axes = ", ".join(
         f"{number(length)}{' periodic' if periodic else ''}"
         for length, periodic in zip(data["extent"], data["periodic"], strict=True)
     )
     rows = [["fields", ", ".join(data["inputs"]) + " → " + ", ".join(data["targets"])]]
     rows.append(["points", f"{shape} ({count(data['points'])} points), extent {axes}"])
-    if not data["grid_shape"]:
+    if "target_points" in data:
+        rows.append(["targets at", f"{_shape(data['target_grid'])} ({count(data['target_points'])} points)"])
+    if not data.get("target_grid", data["grid_shape"]):
         cells = ", by the cells around points" if data["mean"] == "space" else ""
         rows.append(["means", f"over {data['mean']}{cells}"])
     for split, sizes in data["splits"].items():
@@ -79,6 +81,10 @@ def _data(data: dict[str, Any]) -> str:
         rows.append(["conditions", ", ".join(data["condition"])])
     rows += [["remark", text] for text in data["remarks"]]
     return table(rows)
+
+
+def _shape(grid: list[int] | None) -> str:
+    return " × ".join(map(str, grid)) if grid else "scattered"
 
 
 def _model(model: dict[str, Any]) -> str:

@@ -53,9 +53,13 @@ def describe(experiment: Experiment) -> dict[str, Any]:
 
 def _task(settings: ExperimentSettings, built: Built, start: Start | None) -> dict[str, Any]:
     assert settings.data is not None, "a task has a data set"
-    points = built.train[0].points
-    data = {"name": settings.data.name, "points": points.num_points, **_data(built)}
+    first = built.train[0]
+    points = first.points
+    data = {"name": settings.data.name, "points": first.input_points.num_points, **_data(built)}
     data["mean"] = "points" if points.measure_BN is None else "space"
+    if built.prepared.data.targets_apart:
+        grid = built.prepared.data.target_grid
+        data["target_points"], data["target_grid"] = points.num_points, None if grid is None else list(grid)
     return {"data": data, "model": _model(settings, built, start)}
 
 
@@ -114,7 +118,7 @@ def _model(settings: ExperimentSettings, built: Built, start: Start | None) -> d
     }
     spec = settings.model.latent.spec()
     latent = {"tokens": spec.tokens, "dim": spec.dim, "lattice": None if spec.lattice is None else list(spec.lattice)}
-    remark = built.bundle.model.encoder.remark(built.train[0].points)
+    remark = built.bundle.model.encoder.remark(built.train[0].input_points)
     return {
         "parameters": _size(built.bundle.model),
         "parts": parts,

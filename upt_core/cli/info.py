@@ -59,6 +59,9 @@ def _data(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "box", " x ".join(f"[{a:g}, {a + e:g}]{' periodic' if wraps else ''}" for a, e, wraps in spans)
     grid = data["grid_shape"]
     yield "points", "scattered" if grid is None else f"a grid of {' x '.join(map(str, grid))} in training"
+    if data.get("targets_apart"):
+        own = data["target_grid"]
+        yield "targets at", "scattered points" if own is None else f"a grid of {' x '.join(map(str, own))} in training"
     yield "conditions", ", ".join(data["condition"]) or "none"
 
 

@@ -106,7 +106,7 @@ class LatentCache:
                 stop -= 1
             batch = batches.collate([self.states[number] for number in range(done, stop)]).to(device)
             with autocast(device, precision):
-                latent_BLD = encoder(batch.input_BNC, batch.points)
+                latent_BLD = encoder(batch.input_BNC, batch.input_points)
             array[done:stop] = latent_BLD.float().cpu().numpy()
             array.flush()  # before the note that counts them
             done = stop

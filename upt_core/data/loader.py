@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from upt_core.points import Points, stack_padded
 from upt_core.processes import Share
 from upt_core.seeding import generator
 from upt_core.specs import DataSpec
-from upt_core.trajectory import Trajectories, Trajectory, grid_of
+from upt_core.trajectory import TargetPoints, Trajectories, Trajectory, grid_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Sample:
         grid_shape: its grid, where that may be another than that of the data set.
         given_TNC: fields that are inputs but not targets at the target steps; None where they do not change in time.
         time_T: physical times of the present and of the target steps; None for steady problems.
+        targets: the points of the targets, without fields, where these are not those of the inputs.
+        later_TNC: the input fields at the target steps, where the targets are apart and there is time.
     """
 
     number: int
@@ -49,6 +51,8 @@ class Sample:
     measure_N: Tensor | None = None
     time_T: Tensor | None = None
     grid_shape: tuple[int, ...] | None = None
+    targets: TargetPoints | None = None
+    later_TNC: Tensor | None = None
 
 
 class Windows:
@@ -126,6 +130,8 @@ class Windows:
             window.measure_N,
             None if self.data.steady else window.time_T[present:],
             window.grid_shape,
+            None if window.targets is None else replace(window.targets, fields={}),
+            self._later(window),
         )
 
     def grid_shape(self, number: int) -> tuple[int, ...] | None:
@@ -171,15 +177,26 @@ class Windows:
         return _joined([value[min(time, len(value) - 1)] for time in range(self.data.history) for value in fields])
 
     def _targets(self, window: Trajectory) -> Tensor:
-        return _joined([window.fields[field.name] for field in self.data.targets])
+        return _joined([window.target_fields[field.name] for field in self.data.targets])
 
     def _given(self, window: Trajectory) -> Tensor | None:
         """The given fields at the target steps; None where none of them moves."""
         fields = [window.fields[field.name] for field in self.data.given]
         if self.data.steady or all(len(value) == 1 for value in fields):
             return None
-        later = [value.expand(len(window.time_T), -1, -1)[self.data.history :] for value in fields]
-        return _joined(later)
+        return _joined([_at_each(value, len(window.time_T))[self.data.history :] for value in fields])
+
+    def _later(self, window: Trajectory) -> Tensor | None:
+        """The input fields at the target steps; None where the targets tell them, or there is no time."""
+        if window.targets is None or self.data.steady:
+            return None
+        fields = [window.fields[field.name] for field in self.data.inputs]
+        return _joined([_at_each(value, len(window.time_T))[self.data.history :] for value in fields])
+
+
+def _at_each(value_TNC: Tensor, times: int) -> Tensor:
+    """A field that may be constant in time, at each time step."""
+    return value_TNC.expand(times, -1, -1)
 
 
 def still_given(sample: Sample, data: DataSpec) -> Tensor:
@@ -241,6 +258,7 @@ class Batches(Dataset[Batch]):
         self.share = share
         self.point_sets = point_sets or PointSets(windows.data)
         self._keys: dict[int, bytes] = {}
+        self._target_keys: dict[int, bytes] = {}
         self._permutation: tuple[int, list[int]] = (-1, [])
         self._one_grid = windows.runs_of_grids() if seed is None else windows.of_grids()
         self._dealt: tuple[int, list[list[int]]] = (-1, [])
@@ -327,14 +345,18 @@ class Batches(Dataset[Batch]):
         scale = self.normalization
         firsts = [s.first_NC for s in samples if s.first_NC is not None]
         conditions = [s.condition_TP for s in samples if s.condition_TP is not None]
+        input_points = self._stacked([self._point_set(sample) for sample in samples], samples)
+        target_points = self._points_of_targets(samples)
         return Batch(
             scale.inputs(inputs),
             scale.targets(targets),
-            self._points(samples),
+            target_points or input_points,
             scale.condition(torch.stack(conditions)) if conditions else None,
             scale.targets(stack_padded(firsts)) if firsts else None,
             self._latents(samples) if self.latents is not None else None,
             self._given(samples),
+            own_input_points=input_points if target_points is not None else None,
+            later_BTNC=self._later(samples),
         )
 
     def _given(self, samples: Sequence[Sample]) -> Tensor | None:
@@ -354,10 +376,26 @@ class Batches(Dataset[Batch]):
         latent = self.latents.rows(numbers)
         return latent.view(len(samples), steps, *latent.shape[1:])
 
-    def _points(self, samples: Sequence[Sample]) -> Points:
-        rows = [self._point_set(sample) for sample in samples]
-        numbers = torch.tensor([sample.number for sample in samples])
-        return Points.stack(rows, self.point_sets.needs, numbers)
+    def _later(self, samples: Sequence[Sample]) -> Tensor | None:
+        """Input fields at the target steps, where the targets are apart."""
+        rows = [sample.later_TNC for sample in samples if sample.later_TNC is not None]
+        return self.normalization.frames(stack_padded(rows, axis=1)) if rows else None
+
+    def _stacked(self, rows: Sequence[Points], samples: Sequence[Sample]) -> Points:
+        return Points.stack(rows, self.point_sets.needs, torch.tensor([sample.number for sample in samples]))
+
+    def _points_of_targets(self, samples: Sequence[Sample]) -> Points | None:
+        """The points of the targets; None where they are those of the inputs."""
+        apart = [sample.targets for sample in samples if sample.targets is not None]
+        return self._stacked([self._target_set(targets) for targets in apart], samples) if apart else None
+
+    def _target_set(self, targets: TargetPoints) -> Points:
+        """The target points of a sample."""
+        sets, key = self.point_sets.of_targets, self._target_keys.get(targets.point_set)
+        if key is not None:
+            return sets.get(key, targets.coords_NX, targets.measure_N)
+        self._target_keys[targets.point_set], points = sets.find(targets.coords_NX, targets.measure_N)
+        return points
 
     def _point_set(self, sample: Sample) -> Points:
         """The points of a sample. A number stands for the same points wherever it occurs in a split."""

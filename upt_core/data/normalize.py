@@ -64,6 +64,10 @@ class Normalization(nn.Module):
         """The encoder's input (..., C) in physical units, scaled: float32."""
         return _scaled(value, self._of_inputs(self.mean_C), self._of_inputs(self.std_C))
 
+    def frames(self, value: Tensor) -> Tensor:
+        """The input fields (..., C) of single time steps in physical units, scaled: float32."""
+        return _scaled(value, self.data.inputs_of(self.mean_C), self.data.inputs_of(self.std_C))
+
     def targets(self, value: Tensor) -> Tensor:
         """Target channels (..., C) in physical units, scaled: float32."""
         return _scaled(value, self.data.targets_of(self.mean_C), self.data.targets_of(self.std_C))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -21,7 +21,7 @@ from upt_core.kinds import Dataset
 from upt_core.points import ends_of
 from upt_core.processes import Share, current
 from upt_core.remarks import remark
-from upt_core.specs import DataSpec
+from upt_core.specs import DataSpec, FieldSpec
 from upt_core.trajectory import Split, Trajectories, Trajectory, are_held
 
 SAME = 1e-3
@@ -70,7 +70,13 @@ class PreparedData:
         if normalization is not None:
             spec = dataset.spec()
             check_fits(spec, normalization.data)
-            self.data, self.normalization = replace(normalization.data, grid_shape=spec.grid_shape), normalization
+            self.normalization = normalization
+            self.data = replace(
+                normalization.data,
+                grid_shape=spec.grid_shape,
+                targets_apart=spec.targets_apart,
+                target_grid=spec.target_grid,
+            )
             self.point_sets = PointSets(self.data, over=over)
             return
         survey = Survey(self.trajectories("train"), dataset.spec())
@@ -175,6 +181,7 @@ class Survey:
         self._low = torch.full((spec.num_axes,), float("inf"), dtype=torch.float64)
         self._high = -self._low
         self._point_sets: set[int] = set()
+        self._target_sets: set[int] = set()
         self._grid_NX: Tensor | None = None
         for number in said(range(len(trajectories)), "measuring the training split"):
             trajectory = trajectories.read(number, 0, trajectories.num_times(number))
@@ -183,7 +190,8 @@ class Survey:
 
     def _add(self, trajectory: Trajectory) -> None:
         for field in self._single:
-            self.fields[field.name].add(trajectory.fields[field.name].reshape(-1, field.channels))
+            for value_TNC in trajectory.all_values(field.name):
+                self.fields[field.name].add(value_TNC.reshape(-1, field.channels))
         if not self.spec.steady:
             steps = trajectory.time_T.double().diff()
             self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
@@ -194,8 +202,14 @@ class Survey:
             coords_NX = trajectory.coords_NX.double()
             if self._grid_NX is None and trajectory.grid_shape in (None, self.spec.grid_shape):
                 self._grid_NX = coords_NX
-            self._low = torch.minimum(self._low, coords_NX.amin(0))
-            self._high = torch.maximum(self._high, coords_NX.amax(0))
+            self._add_to_box(coords_NX)
+        if trajectory.targets is not None and trajectory.targets.point_set not in self._target_sets:
+            self._target_sets.add(trajectory.targets.point_set)
+            self._add_to_box(trajectory.targets.coords_NX.double())
+
+    def _add_to_box(self, coords_NX: Tensor) -> None:
+        self._low = torch.minimum(self._low, coords_NX.amin(0))
+        self._high = torch.maximum(self._high, coords_NX.amax(0))
 
     def remarks(self) -> list[str]:
         """Channels that are constant, and those of which the values' own rounding leaves few digits."""
@@ -280,12 +294,21 @@ def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str) -> None
         DataError: a field is missing, of another shape or of no real numbers, or a value, a condition or a coordinate
             is not finite, or time does not increase.
     """
-    for field in spec.fields:
-        if field.name not in trajectory.fields:
-            found = ", ".join(trajectory.fields) or "none"
-            raise DataError(f"{where}: field {field.name!r} is missing; found: {found}; correct the data set")
-        _check_field(trajectory, field.name, field.channels, where)
-    if not torch.isfinite(trajectory.coords_NX).all():
+    targets = trajectory.targets
+    if spec.targets_apart != (targets is not None):
+        found = "none" if targets is None else "points of their own"
+        raise DataError(
+            f"{where}: its targets have {found}, but the data set's spec() has targets_apart {spec.targets_apart}; "
+            f"correct the data set"
+        )
+    num_times, at_inputs = len(trajectory.time_T), spec.inputs if targets is not None else spec.fields
+    _check_fields(trajectory.fields, at_inputs, (num_times, len(trajectory.coords_NX)), where)
+    places = [trajectory.coords_NX]
+    if targets is not None:
+        places.append(targets.coords_NX)
+        _check_fields(targets.fields, spec.targets, (num_times, len(targets.coords_NX)), f"{where}, target points")
+        _check_states(trajectory, spec, where)
+    if not all(bool(torch.isfinite(coords_NX).all()) for coords_NX in places):
         raise DataError(f"{where}: a coordinate is NaN or infinite; remove or repair it")
     if not spec.steady:
         _check_times(trajectory.time_T.double(), where)
@@ -294,13 +317,32 @@ def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str) -> None
             _check_condition(trajectory, name, spec.steady, where)
 
 
-def _check_field(trajectory: Trajectory, name: str, channels: int, where: str) -> None:
-    value = trajectory.fields[name]
+def _check_fields(
+    fields: Mapping[str, Tensor], expected: Sequence[FieldSpec], size: tuple[int, int], where: str
+) -> None:
+    for field in expected:
+        if field.name not in fields:
+            found = ", ".join(fields) or "none"
+            raise DataError(f"{where}: field {field.name!r} is missing; found: {found}; correct the data set")
+        _check_field(fields[field.name], field.name, (*size, field.channels), where)
+
+
+def _check_states(trajectory: Trajectory, spec: DataSpec, where: str) -> None:
+    """A predicted field moves, so what the encoder reads of it must be known at every time step."""
+    for field in spec.inputs:
+        known = len(trajectory.fields[field.name])
+        if not spec.steady and field in spec.targets and known != len(trajectory.time_T):
+            raise DataError(
+                f"{where}: field {field.name!r} is predicted, but at the input points it is known at {known} of "
+                f"{len(trajectory.time_T)} time steps; give it at all, or call what the encoder reads otherwise"
+            )
+
+
+def _check_field(value: Tensor, name: str, shape: tuple[int, int, int], where: str) -> None:
     if not value.is_floating_point():
         kind = "complex numbers" if value.is_complex() else str(value.dtype).removeprefix("torch.")
         cure = "give its real and imaginary part as two channels" if value.is_complex() else "convert it to floats"
         raise DataError(f"{where}: field {name!r} holds {kind}, expected real floating-point numbers; {cure}")
-    shape = (len(trajectory.time_T), len(trajectory.coords_NX), channels)
     if tuple(value.shape) not in (shape, (1, *shape[1:])):
         raise DataError(
             f"{where}: field {name!r} has shape {tuple(value.shape)}, expected {shape} (times, points, channels); "

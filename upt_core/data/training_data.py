@@ -123,7 +123,7 @@ def _spread(num: int) -> list[int]:
 
 def _digest(trajectory: Trajectory) -> int:
     digest = hashlib.blake2b(digest_size=8)
-    for name, value_TNC in sorted(trajectory.fields.items()):
+    for name, value_TNC in _fields_of(trajectory):
         digest.update(name.encode())
         for frame_NC in value_TNC[:2]:
             digest.update(_bytes(frame_NC))
@@ -134,11 +134,19 @@ def _digest(trajectory: Trajectory) -> int:
 
 
 def _add_whole(digest: hashlib.blake2b, trajectory: Trajectory) -> None:
-    for _, value_TNC in sorted(trajectory.fields.items()):
+    for _, value_TNC in _fields_of(trajectory):
         digest.update(repr(tuple(value_TNC.shape)).encode())
         for frame_NC in value_TNC:
             digest.update(_bytes(frame_NC))
     digest.update(_bytes(trajectory.time_T) + _bytes(trajectory.coords_NX))
+    if trajectory.targets is not None:
+        digest.update(_bytes(trajectory.targets.coords_NX))
+
+
+def _fields_of(trajectory: Trajectory) -> list[tuple[str, Tensor]]:
+    """Names and values in a fixed order, those of targets at points of their own last."""
+    apart = {} if trajectory.targets is None else trajectory.targets.fields
+    return [*sorted(trajectory.fields.items()), *sorted(apart.items())]
 
 
 def _bytes(value: Tensor) -> bytes:
@@ -172,12 +180,13 @@ class _Ranges:
             values = torch.as_tensor(value, dtype=torch.float64)
             self.condition.setdefault(name, []).extend([float(values.min()), float(values.max())])
         for field, moments in zip(self.data.fields, self.moments, strict=True):
-            value_MC = trajectory.fields[field.name].reshape(-1, field.channels)
-            moments.add(value_MC)
-            value_MC = value_MC.double()
             channels = self.data.channels_of(field.name)
-            self.low_C[channels] = torch.minimum(self.low_C[channels], value_MC.amin(0))
-            self.high_C[channels] = torch.maximum(self.high_C[channels], value_MC.amax(0))
+            for value_TNC in trajectory.all_values(field.name):
+                value_MC = value_TNC.reshape(-1, field.channels)
+                moments.add(value_MC)
+                value_MC = value_MC.double()
+                self.low_C[channels] = torch.minimum(self.low_C[channels], value_MC.amin(0))
+                self.high_C[channels] = torch.maximum(self.high_C[channels], value_MC.amax(0))
 
     def found(self) -> dict[str, Any]:
         """The ranges, as arguments of ``TrainingData``."""

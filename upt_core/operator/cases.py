@@ -26,7 +26,8 @@ class Request:
     Args:
         steps: time steps; None: as many as follow the input in the data, at least 1.
         space: in which rollouts go on.
-        at: coordinates, or points along the axes of a grid; None: the points of the input.
+        at: coordinates, or points along the axes of a grid; None: the points of the targets where the data have some
+            of their own, else those of the input.
         batch_size: samples at a time.
         chunk: query points that are decoded at a time.
     """
@@ -45,6 +46,7 @@ class Case:
     Args:
         given: the given fields that move, at the predicted steps, (T, *points, C), where the rollout sees them.
         unseen: names of those that move, where the rollout does not see it.
+        at: where to answer, of data whose targets are at points of their own; None: as the request says.
     """
 
     fields: dict[str, Tensor]
@@ -53,6 +55,7 @@ class Case:
     condition: dict[str, Tensor]
     given: dict[str, Tensor]
     unseen: tuple[str, ...] = ()
+    at: Tensor | None = None
 
     def goes_with(self, other: Case) -> bool:
         """Whether both can be asked at once: the same points and times."""
@@ -62,6 +65,7 @@ class Case:
             and self.unseen == other.unseen
             and _same(self.coords_NX, other.coords_NX)
             and _same(self.time_T, other.time_T)
+            and _same(self.at, other.at)
         )
 
 
@@ -97,7 +101,7 @@ def _answers(operator: Operator, batch: list[Case], first: int, request: Request
         prediction = operator.predict(
             {name: value.numpy() for name, value in fields.items()},
             one.coords_NX,
-            request.at,
+            request.at if one.at is None else one.at,
             None if operator.data.steady or one.time_T is None else len(one.time_T) - 1,
             request.space,
             {name: torch.stack([case.condition[name] for case in batch]) for name in one.condition},
@@ -137,10 +141,11 @@ def _case(operator: Operator, trajectories: Trajectories, number: int, spec: Dat
     time_T = None if data.steady else _times(whole.time_T[present:], steps, operator)
     moving = [field for field in data.given if len(whole.fields[field.name]) > 1 and steps > 1]
     conditions = _conditions(whole, data, present, steps)
+    at = None if whole.targets is None or request.at is not None else whole.targets.coords_NX
     if request.space == "latent":
-        return Case(fields, coords_NX, time_T, conditions, {}, tuple(field.name for field in moving))
+        return Case(fields, coords_NX, time_T, conditions, {}, tuple(field.name for field in moving), at)
     given = {field.name: _given(whole, field, present, steps, shape) for field in moving}
-    return Case(fields, coords_NX, time_T, conditions, given)
+    return Case(fields, coords_NX, time_T, conditions, given, at=at)
 
 
 def _given(whole: Trajectory, field: FieldSpec, present: int, steps: int, shape: tuple[int, ...]) -> Tensor:

@@ -60,7 +60,7 @@ def predictor_of(operator: Operator, precision: Precision = "fp32", space: Space
             with autocast(batch.points.device, precision):
                 return rollout(operator.model, operator.data, batch, batch.target_BTNC.shape[1], space)
         except ValueError as error:
-            if batch.points.grid_shape == operator.data.grid_shape:
+            if batch.input_points.grid_shape == operator.data.grid_shape:
                 raise
             raise DataError(f"{type(operator.model.encoder).__name__} cannot take these data: {error}") from error
 
@@ -69,7 +69,7 @@ def predictor_of(operator: Operator, precision: Precision = "fp32", space: Space
 
 def baselines(prepared: PreparedData, batches: Batches) -> dict[str, Predictor]:
     """What a model must beat: persistence for states that move, the mean field of the training split for the rest."""
-    if not batches.data.steady:
+    if not batches.data.steady and not batches.data.targets_apart:
         return {"persistence": lambda batch: persistence(batches.data, batch, batch.target_BTNC.shape[1])}
     mean_TNC = mean_field(prepared)
     everywhere_TNC = mean_TNC.mean(1, keepdim=True)  # for points that are not those of the training split

@@ -41,17 +41,20 @@ def predictions(
         chunk: points that are decoded at a time.
     """
     input_BNC = batch.input_BNC
-    latent_BLD = model.encoder(input_BNC, batch.points)
+    points, apart = batch.input_points, batch.own_input_points is not None
+    latent_BLD = model.encoder(input_BNC, points)
     for step in range(steps):
         latent_BLD = model.approximator(latent_BLD, batch.condition_at(step))
-        # The next step is encoded from the batch's own points, wherever the answer is asked for.
+        # The next step is encoded from the input's own points, wherever the answer is asked for.
         again = space == "physical" and step + 1 < steps
-        if query_BQX is None or again:
-            target_BNC = _decoded(model, data, latent_BLD, batch.points.coords_BNX, chunk)
-        yield target_BNC if query_BQX is None else _decoded(model, data, latent_BLD, query_BQX, chunk)
+        here = query_BQX is None and not apart
+        if here or again:
+            state_BNC = _decoded(model, data, latent_BLD, points.coords_BNX, chunk)
+        asked_BQX = batch.points.coords_BNX if query_BQX is None else query_BQX
+        yield state_BNC if here else _decoded(model, data, latent_BLD, asked_BQX, chunk)
         if again:
-            input_BNC = data.next_input(input_BNC, target_BNC, batch.given_at(step + 1))
-            latent_BLD = model.encoder(input_BNC, batch.points)
+            input_BNC = data.next_input(input_BNC, state_BNC, batch.given_at(step + 1))
+            latent_BLD = model.encoder(input_BNC, points)
 
 
 def _decoded(model: Upt, data: DataSpec, latent_BLD: Tensor, coords_BQX: Tensor, chunk: int) -> Tensor:
@@ -59,7 +62,10 @@ def _decoded(model: Upt, data: DataSpec, latent_BLD: Tensor, coords_BQX: Tensor,
 
 
 def persistence(data: DataSpec, batch: Batch, steps: int) -> Tensor:
-    """The baseline that nothing changes: the input's target fields (B, T, N, C), repeated. Not for steady problems."""
+    """The baseline that nothing changes: the input's target fields (B, T, N, C), repeated.
+
+    Not for steady problems, nor where the targets are at points of their own.
+    """
     present_BNC = data.last_frame(batch.input_BNC)
     parts = []
     for field in data.targets:

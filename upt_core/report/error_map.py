@@ -96,7 +96,7 @@ def _over_time(ax: Axes, examples: Examples, theme: Theme) -> None:
     size = _root(examples.target, real)
     ax.plot(steps, _root(examples.prediction - examples.target, real) / size, color="C0", marker="o", markersize=3)
     ax.set_title("relative error over time")
-    if examples.input_names == examples.target_names:
+    if examples.input_names == examples.target_names and examples.inputs_at is None:
         still = _root(examples.input[:, None] - examples.target, real) / size
         ax.plot(steps, still, "--", color=theme.muted, label="persistence")
         ax.legend(loc="best")

@@ -42,8 +42,9 @@ def _positions(examples: Examples, index: int) -> tuple[Array, Array]:
 def _last_step(ax: Axes, examples: Examples, index: int, channel: int, order: Array, x: Array, theme: Theme) -> None:
     name, steps = examples.target_names[channel], examples.target.shape[1]
     if name in examples.input_names:
-        given = examples.input[index, order, examples.input_names.index(name)]
-        ax.plot(x, given, color=theme.muted, linewidth=1.2, label="input")
+        input_order, input_x = _positions(examples.of_inputs(), index)
+        given = examples.input[index, input_order, examples.input_names.index(name)]
+        ax.plot(input_x, given, color=theme.muted, linewidth=1.2, label="input")
     ax.plot(x, examples.target[index, -1, order, channel], color=theme.ink, label="target")
     ax.plot(x, examples.prediction[index, -1, order, channel], "--", color="C1", label="prediction")
     ax.set_title(f"{examples.place(index)}: {name}" + (f", time step {steps}" if steps > 1 else ""))

@@ -143,6 +143,7 @@ class Examples:
         roles: what each example stands for: good, median, worst; empty where they were chosen evenly.
         numbers: in the split.
         errors: relative L2 error of each.
+        inputs_at: coordinates, lengths and grid of the inputs, where they are not at the points of the targets.
     """
 
     input: Array
@@ -157,6 +158,14 @@ class Examples:
     roles: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     errors: tuple[float, ...] = ()
+    inputs_at: tuple[Array, Array, tuple[int, ...]] | None = None
+
+    def of_inputs(self) -> Examples:
+        """The same examples, whose points are those of the inputs: to draw these."""
+        if self.inputs_at is None:
+            return self
+        coords, lengths, grid_shape = self.inputs_at
+        return replace(self, coords=coords, lengths=lengths, grid_shape=grid_shape, inputs_at=None)
 
     def place(self, index: int) -> str:
         """What an example stands for, with its error; its number where that is not known."""
@@ -243,6 +252,10 @@ def _examples(path: Path) -> Examples | None:
     arrays = _arrays(path)
     if arrays is None:
         return None
+    apart = None
+    if "input_coords" in arrays:
+        grid = tuple(int(size) for size in arrays["input_grid_shape"])
+        apart = arrays["input_coords"], arrays["input_lengths"], grid
     return Examples(
         arrays["input"],
         arrays["target"],
@@ -254,4 +267,5 @@ def _examples(path: Path) -> Examples | None:
         [str(name) for name in arrays["input_names"]],
         [str(name) for name in arrays["target_names"]],
         *(tuple(arrays[name].tolist()) if name in arrays else () for name in ("roles", "numbers", "errors")),
+        inputs_at=apart,
     )

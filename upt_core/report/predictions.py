@@ -59,8 +59,9 @@ def _images(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -
         name, place = examples.target_names[channel], examples.place(index)
         source, given = input_of(examples, index, channel)
         target, prediction = examples.target[index, -1, :, channel], examples.prediction[index, -1, :, channel]
-        length = int(examples.lengths[index])
-        shared, own = colours_of([target[:length], prediction[:length]]), colours_of([given[:length]])
+        length, inputs = int(examples.lengths[index]), examples.of_inputs()
+        shared = colours_of([target[:length], prediction[:length]])
+        own = colours_of([given[: int(inputs.lengths[index])]])
         error = abs(prediction - target)
         drawn = (
             (f"{place}: input {source}", given, own),
@@ -69,7 +70,7 @@ def _images(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -
             (f"|error| {name}", error, (ERROR_MAP, (0.0, range_of([error[:length]])[1]))),
         )
         for ax, (title, value, (cmap, limits)) in zip(row, drawn, strict=True):
-            colours = draw_field(ax, examples, index, value, limits, cmap)
+            colours = draw_field(ax, inputs if value is given else examples, index, value, limits, cmap)
             ax.set_title(title, fontsize=8 if theme.narrow else 10)
             if not title.startswith("target") or theme.narrow:  # the prediction has the same colours
                 beside = row[1:3].tolist() if title.startswith("prediction") and not theme.narrow else ax

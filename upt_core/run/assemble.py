@@ -268,5 +268,5 @@ def _move(module: nn.Module, device: torch.device) -> None:
 
 def _needs(bundle: LossBundle, data: DataSpec) -> tuple[Need, ...]:
     """What the encoder, and at scattered points the samplers, need to know of points."""
-    samplers = bundle.samplers.values() if data.grid_shape is None else ()
+    samplers = bundle.samplers.values() if None in (data.grid_shape, data.grid_of_targets) else ()
     return (*bundle.model.encoder.needs, *(need for sampler in samplers for need in sampler.needs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch
 from upt_core.batch import Batch
 from upt_core.data.loader import Batches
 from upt_core.operator.evaluate import Predictor
+from upt_core.points import Points
 from upt_core.specs import DataSpec, FieldSpec
 
 EXAMPLES = "examples.npz"
@@ -30,7 +32,8 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
 
     The arrays: input (n, N, C), target and prediction (n, T, N, C), coords (n, N, X) in the unit box, lengths (n,),
     extent (X,), grid_shape (X or 0,), input_names and target_names (one a channel), roles (n,), numbers (n,) in the
-    split, errors (n,), and errors_of_all of the samples that were looked at.
+    split, errors (n,), and errors_of_all of the samples that were looked at. Where the inputs are at other points than
+    the targets also input_coords, input_lengths and input_grid_shape.
 
     Args:
         task: of several; its examples go to a file of its own, ``examples-TASK.npz``.
@@ -51,9 +54,10 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
         target=_numpy(target),
         prediction=_numpy(prediction),
         coords=_numpy(batch.points.coords_BNX),
-        lengths=np.array(batch.points.lengths or [batch.points.num_points] * len(chosen)),
+        lengths=_lengths(batch.points),
         extent=np.array(batches.data.extent),
         grid_shape=np.array(batch.points.grid_shape or (), dtype=np.int64),
+        **({} if batch.own_input_points is None else _where_inputs(batch.input_points)),
         input_names=np.array(_names(batches.data.of_frames().inputs)),
         target_names=np.array(_names(batches.data.of_frames().targets)),
         roles=np.array([roles[measured.index(number)] for number in chosen]),
@@ -62,6 +66,18 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
         errors_of_all=_numpy(error_M),
     )
     return path
+
+
+def _where_inputs(points: Points) -> dict[str, np.ndarray[Any, Any]]:
+    return {
+        "input_coords": _numpy(points.coords_BNX),
+        "input_lengths": _lengths(points),
+        "input_grid_shape": np.array(points.grid_shape or (), dtype=np.int64),
+    }
+
+
+def _lengths(points: Points) -> np.ndarray[Any, Any]:
+    return np.array(points.lengths or [points.num_points] * points.batch_size)
 
 
 def _predicted(

@@ -118,7 +118,7 @@ def _data(batches: Batches) -> dict[str, Any]:
         "targets": {field.name: field.channels for field in data.targets},
         "extent": list(data.extent),
         "periodic": list(data.periodic),
-        "grid_shape": None if data.grid_shape is None else list(data.grid_shape),
+        "grid_shape": None if data.grid_of_targets is None else list(data.grid_of_targets),
         "points": max(first.points.lengths or (first.points.num_points,)),
         "condition": list(data.condition),
         "steady": data.steady,
@@ -154,7 +154,7 @@ def _densities(
             "epoch": np.array(progress.epoch + 1),
             "count": np.array(count),
             "effective_share": np.array(float(np.mean(sizes))),
-            "density": _histogram(torch.cat(coords), batches.data.grid_shape),
+            "density": _histogram(torch.cat(coords), batches.data.grid_of_targets),
         }
 
 

@@ -36,6 +36,8 @@ def at_resolution(
     if len(asked) not in (1, spec.num_axes):
         raise UserError(f"a resolution of {_size(asked)} is asked for; expected {spec.num_axes} numbers from 1")
     shape = asked * spec.num_axes if len(asked) == 1 else asked
+    if spec.targets_apart:
+        return dataset, ["inputs and truths are at points of their own, and are taken and compared there"]
     if spec.grid_shape is None:
         return dataset, [
             f"the truth is known at scattered points alone, so it is compared there, not at {_size(shape)}"

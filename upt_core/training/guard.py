@@ -143,6 +143,7 @@ def write_inputs(batch: Batch, folder: Path, step: int) -> Path:
         "coords_BNX": points.coords_BNX,
         "condition_BTP": batch.condition_BTP,
         "lengths": points.lengths,
+        "input_coords_BNX": batch.input_points.coords_BNX,
     }
     torch.save(content, path)
     return path

@@ -99,6 +99,12 @@ class FileDataset(Dataset):
         self._inputs = tuple(inputs)
         self._targets = tuple(targets)
 
+    @property
+    def dealing(self) -> tuple[tuple[str, object], ...]:
+        """Settings, name and value, that decide which trajectory and which time steps are where."""
+        names = ("split_by", "num_trajectories", "time_stride", "valid_fraction", "test_fraction", "seed")
+        return tuple((name, getattr(self._selection, name)) for name in names)
+
     @abstractmethod
     def _open(self, place: Place) -> list[Content]:
         """What a file holds; headers are read at most.

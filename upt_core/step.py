@@ -91,8 +91,8 @@ class Step:
             return self
         if self._sampler is not None and self._sampler.adaptive:
             raise ValueError(
-                f"the inputs are at other points than the targets, and {type(self._sampler).__name__} learns the errors "
-                f"at those of the targets; give this term a sampler that learns nothing (uniform), or sampler: null"
+                f"the inputs are at other points than the targets, and {type(self._sampler).__name__} learns errors at "
+                f"those of the targets; give this term a sampler that learns nothing (uniform), or sampler: null"
             )
         view = copy.copy(self)
         view._at_inputs, view._observer = True, None

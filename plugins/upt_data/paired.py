@@ -78,12 +78,13 @@ class Paired(Dataset):
         return [*dict.fromkeys([*self.inputs.remarks(), *self.targets.remarks()]), *left]
 
     def _pairs(self, inputs: Trajectories, targets: Trajectories, where: str) -> _Pairs:
+        reads, predicts = self.inputs.spec(), self.targets.spec()
+        self._check(reads, predicts)
         if len(inputs) != len(targets):
             raise DataError(
                 f"paired: {where} has {len(inputs)} trajectories of inputs and {len(targets)} of targets; expected as "
                 f"many, in the same order"
             )
-        reads, predicts = self.inputs.spec(), self.targets.spec()
         names = [field.name for field in reads.inputs], [field.name for field in predicts.targets]
         return _Pairs(inputs, targets, *names, predicts.grid_shape)
 
@@ -94,6 +95,8 @@ class Paired(Dataset):
                 raise DataError(f"paired: the inputs have {what} {one}, the targets {other}; expected the same")
         if any(spec.bundle > 1 or spec.targets_apart for spec in (reads, predicts)):
             raise DataError("paired: takes data sets that are neither bundled nor paired; put bundled around it")
+        if predicts.history > 1:
+            raise DataError("paired: history belongs to what the encoder reads: set it in inputs, not in targets")
         for field in reads.inputs:
             _check_alike(field, predicts.targets)
         dealt = [one.dealing for one in (self.inputs, self.targets) if isinstance(one, FileDataset)]

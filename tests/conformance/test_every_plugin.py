@@ -283,6 +283,7 @@ ELSEWHERE: dict[tuple[Kind, str], str] = {
     ("sampler", "importance"): "tests/samplers/test_conformance.py, with its trained scores: it takes half a minute",
     ("dataset", "symmetric"): "tests/data/test_symmetric.py, around other data sets",
     ("dataset", "bundled"): "tests/data/test_bundled.py, around another data set",
+    ("dataset", "paired"): "tests/data/test_paired.py, of two other data sets",
     ("sampler", "mixture"): "tests/samplers/test_conformance.py, around other samplers",
     ("sampler", "boundary"): "tests/samplers/test_conformance.py",
 }

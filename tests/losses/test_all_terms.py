@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from upt_core import LossTerm
+from upt_core import Batch, DataSpec, LossTerm
 from upt_core.registry.discovery import installed
 from upt_losses.boundary import Boundary
 from upt_losses.conservation import Conservation
@@ -132,3 +134,26 @@ def test_a_budget_of_all_points_is_the_dense_loss_bit_for_bit(world, uniform, te
     for name in ("plane", "padded"):
         small = world(name)
         assert torch.equal(term(small.step(uniform(10_000))), term(small.step()))
+
+
+def later(batch: Batch, data: DataSpec) -> torch.Tensor:
+    """The input fields at each target step, at the points of the batch."""
+    frames, input_BNC = [], batch.input_BNC
+    for time in range(batch.target_BTNC.shape[1]):
+        input_BNC = data.next_input(input_BNC, batch.target_BTNC[:, time])
+        frames.append(input_BNC)
+    return torch.stack(frames, dim=1)
+
+
+def same_points_told_twice(small) -> Batch:
+    batch, data = small.batch, small.data
+    copied = batch.points.mapped(torch.clone)
+    return replace(batch, own_input_points=copied, later_BTNC=None if data.steady else later(batch, data))
+
+
+@pytest.mark.parametrize(("term", "_worlds", "_parts", "name"), PAIRS)
+def test_where_both_are_at_the_same_points_the_value_is_that_of_one_point_set(world, term, _worlds, _parts, name):
+    small = world(name)
+    before = term(small.step())
+    small.batch = same_points_told_twice(small)
+    torch.testing.assert_close(term(small.step()), before, rtol=1e-6, atol=0)

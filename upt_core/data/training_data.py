@@ -232,9 +232,13 @@ def _begins_at_zero(axis: int, data: DataSpec, ends: Range) -> bool:
     return abs(first) <= 1e-6 * data.extent[axis]
 
 
-def check_fits(spec: DataSpec, stored: DataSpec) -> None:
-    """Refuses data that a trained operator cannot take in."""
-    if (spec.inputs, spec.targets) != (stored.inputs, stored.targets):
+def check_fits(spec: DataSpec, stored: DataSpec, targets: bool = True) -> None:
+    """Refuses data that a trained operator cannot take in.
+
+    Args:
+        targets: whether the fields to compare with must be there, too.
+    """
+    if spec.inputs != stored.inputs or (targets and spec.targets != stored.targets):
         raise DataError(
             f"the operator was trained on the fields {_named(stored)}, but the data set has {_named(spec)}; "
             f"use data with the fields of its run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -252,11 +252,7 @@ def _examples(path: Path) -> Examples | None:
     arrays = _arrays(path)
     if arrays is None:
         return None
-    apart = None
-    if "input_coords" in arrays:
-        grid = tuple(int(size) for size in arrays["input_grid_shape"])
-        apart = arrays["input_coords"], arrays["input_lengths"], grid
-    return Examples(
+    found = Examples(
         arrays["input"],
         arrays["target"],
         arrays["prediction"],
@@ -267,5 +263,8 @@ def _examples(path: Path) -> Examples | None:
         [str(name) for name in arrays["input_names"]],
         [str(name) for name in arrays["target_names"]],
         *(tuple(arrays[name].tolist()) if name in arrays else () for name in ("roles", "numbers", "errors")),
-        inputs_at=apart,
     )
+    if "input_coords" not in arrays:
+        return found
+    grid = tuple(int(size) for size in arrays["input_grid_shape"])
+    return replace(found, inputs_at=(arrays["input_coords"], arrays["input_lengths"], grid))

@@ -48,23 +48,23 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
     chosen = [measured[place] for place in sorted(roles, key=lambda place: float(error_M[place]))]
     batch, prediction, target = _predicted(predict, batches, device, chosen)
     path = folder / (f"examples-{task}.npz" if task else EXAMPLES)
-    np.savez_compressed(
-        path,
-        input=_numpy(_present(batches.data, batches.normalization.on(device).inputs_to_physical(batch.input_BNC))),
-        target=_numpy(target),
-        prediction=_numpy(prediction),
-        coords=_numpy(batch.points.coords_BNX),
-        lengths=_lengths(batch.points),
-        extent=np.array(batches.data.extent),
-        grid_shape=np.array(batch.points.grid_shape or (), dtype=np.int64),
+    arrays: dict[str, Any] = {
+        "input": _numpy(_present(batches.data, batches.normalization.on(device).inputs_to_physical(batch.input_BNC))),
+        "target": _numpy(target),
+        "prediction": _numpy(prediction),
+        "coords": _numpy(batch.points.coords_BNX),
+        "lengths": _lengths(batch.points),
+        "extent": np.array(batches.data.extent),
+        "grid_shape": np.array(batch.points.grid_shape or (), dtype=np.int64),
         **({} if batch.own_input_points is None else _where_inputs(batch.input_points)),
-        input_names=np.array(_names(batches.data.of_frames().inputs)),
-        target_names=np.array(_names(batches.data.of_frames().targets)),
-        roles=np.array([roles[measured.index(number)] for number in chosen]),
-        numbers=np.array(chosen),
-        errors=np.array([float(error_M[measured.index(number)]) for number in chosen]),
-        errors_of_all=_numpy(error_M),
-    )
+        "input_names": np.array(_names(batches.data.of_frames().inputs)),
+        "target_names": np.array(_names(batches.data.of_frames().targets)),
+        "roles": np.array([roles[measured.index(number)] for number in chosen]),
+        "numbers": np.array(chosen),
+        "errors": np.array([float(error_M[measured.index(number)]) for number in chosen]),
+        "errors_of_all": _numpy(error_M),
+    }
+    np.savez_compressed(path, **arrays)
     return path
 
 

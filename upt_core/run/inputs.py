@@ -76,6 +76,7 @@ def dataset_of(
         if files is None and section == section_of(operator):
             raise UserError(f"{path}: {section['name']} reads no files; say what does, for example data.name=npz")
         files = section if files is None else files
+        section = files if isinstance(section.get("inputs"), dict) else section  # of a pair, what the operator reads
         files.update({key: None for key in _TRAINING_ALONE if key in files})
         files["path"] = str(path)
     foreign = [text for text in overrides if not text.startswith("data.")]
@@ -111,14 +112,14 @@ def section_of(operator: Operator) -> dict[str, Any]:
 
 
 def _of_files(section: dict[str, Any]) -> dict[str, Any] | None:
-    """The section that names files: of a data set, or of the one that it is based on; None: there are none."""
-    base = section.get("base")
+    """The section that names files: of a data set, or of the one that it reads from; None: there are none."""
+    base = section.get("base", section.get("inputs"))
     return section if "path" in section else _of_files(base) if isinstance(base, dict) else None
 
 
 def _of_dataset(operator: Operator, dataset: Dataset, split: Part, request: Request) -> Iterator[Answers]:
     spec = dataset.spec()
-    check_fits(spec, operator.data)
+    check_fits(spec, operator.data, targets=not operator.data.targets_apart)
     chosen: Trajectories = dataset.everything() if split == "all" else dataset.trajectories(split)
     return answer(operator, chosen, spec, request)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -81,6 +82,7 @@ def _check_spec(spec: DataSpec, dataset: Dataset) -> None:
     sizes = {len(spec.extent), len(spec.periodic)}
     sizes |= {len(spec.grid_shape)} if spec.grid_shape is not None else set()
     sizes |= {len(spec.origin)} if spec.origin is not None else set()
+    sizes |= {len(spec.target_grid)} if spec.target_grid is not None else set()
     require(
         len(sizes) == 1 and all(length > 0 for length in spec.extent),
         "spec",
@@ -159,8 +161,9 @@ def _check_trajectory(whole: Trajectory, spec: DataSpec, num_times: int, where: 
         "num_times physical times that increase; at least 2 unless the data set is steady",
         "sort the time steps; set steady=True in the spec where there is no time",
     )
-    for field in spec.fields:
-        _check_field(whole, field.name, (num_times, num_points, field.channels), where)
+    for field in spec.fields if whole.targets is None else spec.inputs:
+        _check_field(whole.fields, field.name, (num_times, num_points, field.channels), where)
+    _check_targets(whole, spec, num_times, where)
     missing = [name for name in spec.condition if name != TIME_STEP and name not in whole.condition]
     require(
         not missing and all(math.isfinite(value) for value in whole.condition.values()),
@@ -172,12 +175,39 @@ def _check_trajectory(whole: Trajectory, spec: DataSpec, num_times: int, where: 
     _check_inside(whole.coords_NX, spec, where)
 
 
-def _check_field(whole: Trajectory, name: str, shape: tuple[int, int, int], where: str) -> None:
-    value = whole.fields.get(name)
+def _check_targets(whole: Trajectory, spec: DataSpec, num_times: int, where: str) -> None:
+    """Targets at points of their own."""
+    targets = whole.targets
+    require(
+        (targets is not None) == spec.targets_apart,
+        "targets",
+        f"targets {'at points of their own' if targets is not None else 'with the inputs'} in {where}, but "
+        f"targets_apart {spec.targets_apart} in spec()",
+        "that both say the same",
+        "set DataSpec.targets_apart where Trajectory.targets is given",
+    )
+    if targets is None:
+        return
+    num_points, num_axes = targets.coords_NX.shape
+    grid_points = math.prod(spec.target_grid) if spec.target_grid is not None else num_points
+    require(
+        num_axes == spec.num_axes and num_points == grid_points,
+        "points",
+        f"target coordinates of shape {tuple(targets.coords_NX.shape)} in {where}",
+        f"({grid_points}, {spec.num_axes}), as spec() says",
+        "TargetPoints.coords_NX has a row for each point, row-major on a grid, and a column for each axis",
+    )
+    for field in spec.targets:
+        _check_field(targets.fields, field.name, (num_times, num_points, field.channels), f"the targets of {where}")
+    _check_inside(targets.coords_NX, spec, f"the targets of {where}")
+
+
+def _check_field(fields: Mapping[str, Tensor], name: str, shape: tuple[int, int, int], where: str) -> None:
+    value = fields.get(name)
     require(
         value is not None,
         "fields",
-        f"{where} has the fields {', '.join(whole.fields)}",
+        f"{where} has the fields {', '.join(fields)}",
         f"{name!r} among them, as spec() says",
         "use the same names in Trajectory.fields and in the FieldSpecs",
     )
@@ -223,6 +253,11 @@ def _check_windows(whole: Trajectory, trajectories: Trajectories, index: int, wh
             torch.equal(window.fields[name], value if value.shape[0] == 1 else value[start:stop])
             for name, value in whole.fields.items()
         )
+        if whole.targets is not None and window.targets is not None:
+            same = same and all(
+                torch.equal(window.targets.fields[name], value if value.shape[0] == 1 else value[start:stop])
+                for name, value in whole.targets.fields.items()
+            )
         require(
             same and torch.equal(window.coords_NX, whole.coords_NX) and window.condition == whole.condition,
             "windows",

@@ -42,26 +42,31 @@ class PointSets:
         self.data = data
         self.needs = needs
         self.over = over
-        self.of_targets = self  # the point sets of the targets, where these are apart, have a grid of their own
+        self._apart: PointSets | None = None  # those of the targets, where these are apart, have a grid of their own
         if data.targets_apart:
-            self.of_targets = PointSets(replace(data, grid_shape=data.target_grid, targets_apart=False), needs, over)
+            self._apart = PointSets(replace(data, grid_shape=data.target_grid, targets_apart=False), needs, over)
         self._kept: OrderedDict[bytes, Points] = OrderedDict()
         self._folder: Path | None = None
         self._written = 0
 
+    @property
+    def of_targets(self) -> PointSets:
+        """The point sets of the targets; mostly these are those of the inputs."""
+        return self._apart or self
+
     def want(self, needs: tuple[Need, ...]) -> None:
         """Adds what else is needed."""
         self.needs = tuple(dict.fromkeys((*self.needs, *needs)))
-        if self.of_targets is not self:
-            self.of_targets.want(needs)
+        if self._apart is not None:
+            self._apart.want(needs)
 
     def share(self) -> None:
         """From now on other processes, started later, find here what this one or they have found."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="upt-points-"))
             weakref.finalize(self, _remove, self._folder, os.getpid())
-        if self.of_targets is not self:
-            self.of_targets.share()
+        if self._apart is not None:
+            self._apart.share()
 
     def find(
         self, coords_NX: Tensor, measure_N: Tensor | None = None, grid_shape: tuple[int, ...] | None = None

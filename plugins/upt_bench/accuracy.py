@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from upt_bench.equal_training import METRIC, grid_experiment, trained
 from upt_bench.results import Figure, Results
 from upt_bench.setting import Setting
-from upt_core import Experiment
 
 SEEDS = (0, 1, 2)
-METRIC = "relative_l2"
 RATIO = {"name": "ratio", "ratio": 0.3, "multiple": 1, "base": {"name": "stratified"}}
 
 
@@ -21,7 +19,7 @@ def measure(setting: Setting, results: Results) -> None:
     _compare(setting, results, "Burgers 1-D, 128 points", burgers(setting))
     file = None if setting.quick else setting.file("neuralop", "darcy_train_16.pt")
     if file is not None:
-        _compare(setting, results, "Darcy 16 × 16", darcy(file))
+        _compare(setting, results, "Darcy 16 × 16", darcy(setting, file))
     else:
         _compare(setting, results, "Burgers 2-D", _plane(setting))
 
@@ -31,7 +29,7 @@ def _compare(setting: Setting, results: Results, name: str, config: dict[str, An
     for seed in SEEDS[: 2 if setting.quick else 3]:
         for points, sampler in (("all", None), ("0.3", RATIO)):
             setting.say(f"accuracy on {name}: {points} of the points, seed {seed}")
-            error = _error(config | {"seed": seed, "sampler": sampler}, setting)
+            error = trained(config | {"seed": seed, "sampler": sampler}).error
             rows.append({"data": name, "points": points, "seed": seed, METRIC: error})
     results.curves.setdefault("accuracy", []).extend(rows)
     error_of = {points: [row[METRIC] for row in rows if row["points"] == points] for points in ("all", "0.3")}
@@ -50,47 +48,21 @@ def _compare(setting: Setting, results: Results, name: str, config: dict[str, An
     )
 
 
-def _error(config: dict[str, Any], setting: Setting) -> float:
-    config["trainer"] = config["trainer"] | {"device": str(setting.device)}
-    with tempfile.TemporaryDirectory() as folder:
-        return Experiment.from_dict(config).train(Path(folder) / "run")["model"][METRIC]
-
-
-def _experiment(data: dict[str, Any], patch: int, loss: str, epochs: int, batch_size: int) -> dict[str, Any]:
-    return {
-        "data": data,
-        "model": {
-            "latent": {"tokens": 16, "dim": 64},
-            "encoder": {"name": "grid", "patch": patch},
-            "approximator": {"name": "transformer", "depth": 2},
-            "decoder": {"name": "perceiver", "depth": 1},
-        },
-        "losses": {"forward": {"name": loss}},
-        "trainer": {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "optimizer": {"name": "adamw", "lr": 2e-3},
-            "lr_schedule": {"name": "warmup_cosine"},
-        },
-        "validation": {"metrics": {METRIC: {"name": METRIC}}, "monitor": METRIC, "every": epochs},
-    }
-
-
 def burgers(setting: Setting) -> dict[str, Any]:
     """An experiment on Burgers' equation that takes seconds."""
-    if setting.quick:
-        return _experiment({"name": "burgers1d", "num_trajectories": 12, "points": 64}, 8, "forward", 1, 16)
-    return _experiment({"name": "burgers1d", "num_trajectories": 64, "points": 128}, 8, "forward", 6, 32)
+    small = {"num_trajectories": 12, "points": 64} if setting.quick else {"num_trajectories": 64, "points": 128}
+    trainer = {"epochs": 1, "batch_size": 16} if setting.quick else {"epochs": 6, "batch_size": 32}
+    return grid_experiment(setting, {"name": "burgers1d", **small}, 8, trainer)
 
 
-def darcy(path: Path) -> dict[str, Any]:
+def darcy(setting: Setting, path: Path) -> dict[str, Any]:
     """An experiment on neuraloperator's Darcy flow that takes seconds."""
-    return _experiment({"name": "neuraloperator", "path": str(path), "num_samples": 400}, 4, "forward", 20, 32)
+    data = {"name": "neuraloperator", "path": str(path), "num_samples": 400}
+    return grid_experiment(setting, data, 4, {"epochs": 20, "batch_size": 32})
 
 
 def _plane(setting: Setting) -> dict[str, Any]:
     small = {"num_trajectories": 6, "points": 16, "num_times": 4}
     data = {"name": "burgers2d", "num_trajectories": 48, "points": 32} | (small if setting.quick else {})
-    return _experiment(
-        data, 4 if setting.quick else 8, "forward", 1 if setting.quick else 8, 8 if setting.quick else 16
-    )
+    trainer = {"epochs": 1, "batch_size": 8} if setting.quick else {"epochs": 8, "batch_size": 16}
+    return grid_experiment(setting, data, 4 if setting.quick else 8, trainer)

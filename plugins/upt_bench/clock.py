@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -15,10 +17,57 @@ SHORT, MOST = 2e-3, 20
 the processor's caches full of that one's data."""
 
 
+@dataclass(frozen=True)
+class Times:
+    """Seconds of actions that were done in turn.
+
+    Args:
+        seconds: action → one number for each round.
+    """
+
+    seconds: Mapping[str, Sequence[float]]
+
+    def median(self, name: str) -> float:
+        """Seconds of one action."""
+        return statistics.median(self.seconds[name])
+
+    def ratio(self, name: str, base: str) -> Ratio:
+        """The median over the rounds of one action's time over another's, both of the same round."""
+        pairs = zip(self.seconds[name], self.seconds[base], strict=True)
+        return Ratio.of([time / other for time, other in pairs])
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A measured ratio.
+
+    Args:
+        value: the ratio.
+        noise: its standard error, relative to it.
+    """
+
+    value: float
+    noise: float
+
+    @classmethod
+    def of(cls, found: Sequence[float]) -> Ratio:
+        """The median of ratios. Its standard error is that of normal values: 1.2533 σ / √n, and σ is 1.4826 times the
+        median distance from the median, so that one round at a bad moment counts little."""
+        value = statistics.median(found)
+        sigma = 1.4826 * statistics.median(abs(ratio - value) for ratio in found)
+        return cls(value, 1.2533 * sigma / (value * math.sqrt(len(found))))
+
+
 def medians(
     actions: Mapping[str, Action], device: torch.device, rounds: int = 50, seconds: float = 2.0
 ) -> dict[str, float]:
-    """Median seconds of each action.
+    """Median seconds of each action; see ``times``."""
+    found = times(actions, device, rounds, seconds)
+    return {name: found.median(name) for name in actions}
+
+
+def times(actions: Mapping[str, Action], device: torch.device, rounds: int = 50, seconds: float = 2.0) -> Times:
+    """Seconds of each action, round by round.
 
     Args:
         actions: each is done twice before the clock starts; short ones several times a round.
@@ -26,7 +75,7 @@ def medians(
         rounds: at most so many rounds through all actions.
         seconds: no new round begins after this time; three are made in any case.
     """
-    times: dict[str, list[float]] = {name: [] for name in actions}
+    found: dict[str, list[float]] = {name: [] for name in actions}
     for action in actions.values():
         action()  # tables are made at the first call
     numbers = {name: max(1, min(MOST, int(SHORT / seconds_of(action, device)))) for name, action in actions.items()}
@@ -35,8 +84,8 @@ def medians(
         if number >= 3 and time.perf_counter() - started > seconds:
             break
         for name, action in actions.items():
-            times[name].append(seconds_of(action, device, numbers[name]))
-    return {name: statistics.median(found) for name, found in times.items()}
+            found[name].append(seconds_of(action, device, numbers[name]))
+    return Times(found)
 
 
 def seconds_of(action: Action, device: torch.device, number: int = 1) -> float:

@@ -1,173 +1,118 @@
-"""``upt bench``: measures parts of upt beside their rivals, all in one run."""
+"""``upt bench``: measures parts of upt beside their rivals, all in one run; one command for each suite."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from upt_bench.suites import SUITES, Suite
+
+if TYPE_CHECKING:
+    from upt_bench.results import Results
+    from upt_bench.setting import Setting
+
+F = TypeVar("F", bound=Callable[..., Any])
+WORSE = 1
+"""Exit code where ``--compare`` finds a figure worse beyond the noise."""
 
 
-def out_option(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """``--out`` with its default."""
+def _out_option(default: str) -> Callable[[F], F]:
     folder = click.Path(path_type=Path)
     return click.option("--out", type=folder, default=Path(default), show_default=True, help="Folder of the results.")
 
 
-@click.group()
-def bench() -> None:
-    """Measure parts of upt beside their rivals; ratios within one run."""
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA."
+)
+compare_option = click.option(
+    "--compare",
+    "old",
+    type=click.Path(path_type=Path),
+    help="results.json of an earlier run: shows ratios of ratios; exit code 1 if a figure with a goal is worse beyond "
+    "the noise.",
+)
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+quick_option = click.option(
+    "--quick", is_flag=True, help="Small sizes, a minute at most: shows that all works; figures mean nothing."
+)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--suite", "names", metavar="NAME[,NAME]", help="These suites one after the other.")
+@quick_option
+@_out_option("bench")
+@data_option
+@device_option
+@compare_option
+@click.pass_context
+def bench(context: click.Context, /, names: str | None, old: Path | None, out: Path, **options: Any) -> None:
+    """Measure parts of upt beside their rivals; ratios within one run.
+
+    With --suite, each leaves its results in a folder of its name; --compare then takes a folder of such folders too.
+    """
+    if context.invoked_subcommand is not None:
+        _nothing_before(context)
+        return
+    if names is None:
+        click.echo(context.get_help())
+        return
+    worse = False
+    for name in _known(names.split(",")):
+        command = bench.commands[name]
+        takes = {parameter.name for parameter in command.params}
+        given = {key: value for key, value in options.items() if key in takes}
+        worse |= bool(context.invoke(command, out=out / name, old=_of_suite(old, name), **given))
+    sys.exit(WORSE if worse else 0)
+
+
+def _nothing_before(context: click.Context) -> None:
+    """Options between ``bench`` and a suite's name would go unheard."""
+    given = [key for key in context.params if context.get_parameter_source(key) is not ParameterSource.DEFAULT]
+    if given:
+        name = context.invoked_subcommand
+        raise click.UsageError(f"options stand behind the suite's name (upt bench {name} …), or beside --suite {name}")
+
+
+def _known(names: list[str]) -> list[str]:
+    suites = sorted(bench.commands.keys() - {"compare"})
+    for name in names:
+        if name not in suites:
+            raise click.UsageError(f"--suite {name}: no such suite; there are {', '.join(suites)}")
+    return names
+
+
+def _of_suite(old: Path | None, name: str) -> Path | None:
+    return old / name / "results.json" if old is not None and old.is_dir() else old
+
+
+def _command(name: str, suite: Suite) -> click.Command:
+    """``upt bench NAME``."""
+
+    def measure(quick: bool, out: Path, device: str, old: Path | None, data: Path | None = None) -> bool:
+        folder = _data_folder(data) if suite.real_data else None
+        return _measure(name, lambda setting: suite.run(setting, out), (device, folder, quick), out, suite.files, old)
+
+    options = [quick_option, _out_option(f"bench/{name}"), *([data_option] if suite.real_data else [])]
+    run: Callable[..., Any] = measure
+    for option in reversed([*options, device_option, compare_option]):
+        run = option(run)
+    return click.command(name, help=f"{suite.summary}\n\n{suite.details}")(run)
+
+
+for _name, _suite in SUITES.items():
+    bench.add_command(_command(_name, _suite))
 
 
 @bench.command()
-@click.option("--quick", is_flag=True, help="Small sizes, under a minute: shows that all works; figures mean nothing.")
-@out_option("bench/samplers")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-def samplers(quick: bool, out: Path, data: Path | None, device: str) -> None:
-    """Speed and variance of samplers against N, their rivals and their goals.
-
-    Without real data, fields that upt solves itself take their place, and goals that belong to real data are left
-    out. The table goes to the terminal; results.json and plots into the folder. Takes about a quarter of an hour.
-    """
-    from rich.console import Console
-
-    from upt_bench.samplers import run
-    from upt_bench.setting import Setting
-    from upt_bench.table import print_figures
-    from upt_core.commands import resolve_device
-
-    console = Console()
-    with console.status("") as status:
-        results = run(Setting(resolve_device(device), _data_folder(data), quick, status.update), out)
-    print_figures(results, console, "upt bench samplers")
-    click.echo(f"{out / 'results.json'}, speed.png, variance.png")
-
-
-@bench.command()
-@click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
-@out_option("bench/losses")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-def losses(quick: bool, out: Path, device: str) -> None:
-    """Time and memory of the losses against the number of query points.
-
-    On a grid of 64 × 64 points, 10 samples, a decoder of width 256. Takes about five minutes and 8 GB of memory.
-    """
-    from rich.console import Console
-
-    from upt_bench.losses import run
-    from upt_bench.setting import Setting
-    from upt_bench.table import print_figures
-    from upt_core.commands import resolve_device
-
-    console = Console()
-    with console.status("") as status:
-        results = run(Setting(resolve_device(device), None, quick, status.update), out)
-    print_figures(results, console, "upt bench losses")
-    click.echo(f"{out / 'results.json'}, costs.png")
-
-
-@bench.command()
-@click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
-@out_option("bench/inverse")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-def inverse(quick: bool, out: Path, data: Path | None, device: str) -> None:
-    """What inverse_decoding costs and brings, by what it reads.
-
-    A step with three losses beside the plain way of writing it, and test errors after equal processor time on three
-    data sets. Takes about twenty minutes and 6 GB of memory.
-    """
-    from rich.console import Console
-
-    from upt_bench.inverse import run
-    from upt_bench.setting import Setting
-    from upt_bench.table import print_figures
-    from upt_core.commands import resolve_device
-
-    console = Console()
-    with console.status("") as status:
-        results = run(Setting(resolve_device(device), _data_folder(data), quick, status.update), out)
-    print_figures(results, console, "upt bench inverse")
-    click.echo(f"{out / 'results.json'}")
-
-
-@bench.command("estimate")
-@click.option("--quick", is_flag=True, help="One experiment: shows that all works.")
-@out_option("bench/estimate")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-def estimates(quick: bool, out: Path, device: str) -> None:
-    """Peak memory as `upt estimate` foresees it beside the measured one, of twelve experiments.
-
-    Takes about five minutes.
-    """
-    from rich.console import Console
-
-    from upt_bench.estimates import run
-    from upt_bench.setting import Setting
-    from upt_bench.table import print_figures
-    from upt_core.commands import resolve_device
-
-    console = Console()
-    with console.status("") as status:
-        results = run(Setting(resolve_device(device), None, quick, status.update), out)
-    print_figures(results, console, "upt bench estimate")
-    click.echo(f"{out / 'results.json'}")
-
-
-@bench.command()
-@click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
-@out_option("bench/loop")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-def loop(quick: bool, out: Path, device: str) -> None:
-    """The trainer beside a bare loop with the same losses, on the main example; how long a checkpoint stalls it.
-
-    Takes about five minutes.
-    """
-    from rich.console import Console
-
-    from upt_bench.loop import run
-    from upt_bench.setting import Setting
-    from upt_bench.table import print_figures
-    from upt_core.commands import resolve_device
-
-    console = Console()
-    with console.status("") as status:
-        results = run(Setting(resolve_device(device), None, quick, status.update), out)
-    print_figures(results, console, "upt bench loop")
-    click.echo(f"{out / 'results.json'}")
-
-
-@bench.command()
-@click.option("--quick", is_flag=True, help="Small sizes, seconds: shows that all works; figures mean nothing.")
-@out_option("bench/neighbours")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-def neighbours(quick: bool, out: Path, data: Path | None, device: str) -> None:
-    """Training steps with supernodes at more and more points, and ways to search.
-
-    Without real data, made-up points take the place of the flow's. Takes about five minutes.
-    """
-    from rich.console import Console
-
-    from upt_bench.neighbours import run
-    from upt_bench.setting import Setting
-    from upt_bench.table import print_figures
-    from upt_core.commands import resolve_device
-
-    console = Console()
-    with console.status("") as status:
-        results = run(Setting(resolve_device(device), _data_folder(data), quick, status.update), out)
-    print_figures(results, console, "upt bench neighbours")
-    click.echo(f"{out / 'results.json'}, neighbours.png")
-
-
-@bench.command()
-@click.option("--quick", is_flag=True, help="Small sizes, a minute: shows that all works; figures mean nothing.")
-@out_option("bench/quality")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA.")
+@quick_option
+@_out_option("bench/quality")
+@data_option
 @click.option("--tasks", help="Names with commas between them; left out: all that need no missing file.")
 @click.option("--operators", help="Names with commas between them; left out: upt and its rivals.")
 @click.option("--seeds", default="0", show_default=True, help="Numbers with commas between them.")
@@ -181,6 +126,7 @@ def neighbours(quick: bool, out: Path, data: Path | None, device: str) -> None:
     help="Trajectories to judge on; valid to choose between configurations.",
 )
 @click.option("--set", "changes", multiple=True, help="KEY=VALUE of the configurations, to compare; may be repeated.")
+@compare_option
 def quality(
     quick: bool,
     out: Path,
@@ -192,7 +138,8 @@ def quality(
     jobs: int,
     split: Literal["test", "valid"],
     changes: tuple[str, ...],
-) -> None:
+    old: Path | None,
+) -> bool:
     """How accurate trained operators are, at equal processor seconds.
 
     Data sets times operators times seeds, each trained in a process of its own and judged on unseen trajectories: one
@@ -200,21 +147,64 @@ def quality(
     again, so a run that was interrupted goes on. Takes a few minutes for each cell. What --split valid or --set gave is
     kept in results.json, and not shown in tables and plots.
     """
-    from rich.console import Console
-
     from upt_bench.quality.plan import cells_of
     from upt_bench.quality.run import run
+
+    folder = _data_folder(data)
+    cells = cells_of(tasks, operators, seeds, folder, quick, seconds, split, changes)
+    where = ("cpu", folder, quick)
+    return _measure("quality", lambda setting: run(cells, setting, out, jobs), where, out, ("rollouts.png",), old)
+
+
+@bench.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+def compare(old: Path, new: Path) -> bool:
+    """Two runs of a suite beside each other: ratios of ratios.
+
+    OLD and NEW are files results.json. Exit code 1 if a figure with a goal is worse beyond the noise.
+    """
+    from rich.console import Console
+
+    from upt_bench.comparison import compared, results_of_full_run
+
+    return compared(results_of_full_run(old), results_of_full_run(new), Console(), f"{old} and {new}")
+
+
+@bench.result_callback()
+def _exit(worse: object, **options: object) -> None:
+    """The exit code of one suite."""
+    if worse is True:
+        sys.exit(WORSE)
+
+
+def _measure(
+    name: str,
+    run: Callable[[Setting], Results],
+    where: tuple[str, Path | None, bool],
+    out: Path,
+    files: tuple[str, ...],
+    old: Path | None,
+) -> bool:
+    """Runs a suite, shows its figures, and compares them; whether one is worse beyond the noise."""
+    from rich.console import Console
+
+    from upt_bench.comparison import compared, results_of_full_run
     from upt_bench.setting import Setting
     from upt_bench.table import print_figures
+    from upt_core import UserError
     from upt_core.commands import resolve_device
 
-    cells = cells_of(tasks, operators, seeds, _data_folder(data), quick, seconds, split, changes)
+    device, data, quick = where
+    if old is not None and quick:
+        raise UserError("--compare with --quick: figures of small sizes mean nothing; leave one of them out")
+    before = None if old is None else results_of_full_run(old)  # a wrong file is told of before minutes of measuring
     console = Console()
     with console.status("") as status:
-        setting = Setting(resolve_device("cpu"), _data_folder(data), quick, status.update)
-        results = run(cells, setting, out, jobs)
-    print_figures(results, console, "upt bench quality")
-    click.echo(f"{out / 'results.json'}, rollouts.png")
+        results = run(Setting(resolve_device(device), data, quick, status.update))
+    print_figures(results, console, f"upt bench {name}")
+    click.echo(", ".join([str(out / "results.json"), *files]))
+    return before is not None and compared(before, results, console, f"{old} and now")
 
 
 def _data_folder(named: Path | None) -> Path | None:

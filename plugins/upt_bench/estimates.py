@@ -11,15 +11,9 @@ from typing import Any
 
 from upt_bench.estimate_cases import CASES, Config
 from upt_bench.results import Figure, Results
-from upt_bench.run import run_parts
 from upt_bench.setting import Setting
 
 GOAL = 0.1
-
-
-def run(setting: Setting, out: Path) -> Results:
-    """Measures everything, and writes ``results.json`` into a folder."""
-    return run_parts((sys.modules[__name__],), lambda results, folder: None, setting, out)
 
 
 def measure(setting: Setting, results: Results) -> None:

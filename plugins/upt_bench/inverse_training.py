@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from upt_bench.equal_training import METRIC, grid_experiment, trained
 from upt_bench.results import Figure, Results
 from upt_bench.setting import Setting
-from upt_core import Experiment
 
-METRIC = "relative_l2"
 SEEDS = (0, 1)
 SECONDS = 10.0
 WEIGHT = 0.05
@@ -28,8 +24,8 @@ def measure(setting: Setting, results: Results) -> None:
         for seed in SEEDS[: 1 if setting.quick else None]:
             for reads in READINGS:
                 setting.say(f"inverse_decoding: {name}, reads {reads}, seed {seed}")
-                error, steps = _trained(_with_term(config, reads) | {"seed": seed})
-                rows.append({"data": name, "reads": reads, "seed": seed, METRIC: error, "steps": steps})
+                done = trained(_with_term(config, reads) | {"seed": seed})
+                rows.append({"data": name, "reads": reads, "seed": seed, METRIC: done.error, "steps": done.steps})
     results.curves["inverse_training"] = rows
     results.environment |= {"training_seconds": SECONDS, "weight": WEIGHT}
     for reads in READINGS:
@@ -50,14 +46,6 @@ def _names(rows: list[dict[str, Any]]) -> list[str]:
 
 def _mean(rows: list[dict[str, Any]], data: str, reads: str) -> float:
     return float(statistics.mean(row[METRIC] for row in rows if row["data"] == data and row["reads"] == reads))
-
-
-def _trained(config: dict[str, Any]) -> tuple[float, int]:
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        error: float = Experiment.from_dict(config).train(run)["model"][METRIC]
-        rows = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-        return error, 1 + max(row["step"] for row in rows)
 
 
 def _with_term(config: dict[str, Any], reads: str) -> dict[str, Any]:
@@ -88,26 +76,17 @@ def _experiments(setting: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _experiment(setting: Setting, data: dict[str, Any], patch: list[int], count: int) -> dict[str, Any]:
-    return {
-        "data": data,
-        "model": {
-            "latent": {"tokens": 32, "dim": 64},
-            "encoder": {"name": "grid", "patch": patch},
-            "approximator": {"name": "transformer", "depth": 2},
-            "decoder": {"name": "perceiver", "depth": 2},
-        },
+    trainer = {
+        "epochs": 10_000,
+        "budget": {"seconds": 0.5 if setting.quick else SECONDS, "clock": "process"},
+        "batch_size": 16,
+        "lr_schedule": {"name": "warmup_cosine", "warmup_share": 0.05},
+        "log_every": 1,
+        "gradient_share_every": 0,
+        "sampling_share_every": 0,
+    }
+    terms = {"forward": "forward", "inverse_encoding": {"name": "inverse_encoding", "weight": WEIGHT}}
+    return grid_experiment(setting, data, patch, trainer, tokens=32, depth=2) | {
         "sampler": {"name": "stratified", "num_queries": count},
-        "losses": {"forward": "forward", "inverse_encoding": {"name": "inverse_encoding", "weight": WEIGHT}},
-        "trainer": {
-            "epochs": 10_000,
-            "budget": {"seconds": 0.5 if setting.quick else SECONDS, "clock": "process"},
-            "batch_size": 16,
-            "optimizer": {"name": "adamw", "lr": 2e-3},
-            "lr_schedule": {"name": "warmup_cosine", "warmup_share": 0.05},
-            "device": str(setting.device),
-            "log_every": 1,
-            "gradient_share_every": 0,
-            "sampling_share_every": 0,
-        },
-        "validation": {"metrics": {METRIC: METRIC}, "every": 10_000},
+        "losses": terms,
     }

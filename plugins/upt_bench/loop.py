@@ -13,20 +13,12 @@ import torch
 from upt_bench.clock import medians
 from upt_bench.main_example import main_example
 from upt_bench.results import Figure, Results
-from upt_bench.run import run_parts
 from upt_bench.setting import Setting
 from upt_core import Experiment, Trainer
 from upt_core.commands import Built
 
 EPOCHS = 3
 """Whole epochs, so that what the trainer does at their ends is in it; validation is in neither of the two."""
-
-
-def run(setting: Setting, out: Path) -> Results:
-    """Measures, and writes ``results.json`` into a folder."""
-    import upt_bench.loop as part
-
-    return run_parts([part], lambda results, folder: None, setting, out)
 
 
 def measure(setting: Setting, results: Results) -> None:

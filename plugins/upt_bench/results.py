@@ -20,6 +20,7 @@ class Figure:
         better: whether the figure should be at most or at least the goal.
         unit: what follows the number: "×", "%", or nothing.
         detail: how it was measured, and what it was made of.
+        noise: standard error of the number, relative to it; None: not known.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Figure:
     better: Literal["at most", "at least"] = "at most"
     unit: str = ""
     detail: str = ""
+    noise: float | None = None
 
     @property
     def reached(self) -> bool | None:

@@ -1,10 +1,10 @@
-"""A benchmark: its parts one after the other, all in one run, and what they found as files."""
+"""A benchmark: its parts one after the other, all in one run, and what they found as a file."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -26,10 +26,8 @@ class Part(Protocol):
         ...
 
 
-def run_parts(
-    parts: Sequence[Part], draw_pictures: Callable[[Results, Path], None], setting: Setting, out: Path
-) -> Results:
-    """Measures everything, one thread on the host, and writes ``results.json`` and the plots into a folder."""
+def run_parts(parts: Sequence[Part], setting: Setting, out: Path) -> Results:
+    """Measures everything, one thread on the host, and writes ``results.json`` into a folder."""
     threads, started = torch.get_num_threads(), time.perf_counter()
     torch.set_num_threads(1)
     try:
@@ -47,5 +45,4 @@ def run_parts(
         results.environment["load_at_the_end"] = [round(value, 2) for value in os.getloadavg()]
     out.mkdir(parents=True, exist_ok=True)
     results.save(out / "results.json")
-    draw_pictures(results, out)
     return results

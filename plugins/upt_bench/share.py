@@ -20,7 +20,7 @@ def measure(setting: Setting, results: Results) -> None:
     """Trains for some epochs with all points, then compares the noise of batches and of points."""
     rows: list[dict[str, Any]] = []
     file = None if setting.quick else setting.file("neuralop", "darcy_train_16.pt")
-    for name, config in (("Burgers 1-D", burgers(setting)), ("Darcy 16 × 16", darcy(file) if file else None)):
+    for name, config in (("Burgers 1-D", burgers(setting)), ("Darcy 16 × 16", darcy(setting, file) if file else None)):
         if config is not None:
             setting.say(f"share of point sampling: {name}")
             config["trainer"] |= {"device": str(setting.device), "epochs": 1 if setting.quick else EPOCHS}

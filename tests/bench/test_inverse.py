@@ -17,8 +17,6 @@ def test_the_whole_at_a_small_size(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     done = CliRunner().invoke(main, ["bench", "inverse", "--quick", "--out", str(tmp_path), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     plain = json.loads((tmp_path / "results.json").read_text())
-    memory = {row["way"]: row["memory"] for row in plain["curves"]["inverse_costs"]}
-    assert memory["plain"] == 1 > memory["decoded"] > memory["mixed"] > memory["mixed, chunks"]
     trained = {(row["data"], row["reads"]): row["relative_l2"] for row in plain["curves"]["inverse_training"]}
     assert len(trained) == 3 * 4
     assert {f"error_{reads}" for reads in ("none", "decoded", "mixed", "coarse")} <= {

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from upt_bench.loop import run
 from upt_bench.setting import Setting
+from upt_bench.suites import SUITES
 
 
 @pytest.mark.slow
 def test_a_quick_run(tmp_path: Path) -> None:
-    results = run(Setting(torch.device("cpu"), quick=True), tmp_path)
+    results = SUITES["loop"].run(Setting(torch.device("cpu"), quick=True), tmp_path)
     figures = {figure.key: figure for figure in results.figures}
     assert figures.keys() == {"trainer_over_bare_loop", "checkpoint_stall"}
     assert 0.2 < figures["trainer_over_bare_loop"].measured < 20

@@ -1,4 +1,4 @@
-"""The benchmark of neighbourhoods: training steps with supernodes at more and more points, and ways to search."""
+"""The plot of what neighbourhoods cost: seconds against the number of points."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure as Canvas
 
-from upt_bench import neighbour_searches, supernode_steps
 from upt_bench.results import Results
-from upt_bench.run import run_parts
-from upt_bench.setting import Setting
-
-
-def run(setting: Setting, out: Path) -> Results:
-    """Measures everything, and writes ``results.json`` and the plot into a folder."""
-    return run_parts((supernode_steps, neighbour_searches), draw_pictures, setting, out)
 
 
 def draw_pictures(results: Results, out: Path) -> None:
-    """Writes neighbours.png: seconds against the number of points."""
+    """Writes neighbours.png."""
     canvas = Canvas(figsize=(9, 4), layout="constrained")
     panels = {"supernode_steps": ("case", "a training step"), "neighbour_searches": ("way", "one search")}
     for axes, (curve, (name, title)) in zip(canvas.subplots(1, 2), panels.items(), strict=True):

@@ -1,7 +1,8 @@
 """``python -m upt_bench.page``: the tables of the documentation, from the results of the benchmarks.
 
-Between the marks ``<!-- benchmark: NAME -->`` and ``<!-- benchmark: end -->`` of a page stands the table NAME of
-``docs/benchmarks/BENCHMARK/results.json``. A test fails when a page does not say what the results say.
+Between the marks ``<!-- benchmark: TABLE -->`` and ``<!-- benchmark: end -->`` of a page stands a table of the page's
+own suite; ``<!-- benchmark: SUITE.TABLE -->`` is one of another suite. Results lie in
+``docs/benchmarks/SUITE/results.json``. A test fails when a page does not say what the results say.
 """
 
 from __future__ import annotations
@@ -17,15 +18,22 @@ from upt_bench.quality import tables as quality_tables
 from upt_bench.results import Results
 from upt_bench.table import curve, figures_markdown, markdown, shown
 
-MARK = re.compile(r"<!-- benchmark: (?P<name>\w+) -->\n.*?<!-- benchmark: end -->", re.DOTALL)
+MARK = re.compile(r"<!-- benchmark: (?:(?P<suite>\w+)\.)?(?P<table>\w+) -->\n.*?<!-- benchmark: end -->", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Where the results of a benchmark are shown: the pages, and the tables that may stand there."""
+    """Where the results of a suite are shown.
+
+    Args:
+        pages: whose own suite it is.
+        tables: that may stand there, and on other pages under the suite's name.
+        elsewhere: pages of another suite that show tables of this one.
+    """
 
     pages: tuple[str, ...]
     tables: Mapping[str, Callable[[Results], str]]
+    elsewhere: tuple[str, ...] = ()
 
 
 def _environment(results: Results) -> str:
@@ -51,6 +59,7 @@ BENCHMARKS: Mapping[str, Shown] = {
             "inverse_steps": curve("inverse_training", "reads", ["data", "seed"], "steps"),
         },
     ),
+    "step": Shown((), COMMON, ("inverse-decoding.md",)),
     "estimate": Shown(
         ("memory-analysis.md",),
         {
@@ -73,27 +82,38 @@ def results_of(benchmark: str, docs: Path) -> Results:
     return Results.load(docs / "benchmarks" / benchmark / "results.json")
 
 
-def with_tables(page: str, benchmark: str, results: Results) -> str:
-    """A page with the tables of a benchmark as the results have them.
+def with_tables(page: str, suite: str, results: Results, own: bool = True) -> str:
+    """A page with the tables of a suite as the results have them.
+
+    Args:
+        page: Markdown.
+        suite: whose tables.
+        results: of the suite.
+        own: whether marks without a suite mean this one.
 
     Raises:
         KeyError: a mark names a table that does not exist.
     """
-    tables = BENCHMARKS[benchmark].tables
-    return MARK.sub(
-        lambda found: f"<!-- benchmark: {found['name']} -->\n{tables[found['name']](results)}\n<!-- benchmark: end -->",
-        page,
-    )
+    tables = BENCHMARKS[suite].tables
+
+    def written(found: re.Match[str]) -> str:
+        if found["suite"] != suite and not (own and found["suite"] is None):
+            return found[0]
+        name = found["table"] if found["suite"] is None else f"{suite}.{found['table']}"
+        return f"<!-- benchmark: {name} -->\n{tables[found['table']](results)}\n<!-- benchmark: end -->"
+
+    return MARK.sub(written, page)
 
 
 def main() -> None:
     """Rewrites the pages of a folder, ``docs`` by default."""
     docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
-    for benchmark, places in BENCHMARKS.items():
-        results = results_of(benchmark, docs)
-        for name in places.pages:
+    for suite, places in BENCHMARKS.items():
+        results = results_of(suite, docs)
+        for name in (*places.pages, *places.elsewhere):
             path = docs / name
-            path.write_text(with_tables(path.read_text(encoding="utf-8"), benchmark, results), encoding="utf-8")
+            page = with_tables(path.read_text(encoding="utf-8"), suite, results, name in places.pages)
+            path.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,13 @@ SUITES: Mapping[str, Suite] = {
         "loss_pictures",
         ("costs.png",),
     ),
+    "scaling": Suite(
+        "How the cost of a step grows with points, query points and tokens; one process beside two.",
+        "Takes about five minutes.",
+        ("scaling", "ranks"),
+        "scaling_pictures",
+        ("scaling.png",),
+    ),
     "inverse": Suite(
         "What inverse_decoding brings, by what it reads.",
         "Test errors after equal processor time on three data sets. Takes about a quarter of an hour.",

@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 
 from upt_bench.clock import Action, medians, seconds_of
+from upt_bench.made_up import ROWS, bundle_of, grid, step_of
 from upt_bench.results import Figure, Results
 from upt_bench.setting import Setting
-from upt_core import Batch, DataSpec, Encoder, FieldSpec, LatentSpec, Points, Progress, Upt
-from upt_core.commands import FixedValue, LossBundle, WeightedTerm
-
-ROWS, CHANNELS = 2, 3
+from upt_core import Encoder, Points
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,7 @@ def measure(setting: Setting, results: Results) -> None:
 def _grids(setting: Setting) -> Case:
     edges = (16, 32) if setting.quick else (64, 128, 256, 512)
     supernodes, queries = (16, 64) if setting.quick else (256, 2048)
-    return Case("grid", "a grid", 1.2, supernodes, queries, [_grid(edge, setting.device) for edge in edges])
-
-
-def _grid(edge: int, device: torch.device) -> Points:
-    axis = torch.arange(edge, device=device) / edge
-    coords_NX = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).flatten(0, 1)
-    return Points(coords_NX[None], (edge, edge))
+    return Case("grid", "a grid", 1.2, supernodes, queries, [grid(edge, setting.device) for edge in edges])
 
 
 def _cloud(setting: Setting) -> Case:
@@ -87,12 +79,10 @@ def _steps(setting: Setting, case: Case) -> list[dict[str, Any]]:
     actions: dict[str, Action] = {}
     rows = []
     for points in case.points:
-        bundle = _bundle(setting, case, points)
+        bundle = bundle_of(setting, points, "supernode", case.queries, supernodes=case.supernodes)
         encoder = bundle.model.encoder
         once = seconds_of(partial(points.get, encoder.needs[0]), setting.device)
-        needs = (*encoder.needs, *(need for sampler in bundle.samplers.values() for need in sampler.needs))
-        together = Points.stack([points] * ROWS, needs, torch.arange(ROWS, device=setting.device))
-        actions[f"{points.num_points}"] = _step(bundle, _batch(together, setting))
+        actions[f"{points.num_points}"] = step_of(setting, bundle, points)
         rows.append({"case": case.text, "points": points.num_points, "once": once, "heard": _heard(encoder, points)})
     seconds = medians(actions, setting.device, 15, 0.5 if setting.quick else 120.0)
     return [row | {"seconds": seconds[f"{row['points']}"]} for row in rows]
@@ -102,47 +92,6 @@ def _heard(encoder: Encoder, points: Points) -> float:
     """The share of the points that some supernode hears."""
     _, _, point_BM, _, count_BS = points.get(encoder.needs[0])
     return len(torch.unique(point_BM[0, : int(count_BS[0].sum())])) / points.num_points
-
-
-def _bundle(setting: Setting, case: Case, points: Points) -> LossBundle:
-    field = (FieldSpec("u", CHANNELS),)
-    data = DataSpec(field, field, (1.0, 1.0), (False, False), points.grid_shape)
-    dim = 16 if setting.quick else 96
-    latent = LatentSpec(tokens=64, dim=dim)
-    load = setting.registry.load
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = Upt(
-            load("encoder", "supernode")(data, latent, supernodes=case.supernodes),
-            load("approximator", "transformer")(data, latent, depth=3),
-            load("decoder", "perceiver")(data, latent, depth=2),
-        )
-    sampler = setting.sampler("stratified", num_queries=case.queries)
-    terms = [
-        WeightedTerm(name, load("loss", name)(), FixedValue(1.0), sampler=sampler)
-        for name in ("forward", "inverse_encoding")
-    ]
-    return LossBundle(model, terms, data).to(setting.device)
-
-
-def _batch(points: Points, setting: Setting) -> Batch:
-    state_BNC = torch.rand(ROWS, points.num_points, CHANNELS, generator=setting.rng(), device=setting.device)
-    return Batch(state_BNC, state_BNC.roll(1, 1).unsqueeze(1), points)
-
-
-def _step(bundle: LossBundle, batch: Batch) -> Action:
-    """Draws, forward, backward and an optimizer's step."""
-    bundle.train()
-    optimizer = torch.optim.AdamW(bundle.parameters(), 1e-4)
-
-    def step() -> None:
-        total = bundle(batch, Progress()).total
-        assert total is not None
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        optimizer.step()
-
-    return step
 
 
 def _figures(case: Case, rows: list[dict[str, Any]]) -> list[Figure]:

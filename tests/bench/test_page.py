@@ -10,21 +10,36 @@ import pytest
 from upt_bench.page import BENCHMARKS, MARK, results_of, with_tables
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [(benchmark, name) for benchmark, places in BENCHMARKS.items() for name in places.pages]
+PAGES = [(suite, name) for suite, places in BENCHMARKS.items() for name in (*places.pages, *places.elsewhere)]
 
 
-@pytest.mark.parametrize(("benchmark", "name"), PAGES)
-def test_tables_are_those_of_the_results(benchmark: str, name: str) -> None:
-    page = (DOCS / name).read_text(encoding="utf-8")
-    assert MARK.search(page)
-    assert page == with_tables(page, benchmark, results_of(benchmark, DOCS)), "run: python -m upt_bench.page"
+def text_of(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS)
-def test_every_table_is_in_a_page(benchmark: str) -> None:
-    places = BENCHMARKS[benchmark]
-    text = "".join((DOCS / name).read_text(encoding="utf-8") for name in places.pages)
-    assert {found["name"] for found in MARK.finditer(text)} == set(places.tables)
+@pytest.mark.parametrize(("suite", "name"), PAGES)
+def test_tables_are_those_of_the_results(suite: str, name: str) -> None:
+    page, own = text_of(name), name in BENCHMARKS[suite].pages
+    assert any(found["suite"] == suite or (own and found["suite"] is None) for found in MARK.finditer(page))
+    assert page == with_tables(page, suite, results_of(suite, DOCS), own), "run: python -m upt_bench.page"
+
+
+def test_every_mark_is_one_of_a_suite_that_knows_the_page() -> None:
+    for path in DOCS.glob("*.md"):
+        for found in MARK.finditer(path.read_text(encoding="utf-8")):
+            suites = [s for s, places in BENCHMARKS.items() if path.name in (*places.pages, *places.elsewhere)]
+            own = [s for s in suites if path.name in BENCHMARKS[s].pages]
+            assert (found["suite"] in suites) if found["suite"] else len(own) == 1, (path.name, found[0][:60])
+
+
+@pytest.mark.parametrize("suite", BENCHMARKS)
+def test_every_table_is_in_a_page(suite: str) -> None:
+    places = BENCHMARKS[suite]
+    shown = {found["table"] for name in places.pages for found in MARK.finditer(text_of(name)) if not found["suite"]}
+    shown |= {
+        found["table"] for name, page in PAGES for found in MARK.finditer(text_of(page)) if found["suite"] == suite
+    }
+    assert shown == set(places.tables)
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)

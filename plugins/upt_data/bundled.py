@@ -117,6 +117,13 @@ class _Bundles:
         own = getattr(self.base, "grid_shape", None)
         return None if own is None else own(self._places[index][0])
 
+    def place(self, index: int) -> str:
+        """Where a trajectory is from."""
+        number, first = self._places[index]
+        own = getattr(self.base, "place", None)
+        name = f"trajectory {number}" if own is None else str(own(number))
+        return name + (f" from time step {first}" if first else "")
+
     def num_times(self, index: int) -> int:
         """Number of whole bundles."""
         number, first = self._places[index]

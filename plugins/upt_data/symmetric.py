@@ -206,14 +206,19 @@ class _Images:
         """Number of time steps of a trajectory."""
         return self.base.num_times(index // self.number)
 
+    def place(self, index: int) -> str:
+        """Where a trajectory is from, and which of its images it is."""
+        number, order = divmod(index, self.number)
+        return _place(self.base, number) + (f", image {order}" if order else "")
+
     def read(self, index: int, start: int, stop: int) -> Trajectory:
         """Time steps start ≤ t < stop of one image."""
         number, order = divmod(index, self.number)
         own, image = self.base.read(number, start, stop), self._chosen(number, order)
         if own.grid_shape not in (None, self.spec.grid_shape):
             raise DataError(
-                f"symmetric: trajectory {number} is on a grid of {list(own.grid_shape or ())} points, others on "
-                f"{list(self.spec.grid_shape or ())}; use training files of one grid"
+                f"symmetric: {_place(self.base, number)} is on a grid of {list(own.grid_shape or ())} points, others "
+                f"on {list(self.spec.grid_shape or ())}; use training files of one grid"
             )
         starts = self._starts(own.coords_NX)
         fields = {name: self._image(name, value, image, starts) for name, value in own.fields.items()}
@@ -261,6 +266,11 @@ class _Images:
         if image.swap:
             components[:2] = components[1], components[0]
         return torch.stack([-part if axis in image.flips else part for axis, part in enumerate(components)], dim=-1)
+
+
+def _place(trajectories: Trajectories, number: int) -> str:
+    own = getattr(trajectories, "place", None)
+    return f"trajectory {number}" if own is None else str(own(number))
 
 
 def _alike(spec: DataSpec) -> bool:

@@ -102,6 +102,21 @@ WRONG: dict[str, tuple[Dataset, str]] = {
         Numbers(lambda whole: replace(whole, condition={})),
         r"conditions: conditions \{\} in .*\n    expected: finite values of viscosity",
     ),
+    "a condition of too few times": (
+        Numbers(lambda whole: replace(whole, condition={"viscosity": torch.ones(3)})),
+        r"conditions: conditions .*\n    expected: finite values of viscosity: a number, or \(5,\) that change in time",
+    ),
+    "targets elsewhere, unsaid": (
+        Numbers(lambda whole: replace(whole, targets=TargetPoints(whole.fields, whole.coords_NX))),
+        r"targets: targets at points of their own in trajectory 0 of 'train', but targets_apart False in spec\(\)",
+    ),
+    "too few targets": (
+        Numbers(
+            lambda whole: replace(whole, targets=TargetPoints(whole.fields, whole.coords_NX)),
+            replace(SPEC, targets_apart=True, target_grid=(9,)),
+        ),
+        r"points: target coordinates of shape \(8, 1\) .*\n    expected: \(9, 1\), as spec\(\) says",
+    ),
     "outside": (
         Numbers(lambda whole: replace(whole, coords_NX=whole.coords_NX + 1)),
         r"coordinates: coordinates from \[1\.0\] to \[2\.75\].*\n.*origin \(0\.0,\), extent \(2\.0,\)",
@@ -147,4 +162,5 @@ def test_a_read_that_fails_is_named() -> None:
 
 def test_a_right_data_set_passes() -> None:
     check_dataset(Numbers())
+    check_dataset(Numbers(lambda whole: replace(whole, condition={"viscosity": whole.time_T + 1})))
     check_dataset(OfFile(HERE, [HERE]))

@@ -166,13 +166,25 @@ def _check_trajectory(whole: Trajectory, spec: DataSpec, num_times: int, where: 
     _check_targets(whole, spec, num_times, where)
     missing = [name for name in spec.condition if name != TIME_STEP and name not in whole.condition]
     require(
-        not missing and all(math.isfinite(value) for value in whole.condition.values()),
+        not missing and all(_fits_condition(value, num_times) for value in whole.condition.values()),
         "conditions",
         f"conditions {whole.condition} in {where}",
-        f"finite values of {', '.join(spec.condition) or 'none'}",
+        f"finite values of {', '.join(spec.condition) or 'none'}: a number, or ({num_times},) that change in time",
         "fill Trajectory.condition with every name of DataSpec.condition (upt itself adds time_step)",
     )
     _check_inside(whole.coords_NX, spec, where)
+
+
+def _fits_condition(value: float | Tensor, num_times: int) -> bool:
+    if isinstance(value, int | float):
+        return math.isfinite(value)
+    return tuple(value.shape) in ((), (num_times,)) and bool(value.isfinite().all())
+
+
+def _part_of(condition: Mapping[str, float | Tensor], start: int, stop: int) -> dict[str, list[float]]:
+    """Conditions of some time steps, as plain numbers."""
+    values = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in condition.items()}
+    return {name: (value[start:stop] if value.dim() else value[None]).tolist() for name, value in values.items()}
 
 
 def _check_targets(whole: Trajectory, spec: DataSpec, num_times: int, where: str) -> None:
@@ -259,11 +271,13 @@ def _check_windows(whole: Trajectory, trajectories: Trajectories, index: int, wh
                 for name, value in whole.targets.fields.items()
             )
         require(
-            same and torch.equal(window.coords_NX, whole.coords_NX) and window.condition == whole.condition,
+            same
+            and torch.equal(window.coords_NX, whole.coords_NX)
+            and _part_of(window.condition, 0, stop - start) == _part_of(whole.condition, start, stop),
             "windows",
             f"read({index}, {start}, {stop}) is not that part of read({index}, 0, {num_times}), {where}",
             "the time steps start ≤ t < stop of the same trajectory; fields constant in time come with T = 1",
-            "slice fields and time_T alike",
+            "slice fields, time_T and conditions that change in time alike",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from upt_core import Dataset, DataSpec, FieldSpec, InMemory, Split, Trajectories, Trajectory
+from upt_core import Dataset, DataSpec, FieldSpec, InMemory, Split, TargetPoints, Trajectories, Trajectory
 from upt_core.testing import ConformanceError, check_dataset
 
 HERE = Path(__file__)

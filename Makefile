@@ -3,7 +3,7 @@
 
 SETUP := bin="$$(bash .ci/setup)" &&
 
-.PHONY: train test test-slow check docs site wheel-test faults freeze-examples release-check clean
+.PHONY: train test test-slow fuzz check docs site wheel-test faults freeze-examples release-check clean
 
 train:  ## the main example: Burgers' equation, some minutes on 2 cores
 	@$(SETUP) "$$bin/upt" train configs/burgers.yaml
@@ -13,6 +13,9 @@ test:  ## the test suite, but for long properties
 
 test-slow:  ## the long properties: statistics over many seeds, real files, distributions built and installed
 	@$(SETUP) OMP_NUM_THREADS=1 "$$bin/python" -m pytest -n 2 -m slow tests
+
+fuzz:  ## configurations, checkpoints and data files spoilt in new ways each time; UPT_FUZZ: times the usual number
+	@$(SETUP) OMP_NUM_THREADS=1 UPT_FUZZ="$${UPT_FUZZ:-100}" "$$bin/python" -m pytest -n 2 tests/fuzz
 
 check:  ## format, lint, types, import directions
 	@$(SETUP) "$$bin/ruff" format --check . && "$$bin/ruff" check . && "$$bin/mypy" && "$$bin/lint-imports"

@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LONGEST = 3600
+"""Characters of a message: what comes from files may be of any length, and nobody reads more than a screen."""
+
+
+def readable(text: str, limit: int = LONGEST) -> str:
+    """Text for a screen: what cannot be printed is escaped, and the middle of what is too long is left out."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text[: 4 * limit])
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit * 2 // 3]} … {text[-(limit // 3 - 3) :]}"
+
 
 class UserError(ValueError):
     """Something outside the code is wrong; the message says where, what, and what to do. The CLI exits with 2."""
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(readable(text) if isinstance(text, str) else text for text in said))
 
 
 class DataError(UserError):
@@ -48,15 +63,27 @@ class Problem:
     owner: str = ""
 
     def __str__(self) -> str:
-        where = ".".join(str(key) for key in self.path)
-        text = ": ".join(part for part in (self.origin, where, self.message) if part)
-        below = (self.hint, f"declared by {self.owner}" if self.owner else "")
+        where = ".".join(readable(str(key), 60) for key in self.path[:20])
+        said = (readable(self.origin, 300), where, readable(self.message, 900))
+        text = ": ".join(part for part in said if part)
+        below = (readable(self.hint, 900), f"declared by {self.owner}" if self.owner else "")
         return "".join([text, *(f"\n    {line}" for line in below if line)])
 
 
 class ConfigError(UserError):
-    """A configuration is wrong. Holds every problem found, not only the first."""
+    """A configuration is wrong. Holds every problem found, not only the first; the text has as many as one reads."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(self.told))
+
+    @property
+    def told(self) -> list[str]:
+        """The problems one by one, until they fill a screen; then how many more there are."""
+        texts: list[str] = []
+        for problem in self.problems:
+            texts.append(str(problem))
+            left = len(self.problems) - len(texts)
+            if left and sum(map(len, texts)) > LONGEST // 2:
+                return [*texts, f"and {left} more problems; correct these first"]
+        return texts

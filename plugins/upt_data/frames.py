@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from upt_core import DataError
-from upt_data.arrays.frames import frames_of, open_frames
+from upt_data.arrays.frames import REAL, frames_of, open_frames
 from upt_data.arrays.grid_content import GridContent, Part, Variable
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.source import ArraySource
@@ -118,7 +118,7 @@ class Frames(FileDataset):
     def _open(self, place: Place) -> list[Content]:
         handle: Handle[ArraySource] = Handle(place.path, open_frames)
         shape, kind = handle.get().shape("frames"), handle.get().dtype("frames").kind
-        if kind not in "fiub":
+        if kind not in REAL:
             raise DataError(f"{place.path}: frames hold no real numbers; store real values, one channel for each")
         has_channels = self._fields is not None or place_has_channels(place.path)
         size = shape[1:-1] if has_channels else shape[1:]

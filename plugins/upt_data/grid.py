@@ -76,7 +76,7 @@ def grid_points(axes: Sequence[Array]) -> Tensor:
 
 def unit_axis(num: int, length: float = 1.0) -> Array:
     """``num`` evenly spaced coordinates from 0, the end of the axis left out."""
-    return np.arange(num) * (length / num)
+    return np.arange(num) * (length / max(1, num))
 
 
 def axis_length(axis: Array) -> float:

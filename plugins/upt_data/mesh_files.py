@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from upt_data.checks import Array
 from upt_data.files.content import Content, Values
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place, natural
+from upt_data.foreign import reading
 from upt_data.places import places
 
 COORDINATES = "coordinates"
@@ -201,7 +204,11 @@ def _series_times(path: Path) -> Array | None:
 
 def _frame(path: Path, settings: MeshSettings, step: int, is_series: bool) -> MeshFrame:
     meshio = _meshio(path)
-    try:
+    cure = "it is damaged or of another format; write it again"
+    with (
+        reading(f"{path}: not a mesh file that meshio reads", cure),
+        redirect_stderr(io.StringIO()),
+    ):  # it prints what it raises
         if is_series:
             with meshio.xdmf.TimeSeriesReader(path) as reader:
                 points, cells = reader.read_points_cells()
@@ -209,11 +216,6 @@ def _frame(path: Path, settings: MeshSettings, step: int, is_series: bool) -> Me
             mesh = meshio.Mesh(points, cells, point_data, cell_data)
         else:
             mesh = meshio.read(path)
-    except (Exception, SystemExit) as error:  # meshio raises what its many formats raise
-        raise DataError(
-            f"{path}: not a mesh file that meshio reads ({path.stat().st_size} bytes; {type(error).__name__}: "
-            f"{error}); it is damaged or of another format; write it again"
-        ) from error
     return _chosen(path, mesh, settings)
 
 

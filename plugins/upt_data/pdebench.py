@@ -17,6 +17,7 @@ from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
+from upt_data.foreign import reading
 from upt_data.grid import Grid, stride_axis
 from upt_data.grid_domain import grid_domain, stride_at
 from upt_data.hdf5 import open_hdf5
@@ -94,7 +95,8 @@ class PdeBench(FileDataset):
         return stride_at(self.contents, grid_shape)
 
     def _open(self, place: Place) -> list[Content]:
-        with open_hdf5(place.path) as file:
+        cure = "the file is damaged; fetch it again"
+        with open_hdf5(place.path) as file, reading(f"{place.path}: cannot be read", cure):
             layout = detect(file, place.path, self._field)
             parameters = _numbers(file.attrs)
         wraps = layout.periodic if self._periodic is None else self._periodic

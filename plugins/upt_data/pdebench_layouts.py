@@ -132,7 +132,10 @@ def _tensor(file: h5py.File, path: Path, field: str) -> Layout:
     if not 3 <= tensor.ndim <= 5:
         raise DataError(f"{path}: 'tensor' has shape {tensor.shape}; expected (trajectories, times, *grid)")
     state = (Variable(field, ("tensor",)),)
-    axes, times = _axes(file, path, tensor.shape[2:]), _times(file["t-coordinate"], path, tensor.shape[1])
+    axes, times = (
+        _axes(file, path, tensor.shape[2:]),
+        _times(_dataset(file, "t-coordinate", path), path, tensor.shape[1]),
+    )
     return Layout(state, state, axes, times, len(tensor), periodic=True)
 
 
@@ -147,7 +150,7 @@ def _cfd(file: h5py.File, path: Path, field: str) -> Layout:
         raise DataError(f"{path}: a velocity component is missing: {', '.join(missing)}; found: {_found(file)}")
     scalars = tuple(Variable(name, (name,)) for name in names if name not in velocity)
     state = (*scalars, Variable("velocity", velocity, channels=len(velocity)))
-    axes, times = _axes(file, path, shape[2:]), _times(file["t-coordinate"], path, shape[1])
+    axes, times = _axes(file, path, shape[2:]), _times(_dataset(file, "t-coordinate", path), path, shape[1])
     return Layout(state, state, axes, times, shape[0], periodic="_trans_" not in path.name)
 
 
@@ -211,6 +214,8 @@ def _axes(group: Any, path: Path, shape: tuple[int, ...], suffix: str = "-coordi
 
 
 def _times(dataset: h5py.Dataset, path: Path, num_times: int) -> Array:
+    if dataset.ndim != 1:
+        raise DataError(f"{path}: {dataset.name!r} has the shape {dataset.shape}; expected a row of times")
     if len(dataset) < num_times:
         raise DataError(f"{path}: {dataset.name!r} has {len(dataset)} times, the fields have {num_times}")
     return rising(dataset[:num_times], f"{path}, {dataset.name!r}")  # there is often one more than there are frames

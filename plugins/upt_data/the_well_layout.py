@@ -10,7 +10,6 @@ import numpy as np
 from upt_core import DataError
 from upt_data.arrays.coordinates import read_grid, read_times
 from upt_data.arrays.grid_content import GridContent, Part, Variable
-from upt_data.arrays.hdf5 import Hdf5Source
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.reading import numbers
 from upt_data.arrays.source import ArraySource
@@ -40,7 +39,6 @@ class WellFile:
     ) -> None:
         self.place = place
         self._where = place.name
-        assert isinstance(source, Hdf5Source)
         self._source = source
         attributes = source.attributes()
         missing = [name for name in ("n_trajectories", "n_spatial_dims") if name not in attributes]
@@ -55,9 +53,14 @@ class WellFile:
                 f"{self._where}: its grid is {grid_type}; upt takes cartesian ones; use the data set 'hdf5' and name "
                 f"the arrays that are the coordinates"
             )
-        self._num = int(attributes["n_trajectories"])
-        self._axes = tuple(map(_text, source.attributes("dimensions")["spatial_dims"]))
+        self._num = self._whole_number(attributes["n_trajectories"])
+        self._axes = self._names_in(source.attributes("dimensions"), "spatial_dims", "'dimensions'")
         self.wraps = self._periodic()
+        if lost := [axis for axis in self._axes if f"dimensions/{axis}" not in source.names()]:
+            raise DataError(
+                f"{self._where}: lists the axes {', '.join(self._axes)}, but has no array dimensions/{lost[0]}; fetch "
+                f"the file again"
+            )
         coords = [source.whole(f"dimensions/{axis}") for axis in self._axes]
         self._grid = read_grid(coords, self._axes, self.wraps, stride, self._where)
         self._times = self._read_times()
@@ -87,6 +90,18 @@ class WellFile:
     def _listed(self, group: str) -> list[str]:
         names = self._source.attributes(group).get("field_names", ())
         return [_text(name) for name in np.asarray(names).reshape(-1)]
+
+    def _whole_number(self, value: Any) -> int:
+        found, shown = np.asarray(value), str(value)[:40]
+        if found.size != 1 or found.dtype.kind not in "iu" or found.reshape(-1)[0] < 1:
+            raise DataError(f"{self._where}: n_trajectories is {shown}, not a number from 1; fetch the file again")
+        return int(found.reshape(-1)[0])
+
+    def _names_in(self, attributes: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+        """The names of axes in an attribute."""
+        if name not in attributes:
+            raise DataError(f"{self._where}, {where}: lacks the attribute {name}; the file is incomplete")
+        return tuple(map(_text, np.asarray(attributes[name]).reshape(-1)))
 
     def _flag(self, array: str, what: str) -> bool:
         """Whether an array varies with 'time' or with the 'sample'."""
@@ -166,10 +181,10 @@ class WellFile:
 
     def _periodic(self) -> tuple[bool, ...]:
         around = {
-            _text(axis)
-            for attributes in self._boundaries().values()
+            axis
+            for name, attributes in self._boundaries().items()
             if _text(attributes.get("bc_type", "")).upper() == "PERIODIC"
-            for axis in np.asarray(attributes["associated_dims"]).reshape(-1)
+            for axis in self._names_in(attributes, "associated_dims", f"the boundary {name!r}")
         }
         return tuple(axis in around for axis in self._axes)
 

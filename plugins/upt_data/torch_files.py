@@ -9,6 +9,7 @@ import torch
 
 from upt_core import DataError
 from upt_data.checks import existing
+from upt_data.foreign import DAMAGED, why
 
 
 def load_torch(path: Path) -> Any:
@@ -25,7 +26,5 @@ def load_torch(path: Path) -> Any:
             raise DataError(
                 f"{path}: holds Python objects beside tensors; save tensors, numbers, lists and dicts only"
             ) from error
-        raise DataError(
-            f"{path}: not a whole torch file ({path.stat().st_size} bytes; {type(error).__name__}); it is truncated or "
-            f"of another format; fetch it again"
-        ) from error
+        said = f"({path.stat().st_size} bytes; {why(error)})"
+        raise DataError(f"{path}: not a whole torch file {said}; {DAMAGED}") from error

@@ -72,6 +72,8 @@ def test_a_flood_of_unknown_keys_is_told_shortly(experiment: str, registry: Regi
         validate(document, registry)
     assert len(caught.value.problems) == 101
     assert caught.value.problems[-1].message == "and 2900 more problems; correct these first"
+    assert len(str(caught.value)) < 4000
+    assert re.search(r"key0: unknown key[^$]*and \d+ more problems; correct these first$", str(caught.value))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,6 @@ def message(error: UserError) -> str:
     """The text of an error with its notes; several problems of a configuration stand one below the other."""
     text = str(error)
     if isinstance(error, ConfigError) and len(error.problems) > 1:
-        problems = "\n".join(indent(str(problem), 2) for problem in error.problems)
+        problems = "\n".join(indent(problem, 2) for problem in error.told)
         text = f"the configuration has {len(error.problems)} problems\n{problems}"
     return "\n".join([text, *getattr(error, "__notes__", [])])

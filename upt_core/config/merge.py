@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from upt_core.config.yaml_text import Keys, Origins, parse_yaml
-from upt_core.errors import ConfigError, Problem
+from upt_core.config.yaml_text import MAX_DEPTH, Keys, Origins, parse_yaml
+from upt_core.errors import ConfigError, Problem, readable
 
 Data = dict[Any, Any]
 COMMAND_LINE = "command line"
@@ -21,10 +21,14 @@ COMMAND_LINE = "command line"
 def merge(base: Data, base_origins: Origins, top: Data, top_origins: Origins) -> tuple[Data, Origins]:
     """The data of ``top`` over that of ``base``, and the origin of every value of the result."""
     origins = dict(base_origins)
-    return _merge(base, top, (), origins, top_origins), origins
+    replaced: set[Keys] = set()
+    merged = _merge(base, top, (), origins, top_origins, replaced)
+    _replace(origins, replaced, top_origins)
+    return merged, origins
 
 
-def _merge(base: Data, top: Data, path: Keys, origins: Origins, top_origins: Origins) -> Data:
+def _merge(base: Data, top: Data, path: Keys, origins: Origins, top_origins: Origins, replaced: set[Keys]) -> Data:
+    """Notes in ``replaced`` which values are those of ``top``: their origins change all at once, in one pass."""
     if path in top_origins:
         origins[path] = top_origins[path]
     merged = dict(base)
@@ -34,18 +38,25 @@ def _merge(base: Data, top: Data, path: Keys, origins: Origins, top_origins: Ori
         if isinstance(value, dict):
             below = open_bare_name(below, where, origins)
         if isinstance(value, dict) and isinstance(below, dict) and not other_plugin(below, value.get("name")):
-            merged[key] = _merge(below, value, where, origins, top_origins)
+            merged[key] = _merge(below, value, where, origins, top_origins, replaced)
         else:
-            replace_origins(origins, where, top_origins)
+            replaced.add(where)
             merged[key] = value
     return merged
 
 
 def replace_origins(origins: Origins, path: Keys, new: Origins) -> None:
     """Forgets the origins of a value and of all in it, and notes those of the value that takes its place."""
-    for known in [known for known in origins if known[: len(path)] == path]:
+    _replace(origins, {path}, new)
+
+
+def _replace(origins: Origins, paths: set[Keys], new: Origins) -> None:
+    def is_inside(known: Keys) -> bool:
+        return any(known[:end] in paths for end in range(len(known) + 1))
+
+    for known in [known for known in origins if is_inside(known)]:
         del origins[known]
-    origins.update({known: place for known, place in new.items() if known[: len(path)] == path})
+    origins.update({known: place for known, place in new.items() if is_inside(known)})
 
 
 def open_bare_name(value: Any, path: Keys, origins: Origins) -> Any:
@@ -107,8 +118,11 @@ def parse_override(text: str) -> Override:
     parts = tuple(part.strip() for part in key.split("."))
     if not equals or not all(parts):
         hint = "for example trainer.epochs=3"
-        raise ConfigError([Problem((), f"{text!r} is no override; expected key.path=value", COMMAND_LINE, hint)])
-    origin = f"{COMMAND_LINE} ({text})"
+        raise ConfigError([Problem((), f"{text[:200]!r} is no override; expected key.path=value", COMMAND_LINE, hint)])
+    if len(parts) > MAX_DEPTH:
+        message = f"the key has {len(parts)} parts; no configuration has more than {MAX_DEPTH}"
+        raise ConfigError([Problem((), message, COMMAND_LINE)])
+    origin = f"{COMMAND_LINE} ({readable(text, 200)})"
     return Override(parts, parse_yaml(value, origin, show_place=False)[0], origin)
 
 

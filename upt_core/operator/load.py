@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from upt_core.errors import CheckpointError
+from upt_core.errors import CheckpointError, UserError
 from upt_core.operator import file
 from upt_core.operator.operator import Operator
 from upt_core.registry import Registry
@@ -36,8 +37,9 @@ def load(
     """
     path = place(Path(source))
     content = file.read(path)
-    operators = operators_of(content, path)
-    return _operator(content, chosen(operators, task, path), path, registry).to(device)
+    with _as_written(path):
+        operator = _operator(content, chosen(operators_of(content, path), task, path), path, registry)
+    return operator.to(device)
 
 
 def load_all(path: Path, registry: Registry | None = None) -> dict[str, Operator]:
@@ -47,7 +49,23 @@ def load_all(path: Path, registry: Registry | None = None) -> dict[str, Operator
         path: of a file.
     """
     content = file.read(path)
-    return {name: _operator(content, name, path, registry) for name in operators_of(content, path)}
+    with _as_written(path):
+        return {name: _operator(content, name, path, registry) for name in operators_of(content, path)}
+
+
+@contextmanager
+def _as_written(path: Path) -> Iterator[None]:
+    """Around what takes a file's content apart: it is whole, but another program may have written something else."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise CheckpointError(
+            f"{path}: the file is whole, but not as upt writes operators ({type(error).__name__}: {said[:300]}); it "
+            f"was changed by another program, or belongs to another version of a plugin; use another copy"
+        ) from error
 
 
 def _operator(content: Mapping[str, Any], name: str, path: Path, registry: Registry | None) -> Operator:

@@ -39,7 +39,7 @@ def read_times(values: Values, where: str) -> Array:
     times = as_seconds(values, where)
     if times.ndim == 2 and 1 in times.shape:
         times = times.reshape(-1)
-    if times.ndim != 2:
+    if times.ndim != 2 or len(times) == 0:
         return rising(times, where)
     return np.stack([rising(row, f"{where}, trajectory {number}") for number, row in enumerate(times)])
 

@@ -13,7 +13,10 @@ from upt_core import DataError
 from upt_data.arrays.source import ArraySource, Index
 from upt_data.files.content import Values
 from upt_data.files.paths import natural
+from upt_data.foreign import reading
 
+REAL = "fiub"
+"""Kinds of numpy's types whose values are real numbers."""
 ARRAYS, IMAGES = (".npy",), (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
@@ -76,18 +79,16 @@ class FramesSource(ArraySource):
             raise DataError(
                 f"{self._frames[number]}: has the shape {value.shape}, the first frame {self._shape}; make them alike"
             )
+        if value.dtype.kind not in REAL:
+            raise DataError(f"{self._frames[number]}: holds {value.dtype}; store real numbers, as in the first frame")
         return value
 
 
 def _read(path: Path) -> Values:
     """An array, or an image (rows, columns, channels)."""
-    try:
+    with reading(f"{path}: not a whole frame", "write it again, or remove it and all after it", path):
         if path.suffix.lower() in ARRAYS:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         with Image.open(path) as image:
             value = np.asarray(image.convert("RGB") if image.mode in ("P", "RGBA", "CMYK") else image)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise DataError(
-            f"{path}: not a whole frame ({error}); write it again, or remove it and all after it"
-        ) from error
     return value if value.ndim == 3 else value[..., None]

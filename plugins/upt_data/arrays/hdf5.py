@@ -9,14 +9,28 @@ from typing import Any
 import h5py
 import numpy as np
 
+from upt_core import DataError
+from upt_data.arrays.careful import CarefulSource
 from upt_data.arrays.source import ArraySource, Index
 from upt_data.files.content import Values
+from upt_data.foreign import reading
 from upt_data.hdf5 import open_hdf5
 
 
-def open_hdf5_arrays(path: Path) -> Hdf5Source:
+def open_hdf5_arrays(path: Path) -> ArraySource:
     """The arrays of a file, open for reading; see ``open_hdf5`` for the errors."""
-    return Hdf5Source(open_hdf5(path))
+    return careful_hdf5(path, Hdf5Source)
+
+
+def careful_hdf5(path: Path, kind: type[Hdf5Source]) -> ArraySource:
+    """A file as a source of this kind, which refuses what is damaged in it."""
+    file = open_hdf5(path)
+    try:
+        with reading(f"{path}: not a whole HDF5 file", "its groups cannot be listed; fetch it again", path):
+            return CarefulSource(path, kind(file))
+    except DataError:
+        file.close()
+        raise
 
 
 class Hdf5Source(ArraySource):

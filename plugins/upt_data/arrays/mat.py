@@ -8,13 +8,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from upt_core import DataError
 from upt_data.arrays.extra import library
-from upt_data.arrays.hdf5 import Hdf5Source
+from upt_data.arrays.hdf5 import Hdf5Source, careful_hdf5
 from upt_data.arrays.source import ArraySource, Index, MemorySource
 from upt_data.checks import existing
 from upt_data.files.content import Values
-from upt_data.hdf5 import open_hdf5
+from upt_data.foreign import DAMAGED, reading
 
 
 def open_mat(path: Path) -> ArraySource:
@@ -27,15 +26,10 @@ def open_mat(path: Path) -> ArraySource:
     """
     path = existing(path)
     if h5py.is_hdf5(path):
-        return MatlabHdf5Source(open_hdf5(path))
+        return careful_hdf5(path, MatlabHdf5Source)
     io = library("scipy.io", "mat", f"{path}: reading a .mat file of version 5")
-    try:
+    with reading(f"{path}: not a whole .mat file", DAMAGED, path):
         content: dict[str, Any] = io.loadmat(path, squeeze_me=False, mat_dtype=False)
-    except Exception as error:  # a damaged file raises what its bytes lead to
-        raise DataError(
-            f"{path}: not a whole .mat file ({path.stat().st_size} bytes; {error}); it is truncated or of another "
-            f"format; fetch it again"
-        ) from error
     arrays = {name: value for name, value in content.items() if not name.startswith("__")}
     return MemorySource({name: np.asarray(value) for name, value in arrays.items() if hasattr(value, "dtype")})
 

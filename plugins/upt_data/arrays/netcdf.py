@@ -9,14 +9,16 @@ from typing import Any
 import h5py
 import numpy as np
 
-from upt_core import DataError
+from upt_data.arrays.careful import CarefulSource
 from upt_data.arrays.extra import library
 from upt_data.arrays.source import ArraySource, Index
 from upt_data.checks import existing
 from upt_data.files.content import Values
+from upt_data.foreign import reading
+from upt_data.hdf5 import open_hdf5
 
 
-def open_netcdf(path: Path) -> NetCdfSource:
+def open_netcdf(path: Path) -> ArraySource:
     """The variables of a file.
 
     Raises:
@@ -24,23 +26,20 @@ def open_netcdf(path: Path) -> NetCdfSource:
     """
     path = existing(path)
     xarray = library("xarray", "netcdf", f"{path}: reading a NetCDF file")
-    try:
+    cure = "install its readers with pip install 'upt-core[netcdf]', or fetch the file again"
+    with reading(f"{path}: not a NetCDF file that xarray reads", cure, path):
         if h5py.is_hdf5(path):
-            return NetCdfSource(path, xarray.open_groups(path, engine="h5netcdf", decode_timedelta=True))
-        return NetCdfSource(path, {"": xarray.open_dataset(path, engine="scipy", decode_timedelta=True)})
-    except Exception as error:  # xarray raises what the library below it raises
-        cure = "install its readers with pip install 'upt-core[netcdf]', or fetch the file again"
-        raise DataError(
-            f"{path}: not a NetCDF file that xarray reads ({path.stat().st_size} bytes; "
-            f"{str(error).splitlines()[0]}); {cure}"
-        ) from error
+            open_hdf5(path).close()  # h5netcdf leaves half an object where this fails, which complains later
+            groups = xarray.open_groups(path, engine="h5netcdf", decode_timedelta=True)
+        else:
+            groups = {"": xarray.open_dataset(path, engine="scipy", decode_timedelta=True)}
+        return CarefulSource(path, NetCdfSource(groups))
 
 
 class NetCdfSource(ArraySource):
     """The variables of an open NetCDF file, in all its groups."""
 
-    def __init__(self, path: Path, groups: Mapping[str, Any]) -> None:
-        self._path = path
+    def __init__(self, groups: Mapping[str, Any]) -> None:
         self._groups = {name.strip("/"): group for name, group in groups.items()}
         self._variables = {
             f"{group}/{name}".lstrip("/"): data.variables[name]

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from upt_core import DataError
 from upt_data.arrays.source import MemorySource
 from upt_data.checks import existing
 from upt_data.files.content import Values
+from upt_data.foreign import reading
 
 MAPPED_BYTES = 2**24
 """Smaller arrays are read at once, which checks the archive's checksums."""
-
-BROKEN = (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 def open_npz(path: Path) -> MemorySource:
@@ -29,15 +26,14 @@ def open_npz(path: Path) -> MemorySource:
         DataError: there is no such file, it is damaged, or it holds Python objects, which could run code.
     """
     path = existing(path)
-    try:
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            return MemorySource({info.filename[:-4]: _array(path, archive, info) for info in members})
-    except BROKEN as error:
-        raise DataError(
-            f"{path}: not a whole .npz archive of plain arrays ({path.stat().st_size} bytes; {error}); it is truncated "
-            f"or of another format; write it with numpy.savez"
-        ) from error
+    cure = "it is truncated, damaged or of another format; write it with numpy.savez"
+    with (
+        reading(f"{path}: not a whole .npz archive of plain arrays", cure, path),
+        path.open("rb") as stream,
+        zipfile.ZipFile(stream) as archive,
+    ):
+        members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        return MemorySource({info.filename[:-4]: _array(path, archive, info) for info in members})
 
 
 def open_npy_folder(folder: Path) -> MemorySource:
@@ -48,13 +44,8 @@ def open_npy_folder(folder: Path) -> MemorySource:
     """
     arrays = {}
     for path in sorted(folder.glob("*.npy")):
-        try:
+        with reading(f"{path}: not a whole .npy array of numbers", "write it with numpy.save", path):
             arrays[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except BROKEN as error:
-            raise DataError(
-                f"{path}: not a whole .npy array of numbers ({path.stat().st_size} bytes; {error}); write it with "
-                f"numpy.save"
-            ) from error
     return MemorySource(arrays)
 
 

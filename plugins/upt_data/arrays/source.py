@@ -40,6 +40,10 @@ class ArraySource(ABC):
         """What the file (or a group in it) says of itself."""
         return {}
 
+    def array_attributes(self, name: str) -> Mapping[str, Any]:
+        """What the file says of an array."""
+        return {}
+
     def close(self) -> None:  # noqa: B027  a source may hold nothing open
         """Gives the file back."""
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from upt_core import DataError
+from upt_data.arrays.careful import CarefulSource
 from upt_data.arrays.extra import library
 from upt_data.arrays.source import ArraySource, Index
 from upt_data.files.content import Values
+from upt_data.foreign import reading
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 """Files of which a folder that is a store has one."""
@@ -23,30 +24,24 @@ def is_store(path: Path) -> bool:
     return any((path / mark).is_file() for mark in MARKS) or (path.is_file() and path.suffix == ".zip")
 
 
-def open_zarr(path: Path) -> ZarrSource:
+def open_zarr(path: Path) -> ArraySource:
     """The arrays of a store.
 
     Raises:
         DataError: zarr is not installed, or the store is damaged.
     """
     zarr = library("zarr", "zarr", f"{path}: reading a zarr store")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of formats that are not final: what is read is checked here
-            store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
-            return ZarrSource(path, zarr.open_group(store, mode="r"))
-    except Exception as error:  # what a damaged store raises depends on what is damaged
-        raise DataError(
-            f"{path}: not a whole zarr group ({type(error).__name__}: {error}); it is damaged, or one array without a "
-            f"group; copy the whole folder again"
-        ) from error
+    cure = "it is damaged, or one array without a group; copy the whole folder again"
+    with reading(f"{path}: not a whole zarr group", cure, path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of formats that are not final: what is read is checked here
+        store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
+        return CarefulSource(path, ZarrSource(zarr.open_group(store, mode="r")))
 
 
 class ZarrSource(ArraySource):
     """The arrays of an open zarr group, in all its groups."""
 
-    def __init__(self, path: Path, group: Any) -> None:
-        self._path = path
+    def __init__(self, group: Any) -> None:
         self._group = group
         self._arrays: dict[str, Any] = {}
         self._groups: dict[str, Any] = {}
@@ -68,15 +63,7 @@ class ZarrSource(ArraySource):
 
     def read(self, name: str, index: Index) -> Values:
         """Values of an array; chunks that were never written read as the store's fill value."""
-        try:
-            return np.asarray(self._arrays[name][index])
-        except DataError:
-            raise
-        except Exception as error:  # a damaged chunk raises what its codec raises
-            raise DataError(
-                f"{self._path}, {name!r}: a chunk cannot be read ({type(error).__name__}: {error}); copy the store "
-                f"again"
-            ) from error
+        return np.asarray(self._arrays[name][index])
 
     def dims(self, name: str) -> tuple[str, ...] | None:
         """Names of the axes: format 3 has a place for them, format 2 those that xarray writes."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from upt_core import DataError, Trajectory
 from upt_data.checks import Array, finite
 from upt_data.files.content import Content
+from upt_data.foreign import reading
 
 KEPT_BYTES = 2**28
 """A split that needs no more memory than this is kept after it was read once; of a larger one nothing is kept."""
@@ -129,12 +130,8 @@ class FileTrajectories:
     def _field(self, piece: Piece, name: str, steps: slice, num_steps: int) -> Tensor:
         content, number = piece.content, piece.number
         where = f"{content.place.name}, {content.parts(name)}"
-        try:
+        with reading(f"{where}, trajectory {number}: cannot be read", "fetch the file again"):
             value = content.read(name, number, steps)
-        except (OSError, KeyError, EOFError, ValueError, IndexError, RuntimeError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{where}, trajectory {number}: cannot be read ({error}); fetch the file again") from error
         expected = (content.num_points(number), content.channels[name])
         if value.shape[1:] != expected or len(value) not in (1, num_steps):
             raise DataError(

@@ -24,10 +24,12 @@ class Recompute:
         parts: parts of the model whose calls are computed again, each call as a whole.
         decode_chunk: most query points of a sample that are decoded at once. Each chunk is computed again by itself,
             so that the decoder's intermediate results exist for one chunk at a time. None: all at once.
+        most: the largest of the numbers that all processes give: those that share one model make as many calls.
     """
 
     parts: frozenset[Part] = frozenset()
     decode_chunk: int | None = None
+    most: Callable[[int], int] = int
 
     def call(self, part: Part, compute: Callable[..., Any], *arguments: Any) -> Tensor:
         """One call of a part of the model."""
@@ -35,10 +37,17 @@ class Recompute:
 
     def decode(self, decoder: Callable[..., Any], latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
         """One decoding, in chunks where that is asked for: a decoder answers each query point by itself."""
-        if self.decode_chunk is None or coords_BQX.shape[1] <= self.decode_chunk:
+        num_points = coords_BQX.shape[1]
+        calls = 1 if self.decode_chunk is None else -(-num_points // self.decode_chunk)
+        if self.decode_chunk is not None:
+            calls = self.most(calls)
+        if calls <= 1:
             return self.call("decoder", decoder, latent_BLD, coords_BQX)
-        chunks = coords_BQX.split(self.decode_chunk, dim=1)  # type: ignore[no-untyped-call]
-        return torch.cat([_again(decoder, latent_BLD, chunk_BQX) for chunk_BQX in chunks], dim=1)
+        missing = calls - num_points  # each call has a point: more calls than points answer the last one again
+        if missing > 0:
+            coords_BQX = torch.cat([coords_BQX, coords_BQX[:, -1:].expand(-1, missing, -1)], dim=1)
+        chunks = coords_BQX.tensor_split(calls, dim=1)
+        return torch.cat([_again(decoder, latent_BLD, chunk_BQX) for chunk_BQX in chunks], dim=1)[:, :num_points]
 
 
 def _again(compute: Callable[..., Any], *arguments: Any) -> Tensor:

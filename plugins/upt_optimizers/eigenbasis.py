@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from upt_optimizers.matrices import MatrixShape, stacked
+from upt_optimizers.whole import cut_like, whole
 
 Key = tuple[int, int, int, torch.device, torch.dtype]  # rows, columns, steps done, …: what is worked on as one batch
 
@@ -92,7 +93,7 @@ class EigenbasisAdam(torch.optim.Optimizer):
         for group in self.param_groups:
             moving = [parameter for parameter in group["params"] if parameter.grad is not None]
             for batch in self._gathered(moving):
-                gradients = [p.grad for p in batch.parameters if p.grad is not None]
+                gradients = [whole(p.grad) for p in batch.parameters if p.grad is not None]
                 gradient = stacked(gradients, (batch.exp_avg.shape[-2], batch.exp_avg.shape[-1]))
                 if batch.step == 0:
                     self._measure(batch, gradient)
@@ -106,6 +107,8 @@ class EigenbasisAdam(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores what ``state_dict`` gave."""
         super().load_state_dict(state_dict)
+        for state in self.state.values():
+            state.update({name: whole(value) for name, value in state.items() if isinstance(value, Tensor)})
         self._batches.clear()
 
     def _gathered(self, moving: Sequence[nn.Parameter]) -> list[Batch]:
@@ -125,12 +128,13 @@ class EigenbasisAdam(torch.optim.Optimizer):
         state: dict[str, Any] = self.state[parameter]
         if not state:
             shape = self._shapes[parameter]
+            options: dict[str, Any] = {"device": parameter.device, "dtype": parameter.dtype}  # whole, where the parameter is a part
             for name in ("exp_avg", "exp_avg_sq"):
-                state[name] = parameter.new_zeros(shape.count, shape.rows, shape.columns)
+                state[name] = torch.zeros(shape.count, shape.rows, shape.columns, **options)
             for side, size in (("left", shape.rows), ("right", shape.columns)):
                 if size <= self._max_size:
-                    state[f"{side}_factor"] = parameter.new_zeros(shape.count, size, size)
-                    state[f"{side}_basis"] = parameter.new_zeros(shape.count, size, size)
+                    state[f"{side}_factor"] = torch.zeros(shape.count, size, size, **options)
+                    state[f"{side}_basis"] = torch.zeros(shape.count, size, size, **options)
             state["step"] = 0
         return state
 
@@ -184,7 +188,8 @@ def _apply(parameters: Iterable[nn.Parameter], update: Tensor, lr: float, weight
         count = parameter.numel() // (update.shape[-2] * update.shape[-1])
         if weight_decay:
             parameter.mul_(1 - lr * weight_decay)
-        parameter.sub_(update[start : start + count].reshape(parameter.shape), alpha=lr)
+        own = update[start : start + count].reshape(parameter.shape)
+        parameter.sub_(cut_like(own, parameter), alpha=lr)
         start += count
 
 

@@ -40,8 +40,8 @@ def matrix_shapes(model: nn.Module) -> dict[nn.Parameter, MatrixShape]:
 
 def _shape(parameter: nn.Parameter, convolution: bool) -> MatrixShape:
     if convolution:
-        return MatrixShape(1, parameter.shape[0], parameter[0].numel())
-    return MatrixShape(parameter[..., 0, 0].numel(), parameter.shape[-2], parameter.shape[-1])
+        return MatrixShape(1, parameter.shape[0], parameter.shape[1:].numel())
+    return MatrixShape(parameter.shape[:-2].numel(), parameter.shape[-2], parameter.shape[-1])
 
 
 def stacked(values: Iterable[Tensor], shape: tuple[int, int]) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from upt_optimizers.matrices import MatrixShape, stacked
+from upt_optimizers.whole import cut_like, whole
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the odd polynomial a·x + b·x³ + c·x⁵ that pushes singular values towards 1; the steepest at 0."""
@@ -86,13 +87,13 @@ class OrthogonalMomentum(torch.optim.Optimizer):
         return loss
 
     def _move(self, parameters: list[nn.Parameter], shape: tuple[int, int], group: Mapping[str, Any]) -> None:
-        directions = [self._direction(parameter, group) for parameter in parameters]
+        directions = [whole(self._direction(parameter, group)) for parameter in parameters]
         update = orthogonal(stacked(directions, shape), group["ns_steps"], _dtype(directions[0]))
         counts = [self._shapes[parameter].count for parameter in parameters]
         size = group["lr"] * RMS_OF_ADAMW * math.sqrt(max(shape))
         for parameter, own in zip(parameters, torch.split(update, counts), strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.sub_(own.reshape(parameter.shape), alpha=size)
+            parameter.sub_(cut_like(own.reshape(parameter.shape), parameter), alpha=size)
 
     def _direction(self, parameter: nn.Parameter, group: Mapping[str, Any]) -> Tensor:
         """The momentum after this gradient."""

@@ -331,3 +331,18 @@ def three(processes: Processes, folder: Path) -> dict[str, Any]:
         "more": state_of(more)["random"]["torch"],
         "in_turns": in_turns(processes, folder),
     }
+
+
+FSDP: dict[str, Any] = {"strategy": "fsdp"}
+
+
+def with_trainer(changes: dict[str, Any], **trainer: Any) -> dict[str, Any]:
+    """Changes with some of their trainer's settings changed."""
+    return {**changes, "trainer": {**changes.get("trainer", BASE["trainer"]), **trainer}}
+
+
+def sharded(processes: Processes, folder: Path) -> dict[str, Any]:
+    """All that processes are asked that divide a model."""
+    return {
+        "dense": train(with_trainer({}, **FSDP), folder / "fsdp-dense"),
+    }

@@ -113,6 +113,11 @@ class TrainerSettings(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
         "auto", description="auto: CUDA where there is one"
     )
+    strategy: Literal["auto", "ddp", "fsdp"] = Field(
+        "auto",
+        description="of several processes: ddp holds the whole model in each; fsdp divides parameters, gradients and "
+        "optimizer state among them; auto: ddp",
+    )
     workers: Annotated[NonNegativeInt, Strict()] = Field(0, description="processes that read data ahead; 0: none")
     log_every: StrictPositiveInt = Field(10, description="optimizer steps between logged steps")
     gradient_share_every: Annotated[NonNegativeInt, Strict()] = Field(

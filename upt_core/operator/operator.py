@@ -23,6 +23,7 @@ from upt_core.operator.prediction import Prediction
 from upt_core.operator.rollout import Space, predictions
 from upt_core.registry import Registry, discovery
 from upt_core.registry.doctor import missing_plugins
+from upt_core.shards import cut_like
 from upt_core.specs import DataSpec, FieldSpec, LatentSpec
 
 
@@ -306,7 +307,7 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: s
             f"{where}: belongs to another architecture: {'; '.join(differences[:3])}{more}; use the configuration "
             f"that is beside the checkpoint's run"
         )
-    model.load_state_dict(dict(weights))
+    model.load_state_dict({name: cut_like(value, own[name]) for name, value in weights.items()})
 
 
 def _model(settings: Mapping[str, Any], data: DataSpec, registry: Registry, where: str) -> Upt:

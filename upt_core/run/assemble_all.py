@@ -23,6 +23,7 @@ from upt_core.run import folder as run_folder
 from upt_core.run.assemble import Assembler, Known
 from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.start import Start, with_its_model, without_start
+from upt_core.run.strategy import shard
 from upt_core.task_bundle import TaskBundle, TaskModel, in_task
 from upt_core.training import checkpoint
 from upt_core.training.listeners import Listeners
@@ -161,6 +162,9 @@ class WholeAssembler(Assembler):
             for part in built.parts.values():
                 for module in part.bundle.model.children():
                     module.compile()  # in place: the names of weights in checkpoints stay
+        trainer, processes = self.settings.trainer, current()
+        fsdp = trainer.strategy == "fsdp" and processes.several
+        sharding = shard(built.bundle, trainer.precision, processes) if fsdp else None
         return Trainer(
             built.bundle,
             built.train,
@@ -172,8 +176,9 @@ class WholeAssembler(Assembler):
             run_dir,
             checkpoints or run_dir / "checkpoints",
             {"operators": {task: operator.plain() for task, operator in self.operators(built, run_dir).items()}},
-            current(),
+            processes,
             built.check_files,
+            sharding,
         )
 
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:

@@ -36,6 +36,7 @@ MAY_CHANGE = (
     "trainer.lr_schedule*",
     "trainer.clip_norm",
     "trainer.device",
+    "trainer.strategy",
     "trainer.workers",
     "trainer.compile",
     "trainer.log_every",

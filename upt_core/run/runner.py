@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from upt_core.run.lock import locked
 from upt_core.run.metrics_log import METRICS, MetricsLog
 from upt_core.run.observation import Observation
 from upt_core.run.resume import Resumed
+from upt_core.run.strategy import check_strategy
 from upt_core.seeding import stream_seed
 from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
@@ -66,6 +67,7 @@ class Runner:
         self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
         self._listeners = tuple(listeners)
         self._heard_by = Listeners()
+        self._gathered: Callable[[], AbstractContextManager[None]] = nullcontext
         self.goes_on = self.resumed is not None and self.resumed.operators is not None
 
     def run(self) -> Results:
@@ -88,7 +90,8 @@ class Runner:
             torch.manual_seed(stream_seed(seed, "process", rank) if rank else seed)  # of dropout; nothing else asks it
         for number in range(len(self.built)):
             self._train_stage(number)
-        return self.processes.of_first(self._conclude)
+        with self._gathered():
+            return self.processes.of_first(self._conclude)
 
     def _all_listeners(self) -> list[object]:
         """The log, the experiment's callbacks, and the caller's listeners."""
@@ -109,6 +112,7 @@ class Runner:
             for data in prepared.values():
                 data.training  # noqa: B018 (reads the data now, in turns)
         with self.processes.agreed():
+            check_strategy(self.experiment.stages, self.processes)
             if run_dir is not None and known is not None:
                 resume.check_same_data(run_dir, prepared)
             built = self._build_on(prepared)
@@ -134,13 +138,14 @@ class Runner:
         built.bundle.model.freeze(stage.freeze)
         folder = self._checkpoints(number)
         if stage.cache_latents:
-            with self.processes.agreed(), self.processes.in_turns():
+            with self._gathered(), self.processes.agreed(), self.processes.in_turns():
                 for task, part in built.parts.items():
                     part.train.latents = self._latents(self.experiment.parts[task].settings, part)
         experiment = self.experiment.of_stage(stage)
         trainer = experiment.trainer(
             built, self.run_dir, self._heard_by, folder, self._placed(experiment.plan(), number)
         )
+        self._gathered = trainer.gathered
         found = self.processes.of_first(lambda: newest(folder) if self.goes_on else None)
         if found is not None:
             with self.processes.agreed():
@@ -228,7 +233,6 @@ class Runner:
             shutil.copyfile(own / name, folder / name)
         stage, built = self.built[-1]
         experiment = self.experiment.of_stage(stage)
-        experiment.load_weights(built, folder / "best.pt")
         results = experiment.compare(built, "test")
         state = checkpoint.load(folder / "best.pt")["state"]
         best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"] + 1}

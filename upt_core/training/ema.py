@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from upt_core.shards import cut_like, local
+
 
 class Ema:
     """A moving average of all floating parameters and buffers, without waiting for the device.
@@ -31,7 +33,8 @@ class Ema:
         """Takes the weights as they are now into the average."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        torch._foreach_lerp_(list(self.average.values()), list(self._own.values()), 1 - decay)
+        average, own = ([local(value) for value in values.values()] for values in (self.average, self._own))
+        torch._foreach_lerp_(average, own, 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -58,7 +61,7 @@ class Ema:
         assert isinstance(average, dict)
         assert isinstance(updates, int)
         for name, value in self.average.items():
-            value.copy_(average[name])
+            value.copy_(cut_like(average[name], value))
         self.updates = updates
 
 

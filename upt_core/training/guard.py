@@ -13,6 +13,7 @@ from upt_core.batch import Batch
 from upt_core.errors import UserError
 from upt_core.loss_bundle import Losses
 from upt_core.processes import ALONE, Processes
+from upt_core.shards import local
 
 WARM_UP, MEMORY = 20, 0.98
 """Gradients before the first spike is looked for, and how much of the running mean stays at each."""
@@ -87,10 +88,11 @@ class Guard:
         Raises:
             BadNumbersError: one is NaN or infinite; it names the tensor.
         """
-        named = [(name, value) for name, value in model.state_dict().items() if value.is_floating_point()]
-        if all_finite(value for _, value in named):
+        named = [(name, local(value)) for name, value in model.state_dict().items() if value.is_floating_point()]
+        bad = [] if all_finite(value for _, value in named) else [n for n, v in named if not bool(v.isfinite().all())]
+        if not self._processes.any(bool(bad)):  # where weights are sharded, each sees its own part
             return
-        name = next(name for name, value in named if not bool(value.isfinite().all()))
+        name = next(name for names in self._processes.of_all(bad) for name in names)
         raise BadNumbersError(
             f"weights: {name} holds NaN or infinity at step {step}; the state is not saved; lower "
             f"trainer.optimizer.lr or set trainer.clip_norm",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from upt_core.errors import CheckpointError
 from upt_core.kinds import Schedule
 from upt_core.progress import Progress
+from upt_core.shards import cut_like, whole
 
 
 class Optimization:
@@ -59,10 +60,11 @@ class Optimization:
             self.scaler.unscale_(optimizer)  # before clipping: fp16's factor is no part of the norm
         self._unscaled = True
         parameters = list(self.model.parameters())
-        if self.clip_norm is not None:
-            return torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm, foreach=True)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients, foreach=True)
+        norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm, foreach=True)
+        return whole(norm)
 
     def step(self, progress: Progress, factor: float = 1.0) -> None:
         """Moves the parameters along the gradient, of which ``gradient_norm`` was asked before, and clears it.
@@ -102,7 +104,24 @@ class Optimization:
             raise CheckpointError(f"{path}: was trained with another optimizer; use the configuration of its run")
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             rates = [group["initial_lr"] for group in optimizer.param_groups]
-            optimizer.load_state_dict(saved)
+            optimizer.load_state_dict(_cut(saved, optimizer))
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["initial_lr"] = rate
         self.scaler.load_state_dict(state["scaler"])
+
+
+def _cut(saved: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """A saved state in which what is as large as its parameter is divided as that is."""
+    numbers = [number for group in saved["param_groups"] for number in group["params"]]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    owner = dict(zip(numbers, parameters, strict=False))  # torch itself says where their number differs
+
+    def cut(number: int, value: Any) -> Any:
+        parameter = owner.get(number)
+        fits = isinstance(value, Tensor) and parameter is not None and value.shape == parameter.shape
+        return cut_like(value, parameter) if fits else value
+
+    states = {
+        number: {name: cut(number, value) for name, value in state.items()} for number, state in saved["state"].items()
+    }
+    return {**saved, "state": states}

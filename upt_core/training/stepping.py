@@ -54,7 +54,7 @@ class Stepping:
 
     def together(self) -> None:
         """Averages gradients over the processes from now on."""
-        self._parallel = Parallel(self._whole.bundle, self._whole.processes)
+        self._parallel = Parallel(self._whole.bundle, self._whole.processes, self._whole.sharding)
 
     def apart(self) -> None:
         """Ends the averaging, which would otherwise go on listening to the gradients."""
@@ -100,10 +100,11 @@ class Stepping:
         rows = [whole.batches.rows(first + number) for number in range(len(window))]
         own = [whole.processes.share.count(count) for count in rows]
         last = self._last_due(window)
+        sent = self._sent(window, last)
         for number, batch in enumerate(window):
             progress = whole.progress()
             weight = own[number] * whole.processes.size / sum(rows)  # by samples; a mean over processes follows
-            losses = self._backward(batch, progress, weight, number == last)
+            losses = self._backward(batch, progress, weight, number in sent)
             means.add(losses, own[number], rows[number])
             self._inspection.guard.note(whole.state.step, losses)
             whole.state.step += 1
@@ -129,6 +130,24 @@ class Stepping:
             if self._whole.bundle.parts[window[number].task].due(self._whole.progress(number)):
                 return number
         return None
+
+    def _sent(self, window: Sequence[Batch], last: int | None) -> set[int]:
+        """The batches of a window after which gradients go over the processes: the last on which a term acts.
+
+        DDP then sends all that was gathered. FSDP sends that of the parts that the batch used, so a batch waits for the
+        last one only where the same terms of the same task act on both.
+        """
+        if last is None:
+            return set()
+        if self._whole.sharding is None:
+            return {last}
+        acting = [self._acting(batch, number) for number, batch in enumerate(window)]
+        return {last, *(number for number in range(last) if not acting[number] <= acting[last])}
+
+    def _acting(self, batch: Batch, ahead: int) -> set[tuple[str, str]]:
+        """The terms that act on a batch of the window, with its task."""
+        due = self._whole.bundle.parts[batch.task].due(self._whole.progress(ahead))
+        return {(batch.task, name) for name in due}
 
     def _step(self, progress: Progress) -> Tensor:
         """Moves the weights, unless the numbers are bad or the gradient is a spike; the gradient's norm."""

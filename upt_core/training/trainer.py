@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -34,6 +34,9 @@ from upt_core.training.saver import Saver
 from upt_core.training.scalars import scalars_of_epoch, scalars_of_step
 from upt_core.training.stepping import Stepping, Update
 from upt_core.training.whole import Whole
+
+if TYPE_CHECKING:
+    from upt_core.training.sharding import Sharding
 
 WORKER_ENDED = "DataLoader worker (pid"
 """Begins torch's error, which its handler of SIGCHLD raises wherever the program is."""
@@ -65,6 +68,7 @@ class Trainer:
             alone should have listeners.
         check_data: raises a UserError where the data are no longer those that training began with; called in every
             process before each epoch and each validation. None: they are not looked at.
+        sharding: of the model over the processes; None: each holds the whole of it.
     """
 
     def __init__(
@@ -81,8 +85,9 @@ class Trainer:
         extra: Mapping[str, Any] | None = None,
         processes: Processes = ALONE,
         check_data: Callable[[], None] | None = None,
+        sharding: Sharding | None = None,
     ) -> None:
-        self._whole = whole = Whole(bundle, batches, optimizers, lr_schedule, plan, extra or {}, processes)
+        self._whole = whole = Whole(bundle, batches, optimizers, lr_schedule, plan, extra or {}, processes, sharding)
         self.batches = batches
         self.plan = plan
         self.validate = validate
@@ -131,6 +136,13 @@ class Trainer:
     def seconds(self) -> float:
         """Time in training, that before a resume included."""
         return self._whole.seconds
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """For a block without steps of training, the whole model in every process, where it is divided among them.
+
+        All processes enter and leave it together.
+        """
+        return self._whole.gathered()
 
     def progress(self, ahead: int = 0) -> Progress:
         """Where training stands now, or some batches ahead."""
@@ -222,7 +234,8 @@ class Trainer:
         started, progress = time.perf_counter(), self.progress()
         if self.state.step == progress.epoch * self.batches.per_epoch:  # else a resume goes on within the epoch
             self._whole.means = Means()
-            refresh_samplers(self._whole.setting, progress)
+            with self.gathered():
+                refresh_samplers(self._whole.setting, progress)
         self.bundle.train()  # who refreshed a sampler left it in evaluation mode
         before, stop = self._whole.means.seconds, (progress.epoch + 1) * self.batches.per_epoch
         for window in self._stepping.windows(stop):
@@ -237,7 +250,8 @@ class Trainer:
     def _end_epoch(self, done: Progress) -> None:
         """Means, measures and validation of an epoch, or of the part of it after which training ends."""
         self._inspection.check()
-        scalars = scalars_of_epoch(self._whole, done)
+        with self.gathered():
+            scalars = scalars_of_epoch(self._whole, done)
         if (done.epoch + 1) % self.plan.validate_every == 0 or self.finished:
             self._validate(done)
         self.listeners.tell("epoch_ended", trainer=self, progress=self.plan.in_run(done), scalars=scalars)
@@ -309,7 +323,7 @@ class Trainer:
     def _validate(self, progress: Progress) -> None:
         self._look_at_data()
         self.bundle.eval()
-        with nullcontext() if self.ema is None else self.ema.applied():
+        with nullcontext() if self.ema is None else self.ema.applied(), self.gathered():
             self.state.metrics = self.processes.of_first(self.validate)
         self._validated_at = self.state.step
         done, metrics = self.plan.in_run(progress), self.state.metrics

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,6 +17,7 @@ from upt_core.kinds import Schedule
 from upt_core.loss_bundle import LossBundle
 from upt_core.processes import Processes
 from upt_core.progress import Progress
+from upt_core.shards import whole_state
 from upt_core.task_bundle import TaskBundle, in_task
 from upt_core.training import checkpoint
 from upt_core.training.control import Control
@@ -26,6 +28,9 @@ from upt_core.training.measures import Setting
 from upt_core.training.optimization import Optimization
 from upt_core.training.plan import Plan, State
 from upt_core.training.saver import copied
+
+if TYPE_CHECKING:
+    from upt_core.training.sharding import Sharding
 
 
 class Whole:
@@ -42,6 +47,7 @@ class Whole:
         plan: how long, how precisely.
         extra: plain data to be kept in every checkpoint.
         processes: that train together.
+        sharding: of the model; None: each process holds the whole of it.
     """
 
     def __init__(
@@ -53,12 +59,14 @@ class Whole:
         plan: Plan,
         extra: Mapping[str, Any],
         processes: Processes,
+        sharding: Sharding | None = None,
     ) -> None:
         self.bundle = bundle
         self.batches = batches
         self.plan = plan
         self.extra = dict(extra)
         self.processes = processes
+        self.sharding = sharding
         self.device = next(bundle.model.parameters()).device
         self.state = State()
         self.means = Means()
@@ -71,6 +79,10 @@ class Whole:
         self.moving = False
         self._seconds_before = 0.0
         self._started: float | None = None
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """For a block without steps of training, in which every process has the whole model; all enter it together."""
+        return nullcontext() if self.sharding is None else self.sharding.gathered()
 
     def start_clock(self) -> None:
         """Counts the seconds of training from now on."""
@@ -117,7 +129,7 @@ class Whole:
         """The state of this process with what differs in the others."""
         random = self.processes.of_all(checkpoint.random_state(self.device))
         means = self.processes.of_all(copied(self.means.state_dict()))  # on the CPU: hosts exchange no device's memory
-        return {**self.state_dict(), "random_of_others": random[1:], "means": means}
+        return {**whole_state(self.state_dict()), "random_of_others": random[1:], "means": means}
 
     def state_dict(self) -> dict[str, Any]:
         """All that a run needs to go on bit by bit as if it had never stopped."""

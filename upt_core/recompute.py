@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -29,7 +29,7 @@ class Recompute:
 
     parts: frozenset[Part] = frozenset()
     decode_chunk: int | None = None
-    most: Callable[[int], int] = int
+    most: Callable[[int], int] = field(default=int, repr=False)
 
     def call(self, part: Part, compute: Callable[..., Any], *arguments: Any) -> Tensor:
         """One call of a part of the model."""

@@ -128,7 +128,10 @@ class EigenbasisAdam(torch.optim.Optimizer):
         state: dict[str, Any] = self.state[parameter]
         if not state:
             shape = self._shapes[parameter]
-            options: dict[str, Any] = {"device": parameter.device, "dtype": parameter.dtype}  # whole, where the parameter is a part
+            options: dict[str, Any] = {
+                "device": parameter.device,
+                "dtype": parameter.dtype,
+            }  # whole, where the parameter is a part
             for name in ("exp_avg", "exp_avg_sq"):
                 state[name] = torch.zeros(shape.count, shape.rows, shape.columns, **options)
             for side, size in (("left", shape.rows), ("right", shape.columns)):

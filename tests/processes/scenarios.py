@@ -17,6 +17,7 @@ from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.processes import Processes
 from upt_core.run.built import Built, BuiltTasks
+from upt_core.shards import cut_like, local, whole_state
 from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
 from upt_core.training.listeners import Listeners
@@ -128,7 +129,7 @@ def _dropout(module: nn.Module, arguments: Any, latent_BLD: Tensor) -> Tensor:
 
 def state_of(trainer: Trainer) -> dict[str, Any]:
     """Everything that goes on, with this process's own random state; without times."""
-    state = trainer.state_dict()
+    state = whole_state(trainer.state_dict())
     return {**state, "means": [{**means, "seconds": 0.0} for means in state["means"]], "seconds": 0.0, "extra": None}
 
 
@@ -299,11 +300,6 @@ def elsewhere(folder: Path) -> dict[str, Any]:
 
 def two(processes: Processes, folder: Path) -> dict[str, Any]:
     """All that two processes are asked."""
-    latent = {"forward": {"name": "forward", "space": "latent"}, "inv_enc": None, "inv_dec": None}
-    stages = [
-        {"name": "pretrain", "freeze": ["approximator"], "losses": {"forward": None}, "trainer": {"epochs": 1}},
-        {"name": "operator", "freeze": ["encoder", "decoder"], "cache_latents": True, "losses": latent},
-    ]
     return {
         "dense": train({}, folder / "dense"),
         "tasks": train(TASKS, folder / "tasks"),
@@ -311,7 +307,7 @@ def two(processes: Processes, folder: Path) -> dict[str, Any]:
         "elsewhere": train(elsewhere(folder / "dense"), folder / "elsewhere"),
         "no start": raised_by(lambda: train({"model": {**BASE["model"], "from": "nowhere"}}, folder / "none")),
         "buffer": with_a_buffer(folder, processes),
-        "stages": train({"stages": stages}, folder / "stages"),
+        "stages": train({"stages": STAGES}, folder / "stages"),
         "adaptive": whole_and_resumed(ADAPTIVE, folder / "adaptive2", processes),
         "nan": becomes_nan(folder, processes),
         "change": data_change(folder / "change", processes),
@@ -334,15 +330,89 @@ def three(processes: Processes, folder: Path) -> dict[str, Any]:
 
 
 FSDP: dict[str, Any] = {"strategy": "fsdp"}
+ADAMW: dict[str, Any] = {"optimizer": {"name": "adamw", "lr": 0.001}}
+CHUNKED: dict[str, Any] = {"activation_checkpointing": ["encoder", "decoder"], "decode_chunk": 5}
+STAGES: list[dict[str, Any]] = [
+    {"name": "pretrain", "freeze": ["approximator"], "losses": {"forward": None}, "trainer": {"epochs": 1}},
+    {
+        "name": "operator",
+        "freeze": ["encoder", "decoder"],
+        "cache_latents": True,
+        "losses": {"forward": {"name": "forward", "space": "latent"}, "inv_enc": None, "inv_dec": None},
+    },
+]
+OF_FSDP: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "dense": ({}, {}),
+    "tasks": (TASKS, {}),
+    "rare": (RARE, {}),
+    "adamw": ({}, {**ADAMW, "epochs": 2, "sampling_share_every": 1}),
+    "chunked": ({}, {**CHUNKED, "epochs": 1}),
+    "stages": ({"stages": STAGES}, {}),
+}
+"""What is trained with ``fsdp`` and without: changes of the experiment, and of its trainer."""
 
 
 def with_trainer(changes: dict[str, Any], **trainer: Any) -> dict[str, Any]:
-    """Changes with some of their trainer's settings changed."""
+    """Changes of an experiment, with some of its trainer's settings changed too."""
     return {**changes, "trainer": {**changes.get("trainer", BASE["trainer"]), **trainer}}
 
 
-def sharded(processes: Processes, folder: Path) -> dict[str, Any]:
+def fsdp(processes: Processes, folder: Path) -> dict[str, Any]:
     """All that processes are asked that divide a model."""
+    adaptive = with_trainer(ADAPTIVE, **FSDP)
     return {
-        "dense": train(with_trainer({}, **FSDP), folder / "fsdp-dense"),
+        **{
+            name: train(with_trainer(changes, **trainer, **FSDP), folder / f"fsdp-{name}")
+            for name, (changes, trainer) in OF_FSDP.items()
+        },
+        "adaptive": whole_and_resumed(adaptive, folder / f"fsdp-adaptive{processes.size}", processes),
+        "held": held(processes, folder),
+        "optimizers": {name: steps_differ_by(name, folder, processes) for name in ("adamw", "muon", "soap")},
+        "refused": [
+            refused({**FSDP, "compile": True}),
+            raised_by(lambda: train({"stages": [STAGES[0], {**STAGES[1], "trainer": FSDP}]}, folder / "refused")),
+        ],
+    }
+
+
+def held(processes: Processes, folder: Path) -> dict[str, int]:
+    """Numbers that this process holds: of parameters, gradients and AdamW's state, and of all parameters together."""
+    trainer, built = trainer_of(with_trainer({}, **ADAMW, **FSDP, ema=None, epochs=1), folder / "held", processes)
+    trainer.train()
+    model = built.bundle.model
+    states = [state for optimizer in trainer.optimization.optimizers for state in optimizer.state.values()]
+    return {
+        "parameters": sum(local(parameter).numel() for parameter in model.parameters()),
+        "optimizer": sum(local(state[name]).numel() for state in states for name in ("exp_avg", "exp_avg_sq")),
+        "all": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def steps_differ_by(name: str, folder: Path, processes: Processes) -> float:
+    """The largest difference of weights after 12 steps along the same gradients, divided and whole."""
+    trainers = [
+        trainer_of(with_trainer({}, optimizer={"name": name}, **strategy), folder / "steps", processes)[0]
+        for strategy in ({}, FSDP)
+    ]
+    rng = torch.Generator().manual_seed(0)
+    for number in range(12):
+        saved = [trainer.optimization.state_dict() for trainer in trainers] if number == 6 else []
+        for trainer, state in zip(trainers, saved, strict=False):
+            trainer.optimization.load_state_dict(whole_state(state), folder)
+        for one, other in zip(*(trainer.bundle.model.parameters() for trainer in trainers), strict=True):
+            one.grad = torch.randn(one.shape, generator=rng)
+            other.grad = cut_like(one.grad, other)
+        for trainer in trainers:
+            for optimizer in trainer.optimization.optimizers:
+                optimizer.step()
+    one, other = (whole_state(trainer.bundle.model.state_dict()) for trainer in trainers)
+    return max(float((one[key] - other[key]).abs().max()) for key in one)
+
+
+def plain(processes: Processes, folder: Path) -> dict[str, Any]:
+    """What ``fsdp`` trains, with the whole model in each process."""
+    return {
+        name: train(with_trainer(changes, **trainer), folder / f"ddp-{name}")
+        for name, (changes, trainer) in OF_FSDP.items()
+        if name not in ("dense", "tasks", "rare")
     }

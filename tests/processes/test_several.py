@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,44 +16,18 @@ from upt_core.processes import ALONE, Processes, Share, joined
 from upt_core.run.metrics_log import read_metrics
 from upt_core.training import checkpoint
 
-HERE = Path(__file__).parent
 Found = list[dict[str, Any]]
-
-
-def started(size: int, scenario: str, folder: Path, cache: Path) -> Found:
-    """What each of so many processes found."""
-    command = [sys.executable, str(HERE / "launch.py"), str(size), scenario, str(folder)]
-    environment = {**os.environ, "UPT_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    return [torch.load(folder / f"{scenario}-{size}-{rank}.pt", weights_only=True) for rank in range(size)]
+Start = Callable[[int, str, Path], Found]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("processes")
+def two(folder: Path, started: Start) -> Found:
+    return started(2, "two", folder)
 
 
 @pytest.fixture(scope="module")
-def two(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    return started(2, "two", folder, tmp_path_factory.getbasetemp() / "cache")
-
-
-@pytest.fixture(scope="module")
-def three(two: Found, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    return started(3, "three", folder, tmp_path_factory.getbasetemp() / "cache")
-
-
-@pytest.fixture(scope="module")
-def scenarios() -> Any:
-    spec = importlib.util.spec_from_file_location("scenarios", HERE / "scenarios.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def three(two: Found, folder: Path, started: Start) -> Found:
+    return started(3, "three", folder)
 
 
 def the_run(folder: Path) -> Path:

@@ -31,6 +31,7 @@ def fingerprint(
     split: Split,
     precision: Precision,
     model: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> str:
     """A key of everything that latents depend on.
 
@@ -43,13 +44,14 @@ def fingerprint(
         normalization: statistics of the training split, and what is known of the data (box, history, conditions).
         data: settings of the data set.
         model: settings of the encoder and of the latent state.
+        weights: the encoder's, where it is divided among processes; None: they are asked of it.
     """
     digest = hashlib.blake2b(digest_size=16)
     kind = f"{type(encoder).__module__}.{type(encoder).__qualname__}"
     versions = [FORMAT, torch.__version__, upt_core.__version__]
     plain = [versions, data, split, precision, normalization.plain(), repr(normalization.data), kind, model or {}]
     digest.update(json.dumps(plain, sort_keys=True).encode())
-    for name, value in sorted(encoder.state_dict().items()):
+    for name, value in sorted((encoder.state_dict() if weights is None else weights).items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

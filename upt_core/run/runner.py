@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from upt_core.config.document import read
 from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
@@ -31,6 +32,7 @@ from upt_core.run.observation import Observation
 from upt_core.run.resume import Resumed
 from upt_core.run.strategy import check_strategy
 from upt_core.seeding import stream_seed
+from upt_core.shards import whole_state
 from upt_core.training import checkpoint
 from upt_core.training.gradients import check_reach
 from upt_core.training.listeners import Listeners
@@ -138,9 +140,10 @@ class Runner:
         built.bundle.model.freeze(stage.freeze)
         folder = self._checkpoints(number)
         if stage.cache_latents:
+            weights = {t: whole_state(part.bundle.model.encoder.state_dict()) for t, part in built.parts.items()}
             with self._gathered(), self.processes.agreed(), self.processes.in_turns():
                 for task, part in built.parts.items():
-                    part.train.latents = self._latents(self.experiment.parts[task].settings, part)
+                    part.train.latents = self._latents(self.experiment.parts[task].settings, part, weights[task])
         experiment = self.experiment.of_stage(stage)
         trainer = experiment.trainer(
             built, self.run_dir, self._heard_by, folder, self._placed(experiment.plan(), number)
@@ -185,14 +188,14 @@ class Runner:
         name = self.experiment.stages[number].name
         return folder / f"{number + 1:02d}-{name}" if name else folder
 
-    def _latents(self, settings: ExperimentSettings, built: Built) -> LatentCache:
+    def _latents(self, settings: ExperimentSettings, built: Built, weights: Mapping[str, Tensor]) -> LatentCache:
         """Latents of the training split of a task, from the cache or encoded now."""
         model = built.bundle.model
         states = Windows(built.prepared.trajectories("train"), built.prepared.data, 0, built.prepared.data.condition)
         precision = settings.trainer.precision
         parts = {"encoder": as_plain(settings.model.encoder), "latent": as_plain(settings.model.latent)}
         data = as_plain(settings.data)
-        key = fingerprint(model.encoder, built.prepared.normalization, data, "train", precision, parts)
+        key = fingerprint(model.encoder, built.prepared.normalization, data, "train", precision, parts, weights)
         cache = LatentCache(cache_dir("latents"), key, states, settings.model.latent.spec())
         size = self.processes.share.largest(settings.trainer.batch_size)
         cache.fill(

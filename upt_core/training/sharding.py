@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,8 @@ class Sharding:
             "reshard_after_forward": True,
             "mp_policy": MixedPrecisionPolicy(half, torch.float32 if half else None, cast_forward_inputs=False),
         }
+        # It warns of changes in place, which the memo of a step refuses anyway.
+        warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view", UserWarning)
         for part in reversed(parts):  # one that is within another comes first
             for module in (*blocks_of(part), part):
                 if not isinstance(module, FSDPModule):

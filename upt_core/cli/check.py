@@ -11,7 +11,8 @@ import click
 from upt_core.cli.completion import config_then_keys
 from upt_core.cli.load import experiment_of
 from upt_core.cli.problems import as_json as problems_as_json
-from upt_core.cli.text import count, heading, indent, number, table
+from upt_core.cli.text import heading, indent, table
+from upt_core.figures import count, number
 
 
 @click.command()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from upt_core.cli.text import heading, number, table
+from upt_core.cli.text import heading, table
+from upt_core.figures import number
 
 if TYPE_CHECKING:
     from upt_core.report.compare import Comparison

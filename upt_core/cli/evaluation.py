@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from upt_core.cli.text import heading, number, style, table, terminal_width
+from upt_core.cli.text import heading, style, table, terminal_width
+from upt_core.figures import number
 
 if TYPE_CHECKING:
     from upt_core.operator.bootstrap import Range

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from upt_core.cli.text import count
+from upt_core.figures import count
 
 
 @click.command()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from upt_core.cli.completion import input_files
-from upt_core.cli.text import count, duration, many
 from upt_core.errors import UserError
+from upt_core.figures import count, duration, many
 
 if TYPE_CHECKING:
     from upt_core.operator.cases import Request

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from upt_core.cli.text import count, duration, number
+from upt_core.figures import count, duration, number
 from upt_core.registry.hookspecs import hookimpl
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Plain text for terminals and pipes: aligned tables, numbers, colour that can be switched off."""
+"""Plain text for terminals and pipes: aligned tables, colour that can be switched off."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from upt_core.figures import number
 
 MIN_LAST_COLUMN = 20
 """Characters that the last column of a folded table keeps; with less, rows become lists."""
@@ -93,33 +95,6 @@ def shortened(text: str, width: int) -> str:
 def terminal_width() -> int | None:
     """Columns of the terminal; None where output goes elsewhere and nothing should be cut off."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def number(value: float) -> str:
-    """Four significant digits."""
-    return f"{value:.4g}"
-
-
-def count(value: int) -> str:
-    """A whole number with thin groups of three: 1 234 567."""
-    return f"{value:,}".replace(",", " ")
-
-
-def many(value: int, what: str) -> str:
-    """A count and what is counted: 1 sample, 2 samples."""
-    return f"{count(value)} {what}{'' if value == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Time in the units a person would use: 0.8 s, 42 s, 3 min 05 s, 2 h 07 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def results_table(predictors: dict[str, dict[str, float]]) -> str:

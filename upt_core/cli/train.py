@@ -14,7 +14,8 @@ import click
 from upt_core.cli.completion import config_then_keys
 from upt_core.cli.group import INTERRUPTED, USER_ERROR
 from upt_core.cli.load import experiment_of
-from upt_core.cli.text import duration, heading, number, results_table, table
+from upt_core.cli.text import heading, results_table, table
+from upt_core.figures import duration, number
 from upt_core.interrupt import Interrupted
 from upt_core.processes import OtherProcessError, joined
 from upt_core.registry.doctor import built_in

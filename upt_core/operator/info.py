@@ -10,9 +10,7 @@ from torch import Tensor
 
 from upt_core.operator import file
 from upt_core.operator.load import figures_of_run, operators_of, place, weights_of
-from upt_core.operator.operator import known_of
-
-PARTS = ("encoder", "approximator", "decoder")
+from upt_core.operator.operator import PARTS, known_of
 
 
 def info(source: Path) -> list[dict[str, Any]]:
@@ -28,7 +26,7 @@ def info(source: Path) -> list[dict[str, Any]]:
         {
             **common,
             "task": task or None,
-            **_of_operator(plain, _weights(content, task)),
+            **said_of(plain, _weights(content, task)),
             "test": figures_of_run(path, task) or plain["provenance"].get("test"),
         }
         for task, plain in operators_of(content, path).items()
@@ -40,7 +38,13 @@ def _weights(content: Mapping[str, Any], task: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): v for name, v in weights_of(content).items() if name.startswith(prefix)}
 
 
-def _of_operator(plain: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+def said_of(plain: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What an operator, as plain data, says of itself; its test comes from its run, too.
+
+    Args:
+        plain: what ``Operator.plain`` gives.
+        weights: names and values; counted where ``plain`` has no count of parameters.
+    """
     normalization, training = known_of(plain)
     provenance = dict(plain["provenance"])
     config = provenance.pop("config", None) or {}

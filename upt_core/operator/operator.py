@@ -15,6 +15,7 @@ from upt_core.config.sections import ModelSettings
 from upt_core.data.normalize import Normalization
 from upt_core.data.training_data import TrainingData
 from upt_core.errors import CheckpointError, DataError
+from upt_core.figures import count
 from upt_core.model import Upt
 from upt_core.operator import arrays, file, remarks
 from upt_core.operator.arrays import Input, Layout, Values
@@ -25,6 +26,9 @@ from upt_core.registry import Registry, discovery
 from upt_core.registry.doctor import missing_plugins
 from upt_core.shards import cut_like
 from upt_core.specs import DataSpec, FieldSpec, LatentSpec
+
+
+PARTS = ("encoder", "approximator", "decoder")
 
 
 class Operator:
@@ -230,6 +234,19 @@ class Operator:
         model.eval().requires_grad_(False)
         return cls(model, normalization, training, plain["settings"], plain["plugins"], plain["provenance"])
 
+    def __repr__(self) -> str:
+        """One line: fields, latent, parts, size."""
+        fields = f"{_names(self.data.inputs)} → {_names(self.data.targets)}"
+        parts = ", ".join(f"{part} {(self.settings.get(part) or {}).get('name')}" for part in PARTS)
+        size = sum(weight.numel() for weight in self.model.parameters())
+        return f"Operator({fields}; {parts}; {count(size)} parameters on {self.device})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: much as ``upt info``."""
+        from upt_core.operator.html import summary  # late: it stands on this class
+
+        return summary(self)
+
     def _read(self, fields: Mapping[str, Values] | Values, coords: Values | None) -> Input:
         return arrays.read_input(fields, coords, self.data, self.training, self.model.encoder.needs_grid)
 
@@ -340,6 +357,10 @@ def _named(target_BTQC: Tensor, data: DataSpec, layout: Layout) -> dict[str, Any
         value = value if layout.batched else value.squeeze(0)
         found[field.name] = value.cpu().numpy() if layout.numpy else value
     return found
+
+
+def _names(fields: Sequence[FieldSpec]) -> str:
+    return ", ".join(field.name for field in fields)
 
 
 def _rows(samples: int, batch_size: int) -> Sequence[slice]:

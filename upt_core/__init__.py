@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from upt_core.progress import Progress
     from upt_core.registry.hookspecs import Register, hookimpl
     from upt_core.run.experiment import Experiment
+    from upt_core.run.trained import Run
     from upt_core.specs import DataSpec, FieldSpec, LatentSpec
     from upt_core.step import LossTerm, Step
     from upt_core.training.control import Control
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "progress": ("Progress",),
     "registry.hookspecs": ("Register", "hookimpl"),
     "run.experiment": ("Experiment",),
+    "run.trained": ("Run",),
     "specs": ("DataSpec", "FieldSpec", "LatentSpec"),
     "step": ("LossTerm", "Step"),
     "training.control": ("Control",),
@@ -80,6 +82,7 @@ __all__ = [
     "Progress",
     "Queries",
     "Register",
+    "Run",
     "Sampler",
     "Schedule",
     "Split",

@@ -50,3 +50,18 @@ def figures(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         for name, *cells in rows
     )
     return f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def bar(share: float, label: str) -> str:
+    """How much of something is done, as a bar.
+
+    Args:
+        share: from 0 to 1.
+        label: what it is, for who cannot see it.
+    """
+    percent = f"{100 * min(max(share, 0.0), 1.0):.1f}%"
+    return (
+        f'<div role="img" aria-label="{escape(label)}: {percent}" style="width:24em;max-width:100%;height:0.45em;'
+        f'margin:0.3em 0;border:1px solid;border-radius:0.2em;opacity:0.7">'
+        f'<div style="width:{percent};height:100%;background:currentColor"></div></div>'
+    )

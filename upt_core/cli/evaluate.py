@@ -11,6 +11,7 @@ import click
 
 from upt_core.cli.completion import input_files
 from upt_core.cli.predict import resolution_of
+from upt_core.cli.text import of_notebook
 from upt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _evaluated(operator: Operator, asked: Asked) -> Evaluation:
 
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or of_notebook()) as bar:
         line = bar.add_task("samples", total=None)
         found = evaluate_operator(operator, asked, lambda done, total: bar.update(line, completed=done, total=total))
     for text in found.remarks:

@@ -16,8 +16,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from upt_core.cli.text import of_notebook
 from upt_core.figures import count, duration, number
 from upt_core.registry.hookspecs import hookimpl
+from upt_core.run.notebook import NotebookBar, in_kernel, standing
 
 if TYPE_CHECKING:
     from upt_core.progress import Progress
@@ -26,9 +28,16 @@ if TYPE_CHECKING:
 WIDE = 80
 """Columns from which on the panel has room for long bars, and for figures side by side."""
 
+NOTEBOOK_LINES = 50
+"""Lines of epochs below a notebook's cell: it has no history that scrolls away, and keeps them in its file."""
 
-def display(name: str) -> Lines | Bars:
+
+def display(name: str) -> Lines | Bars | NotebookBar:
     """The display for where output goes."""
+    if in_kernel():
+        return NotebookBar(name)
+    if of_notebook():
+        return Lines(name, NOTEBOOK_LINES)
     return Bars(name) if sys.stdout.isatty() else Lines(name)
 
 
@@ -64,10 +73,15 @@ def validation_part(trainer: Trainer, metrics: Mapping[str, float]) -> str:
 
 
 class Lines:
-    """One plain line an epoch, for files and pipes."""
+    """One plain line an epoch, for files and pipes.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    Args:
+        name: of the run.
+        most: lines of epochs; of more epochs every second, third and so on is shown, and the last one. None: all are.
+    """
+
+    def __init__(self, name: str, most: int | None = None) -> None:
+        self._name, self._most = name, most
         self._validation = ""
 
     @hookimpl
@@ -83,8 +97,11 @@ class Lines:
     @hookimpl
     def epoch_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
         """Says the epoch's line."""
-        click.echo(epoch_line(progress, scalars, self._validation))
-        self._validation = ""
+        every = 1 if self._most is None else -(-progress.num_epochs // self._most)
+        done = progress.epoch + 1
+        if done % every == 0 or done == progress.num_epochs:
+            click.echo(epoch_line(progress, scalars, self._validation))
+            self._validation = ""
 
 
 class Bars:
@@ -151,11 +168,9 @@ class Bars:
         trainer = self._trainer
         if trainer is None:
             return Text("")
-        plan, step, per_epoch = trainer.plan, trainer.state.step, trainer.batches.per_epoch
-        total, position = plan.epochs_of_run or plan.epochs, plan.epochs_before + step / per_epoch
-        epoch = min(int(position) + 1, total)
-        inside = step % per_epoch if position < total else per_epoch
-        speed = self._steps_per_second(step)
+        plan, at = trainer.plan, standing(trainer)
+        total, position, epoch, inside, per_epoch = at.epochs, at.position, at.epoch, at.batch, at.batches
+        speed = self._steps_per_second(trainer.state.step)
         left = f"{duration((total - position) * per_epoch / speed)} left" if speed and position < total else ""
         if plan.budget is not None:
             left = f"{duration(trainer.state.spent)} of {duration(plan.budget.seconds)}"

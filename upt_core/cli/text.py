@@ -92,6 +92,15 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)].rstrip() + "…"
 
 
+def of_notebook() -> bool:
+    """Whether a notebook's cell started this process (``!upt train …``).
+
+    It gives a pseudo-terminal, but shows what comes as a text that grows: a cursor that moves up writes lines anew.
+    Every kernel sets this variable for what it starts.
+    """
+    return "backend_inline" in os.environ.get("MPLBACKEND", "")
+
+
 def terminal_width() -> int | None:
     """Columns of the terminal; None where output goes elsewhere and nothing should be cut off."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -70,9 +70,9 @@ def _train(experiment: Experiment, resume: Path | None, run_dir: Path | None, pr
     record, name = Record(), resume.resolve().name if resume else experiment.name
     listeners = [record, display(name), ReportWriter()] if processes.is_first else []
     try:
-        results = experiment.train(resume or run_dir, resume=resume is not None, listeners=listeners)
+        run = experiment.train(resume or run_dir, resume=resume is not None, listeners=listeners, progress=False)
         if processes.is_first:
-            _summarise(record, results, record.run_dir or resume)
+            _summarise(record, run.results, record.run_dir or resume)
     except KeyboardInterrupt as error:
         if processes.is_first:
             click.echo(_how_to_go_on(record, processes), err=True)

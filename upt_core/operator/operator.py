@@ -27,7 +27,6 @@ from upt_core.registry.doctor import missing_plugins
 from upt_core.shards import cut_like
 from upt_core.specs import DataSpec, FieldSpec, LatentSpec
 
-
 PARTS = ("encoder", "approximator", "decoder")
 
 

@@ -126,7 +126,7 @@ def reproduce(
     folder = run_dir or _beside(original.folder)
     if (folder / run_folder.CONFIG).exists():
         raise UserError(f"{folder} holds a run already; name another folder")
-    results = original.experiment.train(folder, listeners=listeners)
+    results = original.experiment.train(folder, listeners=listeners, progress=False).results
     first = first_different_step(read_metrics(original.folder), read_metrics(folder))
     return Reproduction(original.folder, folder, original.results, results, first, original.refused + original.noted)
 

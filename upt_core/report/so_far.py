@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from upt_core.report.load import RunData, Series
-from upt_core.report.verdict import Verdict, verdicts
+from upt_core.report.verdict import verdicts
 from upt_core.run.metrics_log import METRICS
+from upt_core.run.verdict import Verdict
 
 QUIET = 600.0
 """Seconds without a new line, at least, after which a run is said to have ended perhaps."""

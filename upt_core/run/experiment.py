@@ -15,8 +15,9 @@ from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import check_run
 from upt_core.run import folder as run_folder
 from upt_core.run.assemble_all import WholeAssembler
-from upt_core.run.built import Results
+from upt_core.run.notebook import NotebookBar, in_kernel
 from upt_core.run.runner import Runner
+from upt_core.run.trained import Run
 
 
 class Experiment(WholeAssembler):
@@ -47,8 +48,12 @@ class Experiment(WholeAssembler):
         return cls.from_document(Document(dict(data)), name, registry)
 
     def train(
-        self, run_dir: Path | str | None = None, resume: bool = False, listeners: Sequence[object] = ()
-    ) -> Results:
+        self,
+        run_dir: Path | str | None = None,
+        resume: bool = False,
+        listeners: Sequence[object] = (),
+        progress: bool = True,
+    ) -> Run:
         """Trains, and leaves everything in the run folder. Processes that torchrun started train together.
 
         Args:
@@ -56,12 +61,17 @@ class Experiment(WholeAssembler):
             resume: go on from the folder's last checkpoint.
             listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks; of several processes,
                 those of the first.
+            progress: in a notebook, show bars, losses and metrics in one place. Elsewhere nothing is shown.
 
         Returns:
-            Metrics on the test split: of the best checkpoint as "model", and of the baselines.
+            The run, with metrics on the test split: of the best checkpoint as "model", and of the baselines.
         """
+        folder = None if run_dir is None else Path(run_dir)
+        bars = [NotebookBar(folder.resolve().name if folder else self.name)] if progress and in_kernel() else []
         with joined():
-            return Runner(self, None if run_dir is None else Path(run_dir), resume, listeners).run()
+            runner = Runner(self, folder, resume, [*listeners, *bars])
+            results = runner.run()
+        return Run(runner.run_dir, results)
 
 
 def load_run(run_dir: Path, overrides: Sequence[str] = (), registry: Registry | None = None) -> Experiment:

@@ -42,7 +42,9 @@ def described(rows: Iterable[tuple[str, str]]) -> str:
 
 def figures(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of numbers under a header; the first cell of a row is its name."""
-    head = "".join(f'<th scope="col" style="{_FIGURE};font-weight:normal;opacity:0.7">{escape(h)}</th>' for h in header)
+    head = "".join(
+        f'<th scope="col" style="{_NAME if n == 0 else _FIGURE}">{escape(h)}</th>' for n, h in enumerate(header)
+    )
     body = "".join(
         f'<tr style="background:none"><th scope="row" style="{_NAME}">{escape(name)}</th>'
         + "".join(f'<td style="{_FIGURE}">{escape(cell)}</td>' for cell in cells)

@@ -15,7 +15,7 @@ def summary(found: Mapping[str, Any]) -> list[Row]:
     """Fields, box, model and what it was trained on.
 
     Args:
-        found: one mapping that ``upt_core.operator.info`` gives.
+        found: what ``upt_core.operator.facts`` says of an operator.
     """
     return [*_data(found["data"]), *_model(found), *_training(found["training"])]
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from upt_core import html
 from upt_core.figures import number
 from upt_core.operator import described
-from upt_core.operator.info import said_of
-from upt_core.operator.operator import Operator
 
 
-def summary(operator: Operator) -> str:
-    """HTML of what ``upt info`` says: fields, box, parts, training data, test; origin and scales are folded away."""
-    found = said_of(operator.plain(), {})
-    run = operator.provenance.get("name")
-    test = operator.provenance.get("test")
+def summary(found: Mapping[str, Any], run: str | None, test: dict[str, dict[str, float]] | None) -> str:
+    """HTML of what ``upt info`` says: fields, box, parts, training data, test; origin and scales are folded away.
+
+    Args:
+        found: what ``upt_core.operator.facts`` says of an operator.
+        run: name of its run.
+        test: figures of its test: predictor → metric → value.
+    """
     return html.block(
         f"Operator of the run {run}" if run else "Operator",
         html.described(described.summary(found)),

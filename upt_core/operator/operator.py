@@ -19,15 +19,15 @@ from upt_core.figures import count
 from upt_core.model import Upt
 from upt_core.operator import arrays, file, remarks
 from upt_core.operator.arrays import Input, Layout, Values
+from upt_core.operator.facts import PARTS, facts_of
 from upt_core.operator.given import read_given
+from upt_core.operator.html import summary
 from upt_core.operator.prediction import Prediction
 from upt_core.operator.rollout import Space, predictions
 from upt_core.registry import Registry, discovery
 from upt_core.registry.doctor import missing_plugins
 from upt_core.shards import cut_like
 from upt_core.specs import DataSpec, FieldSpec, LatentSpec
-
-PARTS = ("encoder", "approximator", "decoder")
 
 
 class Operator:
@@ -242,9 +242,8 @@ class Operator:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: much as ``upt info``."""
-        from upt_core.operator.html import summary  # late: it stands on this class
-
-        return summary(self)
+        found = facts_of(self.plain(), self.normalization, self.training)
+        return summary(found, self.provenance.get("name"), self.provenance.get("test"))
 
     def _read(self, fields: Mapping[str, Values] | Values, coords: Values | None) -> Input:
         return arrays.read_input(fields, coords, self.data, self.training, self.model.encoder.needs_grid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -63,11 +63,23 @@ class Decoder(Bounded, nn.Module, ABC):
         """decoded_BQC, all channels of ``DataSpec.fields``, normalised. The points do not influence each other."""
 
 
-class Upt(nn.Module):
-    """Encoder, approximator and decoder of a Universal Physics Transformer (arXiv 2402.12365)."""
+Predict = Literal["state", "change"]
 
-    def __init__(self, encoder: Encoder, approximator: Approximator, decoder: Decoder) -> None:
+
+class Upt(nn.Module):
+    """Encoder, approximator and decoder of a Universal Physics Transformer (arXiv 2402.12365).
+
+    Args:
+        predict: "state": the answer is what the decoder says. "change": it is the given state, moved by the difference
+            between what the decoder says of the next latent and of the present one; so nothing that is too fine for the
+            latent is lost, and a model that knows nothing yet predicts that nothing changes.
+    """
+
+    def __init__(
+        self, encoder: Encoder, approximator: Approximator, decoder: Decoder, predict: Predict = "state"
+    ) -> None:
         super().__init__()
+        self.predict = predict
         self.encoder = encoder
         self.approximator = approximator
         self.decoder = decoder

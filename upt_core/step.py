@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
+from upt_core.change import detail
 from upt_core.data.normalize import Normalization
 from upt_core.kinds import Bounded, Sampler
 from upt_core.model import Encoder, Upt
@@ -150,8 +151,27 @@ class Step:
         return self._memo.tensor(("decoded", time, queries), decode)
 
     def predicted(self, time: int = 1, queries: Queries | None = None) -> Tensor:
-        """The target channels of ``decoded``: the prediction (B, Q, C) at a time step."""
-        return self.data.targets_of(self.decoded(time, queries))
+        """The prediction (B, Q, C) at a time step: the target channels of ``decoded``, or the given state changed."""
+        queries = self.queries() if queries is None else queries
+        decoded_BQC = self.data.targets_of(self.decoded(time, queries))
+        if self.model.predict == "state":
+            return decoded_BQC
+        return decoded_BQC + self._memo.tensor(
+            ("detail", queries), lambda: detail(self.data, self.input(queries), self.decoded(0, queries))
+        )
+
+    def answer(self, latent_BLD: Tensor, queries: Queries, input_BNC: Tensor, given_BLD: Tensor) -> Tensor:
+        """The prediction (B, Q, C) of any latent: as ``predicted``, for terms that move latents on themselves.
+
+        Args:
+            input_BNC: the encoder's input that the prediction starts from.
+            given_BLD: its latent.
+        """
+        decoded_BQC = self.data.targets_of(self.decode(latent_BLD, queries))
+        if self.model.predict == "state":
+            return decoded_BQC
+        frame_BQC = queries.take(self.data.last_frame(input_BNC))
+        return decoded_BQC + detail(self.data, frame_BQC, self.decode(given_BLD, queries))
 
     def reconstructed(self, queries: Queries | None = None) -> Tensor:
         """The input channels of the decoded input latent (B, Q, C)."""

@@ -67,6 +67,11 @@ class Divergence(LossTerm):
 
     def _by_autograd(self, step: Step) -> Tensor:
         """Divergence (B, Q) at this view's query points. Points do not influence each other, so sums can be derived."""
+        if step.model.predict == "change":
+            raise ValueError(
+                "divergence derives what the decoder says, but this model predicts changes (model.predict: change) of "
+                "fields that are known at points alone; use method: grid on a grid, or predict: state"
+            )
         latent_BLD = wide(step.latent(1))
         coords_BQX = step.queries().coords(step.points).contiguous()  # no rows that share memory
         with torch.enable_grad(), torch.autocast(coords_BQX.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):

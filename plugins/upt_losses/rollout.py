@@ -94,18 +94,14 @@ class Rollout(LossTerm):
             return
         input_BNC, gradient = step.batch.input_BNC, torch.is_grad_enabled()
         with torch.set_grad_enabled(gradient and free == 0):
-            latent_BLD = step.latent(0)
+            latent_BLD = given_BLD = step.latent(0)
         for time in range(1, taken + 1):
             with torch.set_grad_enabled(gradient and time > free):
                 if self.space == "physical" and time > 1:
-                    input_BNC = self._next_input(step, input_BNC, latent_BLD, time - 1)
-                    latent_BLD = step.encode(input_BNC, step.batch.input_points)
+                    there = step.at_inputs()
+                    state_BNC = there.answer(latent_BLD, there.all_queries(), input_BNC, given_BLD)
+                    input_BNC = step.data.next_input(input_BNC, state_BNC, step.batch.given_at(time - 1))
+                    latent_BLD = given_BLD = step.encode(input_BNC, step.batch.input_points)
                 latent_BLD = step.advance(latent_BLD, time)
                 if time > free:
-                    yield time, step.data.targets_of(step.decode(latent_BLD, step.queries()))
-
-    def _next_input(self, step: Step, input_BNC: Tensor, latent_BLD: Tensor, time: int) -> Tensor:
-        """The encoder's input at a time step, whose predicted fields are decoded at all points that it reads."""
-        there = step.at_inputs()
-        state_BNC = there.data.targets_of(there.decode(latent_BLD, there.all_queries()))
-        return step.data.next_input(input_BNC, state_BNC, step.batch.given_at(time))
+                    yield time, step.answer(latent_BLD, step.queries(), input_BNC, given_BLD)

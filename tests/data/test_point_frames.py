@@ -45,6 +45,13 @@ def test_split_by_time_gives_blocks_that_follow_each_other(tmp_path: Path) -> No
     assert torch.equal(window.fields["pressure"][0], frame(0, 9)[2:].T.float())
 
 
+def test_the_history_of_a_block_lies_in_the_block_before(tmp_path: Path) -> None:
+    data = PointFrames(path=write_case(tmp_path / "case"), split_by="time", history=3)
+    blocks = {split: data.trajectories(split) for split in ("train", "valid", "test")}
+    times = {split: block.read(0, 0, block.num_times(0)).time_T.tolist() for split, block in blocks.items()}
+    assert times == {"train": [*range(8)], "valid": [6, 7, 8, 9], "test": [8, 9, 10, 11]}
+
+
 def test_split_by_case(tmp_path: Path) -> None:
     for case in range(4):
         write_case(tmp_path / f"case{case}", case, steps=range(0, 30, 10))

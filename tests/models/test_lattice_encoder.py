@@ -159,3 +159,18 @@ def test_other_points_and_channels_are_refused():
         encoder(torch.rand(1, 9, 2), Points(torch.rand(1, 9, 2)))
     with pytest.raises(ValueError, match="degree must be at least 0; got -1"):
         LatticeEncoder(spec(2), LatentSpec.on_lattice((4, 4), 8), degree=-1)
+
+
+def test_of_several_frames_the_encoder_hears_magnified_changes_where_it_is_asked_to():
+    data = DataSpec((FieldSpec("u"),), (FieldSpec("u"),), (1.0,), (False,), history=3)
+    plain, changes = (LatticeEncoder(data, LatentSpec.on_lattice((6,), 8), changes=factor) for factor in (None, 5.0))
+    changes.load_state_dict(plain.state_dict())
+    points = Points(torch.rand(2, 60, 1, generator=torch.Generator().manual_seed(0)))
+    oldest, older, present = torch.randn(3, 2, 60, 1, generator=torch.Generator().manual_seed(1))
+    told = torch.cat([5 * (present - oldest), 5 * (present - older), present], dim=-1)
+    torch.testing.assert_close(changes(torch.cat([oldest, older, present], dim=-1), points), plain(told, points))
+
+
+def test_changes_of_a_single_frame_are_refused():
+    with pytest.raises(ValueError, match="asked for changes between frames, but the data set shows it one frame; set"):
+        LatticeEncoder(spec(1), LatentSpec.on_lattice((6,), 8), changes=5.0)

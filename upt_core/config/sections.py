@@ -55,6 +55,11 @@ class ModelSettings(Section):
     normalization: Literal["keep", "measure"] = Field(
         "keep", description="scales of fields and conditions: those of the operator it starts from, or of these data"
     )
+    predict: Literal["state", "change"] = Field(
+        "state",
+        description="state: the answer is what the decoder says; change: it is the given state and what the decoder "
+        "says has changed, so that nothing too fine for the latent is lost. Good where fields change little in a step",
+    )
     latent: LatentSettings = Field(default_factory=lambda: LatentSettings.model_validate({}))
     encoder: Annotated[AnyPlugin, Plugin("encoder")]
     approximator: Annotated[AnyPlugin, Plugin("approximator")]

@@ -65,6 +65,11 @@ class Rollout(nn.Module):
                 "use upt predict, or upt_core.load"
             )
         assert data.origin is not None
+        if operator.model.predict == "change":
+            raise UserError(
+                "an operator that predicts changes (model.predict: change) cannot be exported: between the points of "
+                "its input it looks for the nearest ones, which torch cannot trace; use upt predict, or upt_core.load"
+            )
         self.data, self.model, self.steps = data, operator.model, steps
         grid_NX = grid_coords(data.grid_shape, data, operator.training.ends)
         self.register_buffer("coords_1NX", scaled_coords(grid_NX, data).unsqueeze(0))

@@ -14,7 +14,7 @@ from torch import Tensor
 from upt_core.config.sections import ModelSettings
 from upt_core.data.normalize import Normalization
 from upt_core.data.training_data import TrainingData
-from upt_core.errors import CheckpointError, DataError
+from upt_core.errors import CheckpointError, DataError, UserError
 from upt_core.figures import count
 from upt_core.model import Upt
 from upt_core.operator import arrays, file, remarks
@@ -175,6 +175,11 @@ class Operator:
         Returns:
             Of an operator on bundled data (B, time steps of a call, *points[, C]).
         """
+        if self.model.predict == "change":
+            raise UserError(
+                "this operator predicts changes (model.predict: change), so a latent state alone does not say the "
+                "fields; use predict, which knows the state that it starts from"
+            )
         query, shape = self._query(at)
         coords_BQX = arrays.unit_coords(query, self.data, slice(None), len(latent_BLD), self.device)
         decoded_BQC = self.data.targets_of(self.model.decode_in_chunks(latent_BLD, coords_BQX, chunk)).float()
@@ -330,7 +335,10 @@ def _model(settings: Mapping[str, Any], data: DataSpec, registry: Registry, wher
         parts = ModelSettings.model_validate(settings, context={"registry": registry})
         runtime = {DataSpec: data, LatentSpec: parts.latent.spec()}
         with torch.random.fork_rng(devices=[]):  # weights are overwritten; who loads keeps the random state
-            return Upt(*(part.build(runtime) for part in (parts.encoder, parts.approximator, parts.decoder)))
+            encoder, approximator, decoder = (
+                part.build(runtime) for part in (parts.encoder, parts.approximator, parts.decoder)
+            )
+            return Upt(encoder, approximator, decoder, parts.predict)
     except (ValidationError, ValueError) as error:
         raise CheckpointError(
             f"{where}: the model cannot be built from what the file says of it: {error}; use the versions of its run"

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from upt_core.change import check_changes
 from upt_core.config.document import Document
 from upt_core.config.schema import PluginConfig
 from upt_core.config.sections import ExperimentSettings
@@ -129,11 +130,18 @@ class Assembler:
         runtime = {DataSpec: data, LatentSpec: parts.latent.spec()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.seed)
-            return Upt(
+            model = Upt(
                 self._build(("model", "encoder"), parts.encoder, runtime),
                 self._build(("model", "approximator"), parts.approximator, runtime),
                 self._build(("model", "decoder"), parts.decoder, runtime),
+                parts.predict,
             )
+        try:
+            if parts.predict == "change":
+                check_changes(data)
+        except ValueError as error:
+            raise self._problem(("model", "predict"), str(error)) from error
+        return model
 
     def new_model(self, prepared: PreparedData, task: str = "") -> tuple[Upt, Start | None]:
         """A model to be trained, and what it took from the operator that it starts from.

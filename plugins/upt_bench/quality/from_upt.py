@@ -36,8 +36,10 @@ class UptTrained:
         """Predicted targets (B, T, N, C), normalised."""
         return rollout(self.model, self.built.prepared.data, batch, steps, space)
 
-    def at(self, batch: Batch, coords_BMX: Tensor) -> Tensor:
-        """The target one step on at any points."""
+    def at(self, batch: Batch, coords_BMX: Tensor) -> Tensor | None:
+        """The target one step on at any points; None where changes are predicted, of what is known at points alone."""
+        if self.model.predict == "change":
+            return None
         latent_BLD = self.model.approximator(self.model.encoder(batch.input_BNC, batch.points), batch.condition_at(0))
         return self.built.prepared.data.targets_of(self.model.decode_in_chunks(latent_BLD, coords_BMX))
 

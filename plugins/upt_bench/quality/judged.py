@@ -130,9 +130,8 @@ def _reconstruction(trained: Trained, asked: Questions) -> float | None:
         value_BNC = trained.reconstruct(batch)
         if value_BNC is None or asked.data.inputs != asked.data.targets:
             return None
-        return relative_error_BT(asked.physical(value_BNC).unsqueeze(1), asked.physical(batch.input_BNC).unsqueeze(1))[
-            :, 0
-        ]
+        frame_BNC = asked.physical(asked.data.last_frame(batch.input_BNC))
+        return relative_error_BT(asked.physical(value_BNC).unsqueeze(1), frame_BNC.unsqueeze(1))[:, 0]
 
     return _mean(asked, error_B)
 

@@ -290,6 +290,8 @@ class FileDataset(Dataset):
         own = tuple(name for name in ("valid", "test") if self._own_places[name] is not None)
         fractions = (self._selection.valid_fraction, self._selection.test_fraction)
         start, stop = time_block(piece.stop, split, *fractions, where, own)
+        if start > 0:  # the first step's past lies in the block before, which no prediction is compared with here
+            start = max(0, start - (self._selection.history - 1))
         return Piece(piece.content, piece.number, start, stop, piece.point_set)
 
     def _condition(self, content: Content, number: int) -> dict[str, float | Array]:

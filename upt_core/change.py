@@ -24,7 +24,7 @@ def check_changes(data: DataSpec) -> None:
         raise ValueError("the problem is steady: there is no state that changes; write predict: state")
     if data.targets_apart:
         raise ValueError(
-            "the targets are at other points than the inputs, where no state is given that changes; write predict: state"
+            "the targets are at other points than the inputs, where no state is given; write predict: state"
         )
     unknown = [field.name for field in data.targets if field not in data.inputs]
     if unknown:

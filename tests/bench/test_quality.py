@@ -190,7 +190,8 @@ def test_without_real_data_the_tasks_that_need_none_are_left() -> None:
 def test_every_variant_is_a_valid_configuration(operator: str) -> None:
     own = OPERATORS[operator]
     for task in TASKS.values():
-        if not (task.steady and own.of_time) and (task.symmetric or not own.plain):
+        fits = not (task.steady and own.of_time) and not (task.scattered and own.on_grid)
+        if fits and (task.symmetric or not own.plain):
             overrides = [*own.overrides, *(PLAIN if own.plain else ()), "seed=1"]
             assert Experiment.from_yaml(task.config(), overrides).settings.seed == 1
 
@@ -211,3 +212,10 @@ def test_choices_are_judged_on_the_validation_split_and_are_no_results(tmp_path:
 def test_operators_without_symmetric_images_are_for_tasks_that_have_some() -> None:
     plain = [cell.operator for cell in cells_of("burgers1d", "upt,upt-plain", "0", None, False, None)]
     assert plain == ["upt"]
+
+
+def test_scattered_points_are_for_operators_that_take_them(tmp_path: Path) -> None:
+    (tmp_path / "pointcloud/cfd").mkdir(parents=True)
+    named = "persistence,fno,upt,upt-quarter,upt-dense"
+    cells = cells_of("cfd_cloud", named, "0", tmp_path, False, None)
+    assert [cell.operator for cell in cells] == ["persistence", "upt", "upt-dense"]

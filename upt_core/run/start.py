@@ -22,7 +22,7 @@ from upt_core.operator.operator import known_of
 from upt_core.processes import current
 from upt_core.specs import DataSpec
 
-OF_THE_MODEL = ("latent", "encoder", "approximator", "decoder", "predict")
+OF_THE_MODEL = ("latent", "encoder", "approximator", "decoder")
 
 WHAT_STARTS = "name a run folder, or a file that Operator.save wrote"
 
@@ -89,8 +89,8 @@ def with_its_model(document: Document) -> Document:
         source = _read(Path(model["from"]), model.get("from_task"), "")
     except CheckpointError as error:
         raise _problem(document, "from", str(error), WHAT_STARTS) from error
-    settings = source.plain["settings"]
-    own = {key: settings[key] for key in missing if key in settings}  # older files do not say what they predict
+    own = {key: source.plain["settings"][key] for key in missing}
+    own["predict"] = source.plain["settings"].get("predict", "state")  # files of before do not say it
     base: dict[str, Any] = {"model": own}
     origins: dict[tuple[Any, ...], str] = {("model", key): source.place for key in missing}
     return Document(*merge(base, origins, document.data, document.origins))

@@ -139,7 +139,7 @@ def _reconstruction(trained: Trained, asked: Questions) -> float | None:
 def _rollout(trained: Trained, asked: Questions, space: Space) -> dict[str, Any]:
     """Errors of rollouts over the whole length of the shortest trajectory of the split."""
     trajectories = asked.trajectories
-    steps = min(trajectories.num_times(number) for number in range(len(trajectories))) - 1
+    steps = min(trajectories.num_times(number) for number in range(len(trajectories))) - asked.data.history
     by_step, joint, spectra = [], [], []
     for batch in asked.whole(steps):
         prediction_BTNC = asked.physical(trained.predict(batch, steps, space))

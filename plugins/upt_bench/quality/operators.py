@@ -22,6 +22,7 @@ class Operator:
         overrides: of the task's configuration.
         of_time: whether it makes sense only where there is time.
         plain: whether it is trained without the symmetric images that the task's configuration shows.
+        moved: whether query points are moved off the grid.
     """
 
     name: str
@@ -30,6 +31,12 @@ class Operator:
     overrides: tuple[str, ...] = ()
     of_time: bool = False
     plain: bool = False
+    moved: bool = False
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether it needs a grid."""
+        return self.moved or self.family == "fno"
 
 
 def _sampler(ratio: float, base: str) -> str:
@@ -66,7 +73,7 @@ OPERATORS = {
             ("losses.inverse_decoding={name: inverse_decoding, weight: 0.1, every: 2}",),
         ),
         *(
-            Operator(f"upt-{name}", f"upt, {title}", "upt", (_sampler(ratio, base),))
+            Operator(f"upt-{name}", f"upt, {title}", "upt", (_sampler(ratio, base),), moved=True)
             for name, title, ratio, base in (
                 ("sixteenth", "a sixteenth of the points", 0.0625, "name: stratified"),
                 ("sixteenth-uniform", "a sixteenth, uniform", 0.0625, "name: uniform"),
@@ -80,6 +87,7 @@ OPERATORS = {
                 ("all", "all points", 1.0, "name: stratified"),
             )
         ),
+        Operator("upt-dense", "upt, every point in every step", "upt", ("sampler=null",)),
         Operator(
             "upt-on-grid", "upt, 64 queries, all on the grid", "upt", ("sampler={name: stratified, num_queries: 64}",)
         ),

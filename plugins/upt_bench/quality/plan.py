@@ -40,11 +40,12 @@ def cells_of(
         if (seed == numbers[0] or OPERATORS[operator].family in ("upt", "fno"))
         and not (TASKS[task].steady and OPERATORS[operator].of_time)
         and (TASKS[task].symmetric or not OPERATORS[operator].plain)
+        and not (TASKS[task].scattered and OPERATORS[operator].on_grid)
     ]
 
 
 def _there(file: str | None, data: Path | None) -> bool:
-    return file is None or (data is not None and (data / file).is_file())
+    return file is None or (data is not None and (data / file).exists())
 
 
 def _named(option: str, text: str | None, known: Iterable[str], default: Iterable[str]) -> list[str]:

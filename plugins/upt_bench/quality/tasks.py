@@ -26,6 +26,7 @@ class Task:
         small: overrides for a quick run.
         steady: whether there is no time.
         symmetric: whether the configuration shows symmetric images of the training trajectories.
+        scattered: whether points are scattered, which Fourier neural operators do not take.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Task:
     small: tuple[str, ...] = ()
     steady: bool = False
     symmetric: bool = False
+    scattered: bool = False
 
     def config(self) -> Path:
         """The configuration, in a checkout or an installation."""
@@ -52,7 +54,7 @@ class Task:
         """
         if self.file is None:
             return []
-        if data is None or not (data / self.file).is_file():
+        if data is None or not (data / self.file).exists():
             raise UserError(
                 f"the task {self.name} needs the file {self.file} in a folder of real data; name the folder with --data"
             )
@@ -128,5 +130,15 @@ TASKS = {
         ),
         Task("kuramoto_sivashinsky", "Kuramoto-Sivashinsky", "npz/ks1d_128.npz", 32, 32, small=_FEW),
         Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24),
+        Task(
+            "scattered_burgers",
+            "scattered Burgers 2-D, exact",
+            "pointcloud/scattered_burgers2d.npz",
+            0,
+            0,
+            small=("data.num_trajectories=10",),
+            scattered=True,
+        ),
+        Task("cfd_cloud", "flow past cylinders, 32,392 points", "pointcloud/cfd", 0, 0, scattered=True),
     )
 }

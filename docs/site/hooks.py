@@ -4,15 +4,17 @@ Links from a page to a file outside docs/ lead to pages of the site: README.md a
 files as listings. Formulas become MathML while the site is built, so no script is loaded to show them.
 
 Diagrams are pictures (docs/pictures), so that a page needs no script and no network to show them. Search finds pages
-before listings of source.
+before listings of source. A notebook becomes a page from the outputs that are stored in it; nothing is executed.
 """
 
 from __future__ import annotations
 
 import html
+import json
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
@@ -33,7 +35,10 @@ LISTED = "---\nsearch:\n  boost: 0.1\n---\n"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages of the files outside docs/ that a page links to."""
+    """Adds the pages of notebooks, and of the files outside docs/ that a page links to."""
+    for path in sorted(DOCS.glob("notebooks/*.ipynb")):
+        there = path.relative_to(DOCS).with_suffix(".md").as_posix()
+        files.append(File.generated(config, there, content=_notebook(json.loads(path.read_text(encoding="utf-8")))))
     for name, there in AT_THE_TOP.items():
         files.append(File.generated(config, there, content=(ROOT / name).read_text(encoding="utf-8")))
     for page in list(files.documentation_pages()):
@@ -49,6 +54,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     here = page.file.src_uri
 
     def within(match: re.Match[str]) -> str:
+        if match[2].endswith(".ipynb"):
+            return match[1] + match[2].removesuffix(".ipynb") + ".md" + match[3]
         source = _outside(here, match[2])
         if source is None:
             return match[0]
@@ -87,3 +94,25 @@ def _as_page(source: str) -> str:
     language = {"py": "python", "yaml": "yaml", "toml": "toml"}.get(source.rpartition(".")[2], "text")
     text = (ROOT / source).read_text(encoding="utf-8")
     return LISTED + f"# {posixpath.basename(source)}\n\n`{source}`\n\n````{language}\n{text}\n````\n"
+
+
+def _notebook(content: dict[str, Any]) -> str:
+    """A notebook as Markdown, with the outputs that are stored in it."""
+    parts = []
+    for cell in content["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        parts += [_output(output) for output in cell.get("outputs", [])]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _output(output: dict[str, Any]) -> str:
+    """The richest form of an output that a page can show; what a cell of IPython returned counts, too."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        picture = "".join(data["image/png"]).replace("\n", "")
+        return f'<div class="output"><img alt="what the cell draws" src="data:image/png;base64,{picture}"></div>'
+    if "text/html" in data:
+        return f'<div class="output">{"".join(data["text/html"])}</div>'
+    text = "".join(output.get("text", data.get("text/plain", ""))).rstrip()
+    return f'<div class="output"><pre>{html.escape(text)}</pre></div>' if text else ""

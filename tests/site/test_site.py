@@ -96,6 +96,14 @@ def test_formulas_and_diagrams_are_shown(site: Path) -> None:
         assert (site / page).parent.joinpath(picture).is_file()
 
 
+def test_a_notebook_is_a_page_with_its_outputs(site: Path) -> None:
+    page = (site / "notebooks" / "trained-operator.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/png;base64,') == 3
+    assert "Operator of the run burgers" in page
+    assert 'href="../inverse-problems.html"' in page
+    assert 'href="notebooks/trained-operator.html"' in (site / "index.html").read_text(encoding="utf-8")
+
+
 def test_pages_come_before_listings_in_search(site: Path) -> None:
     index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
     boosts = {entry["location"]: entry.get("boost", 1) for entry in index["docs"]}

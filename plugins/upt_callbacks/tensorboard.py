@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import PositiveInt
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from upt_callbacks.pictures import Pictures
 from upt_core import Callback, Progress, hookimpl
 
 
 class TensorBoard(Callback):
     """Writes ``tensorboard/`` in the run folder: every term's raw value and weight, learning rate, gradient, metrics.
+
+    Images: truth, prediction and error of some samples of the validation split as ``predictions``, and
+    where each sampler looked as ``query_points/…``. They are drawn when the run writes the files that they are made
+    from, which takes a small share of its time.
 
     Names: ``loss/…``, ``weight/…``, ``lr`` and ``gradient_norm`` for logged steps; ``epoch/loss/…``,
     ``epoch/gradient_share/…`` and speed for epochs; ``validation/…`` for metrics. The horizontal axis is the number of
@@ -19,21 +25,20 @@ class TensorBoard(Callback):
 
     Args:
         flush_seconds: how often events are written to disk, in seconds; 10 to 120.
-
-    Raises:
-        ValueError: ``flush_seconds`` is below 1.
+        images: whether there are images beside the curves.
     """
 
-    def __init__(self, flush_seconds: int = 30) -> None:
-        if flush_seconds < 1:
-            raise ValueError(f"flush_seconds must be at least 1; got {flush_seconds}")
+    def __init__(self, flush_seconds: PositiveInt = 30, images: bool = True) -> None:
         self._flush_seconds = flush_seconds
+        self._images = images
+        self._pictures: Pictures | None = None
         self._writer: SummaryWriter | None = None
 
     @hookimpl
     def run_started(self, run_dir: Path) -> None:
         """Opens the log. A run that is resumed writes a further file, which TensorBoard joins to the first."""
         self._writer = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=self._flush_seconds)
+        self._pictures = Pictures(run_dir) if self._images else None
 
     @hookimpl
     def step_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
@@ -49,6 +54,7 @@ class TensorBoard(Callback):
     def epoch_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
         """The means of an epoch."""
         self._add("epoch/", scalars, progress.step)
+        self._show(progress.step)
 
     @hookimpl
     def run_finished(self) -> None:
@@ -64,6 +70,11 @@ class TensorBoard(Callback):
         assert self._writer is not None, "run_started comes first"
         for name, value in scalars.items():
             self._writer.add_scalar(prefix + name, value, step)
+
+    def _show(self, step: int) -> None:
+        assert self._writer is not None, "run_started comes first"
+        for name, figure in self._pictures.new() if self._pictures is not None else ():
+            self._writer.add_figure(name, figure, step)
 
     def _close(self) -> None:
         if self._writer is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from upt_core.report import listener
 from upt_core.report.listener import ReportWriter
+from upt_core.run import pace
 
 from .conftest import RunMaker
 
@@ -24,7 +24,7 @@ def test_it_waits_between_reports_and_writes_after_a_failure(make_run: RunMaker)
 
 def test_it_writes_when_the_pause_is_over(make_run: RunMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_run(finished=False, done=1)
-    monkeypatch.setattr(listener, "PAUSE", 0.0)
+    monkeypatch.setattr(pace, "PAUSE", 0.0)
     writer = ReportWriter()
     writer.run_started(run_dir=folder)
     writer.epoch_ended()

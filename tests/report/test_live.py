@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -103,6 +104,37 @@ def test_a_finished_run_that_goes_on_again(make_run: RunMaker) -> None:
     assert status(run).startswith("In training: 6 of 12 epochs done")
     assert "On the test split, when the run last ended: persistence 0.0988." in verdicts_so_far(run)[0].words
     assert look(folder).views["predictions"][0].title == "Example predictions when the run last ended"
+
+
+def test_predictions_on_the_way(make_run: RunMaker) -> None:
+    """Before the end those of the validation split; a finished run that goes on again has newer ones than its last."""
+    folder = make_run(epochs=12, done=6)
+    (folder / "examples.npz").rename(folder / "whole.npz")
+    with np.load(folder / "whole.npz") as stored:
+        arrays = {**stored, "roles": ["good", "median", "worst"], "numbers": [1, 2, 3], "errors": [0.1, 0.2, 0.3]}
+    np.savez(folder / "latest.npz", **arrays, split="valid")
+    (folder / "results.json").rename(folder / "kept.json")
+    plot, run = look(folder).views["predictions"]
+    assert plot.title == "Example predictions"
+    assert plot.caption(run).startswith(
+        "A good, a median and the worst sample of the validation split, by relative L2 error; weights of a short while"
+    )
+    (folder / "whole.npz").rename(folder / "examples.npz")
+    (folder / "kept.json").rename(folder / "results.json")
+    assert "test split" in plot.caption(look(folder).views["predictions"][1])
+    an_hour_ago = time.time() - 3600
+    for name in ("results.json", "examples.npz"):
+        os.utime(folder / name, (an_hour_ago, an_hour_ago))
+    plot, run = look(folder).views["predictions"]
+    assert plot.title == "Example predictions"
+    assert "validation split" in plot.caption(run)
+
+
+def test_where_the_sampler_looked_is_shown(make_run: RunMaker) -> None:
+    folder = make_run(epochs=12, done=6, finished=False)
+    found = {"task": "", "stream": "sampler", "epoch": 1, "count": 8, "effective_share": 1.0, "density": np.ones(8)}
+    np.savez(folder / "sampling.npz", **{f"0000/{name}": np.array(value) for name, value in found.items()})
+    assert look(folder).views["sampling"][0].title == "Where the sampler looked"
 
 
 def test_time_left_heeds_the_budget(make_run: RunMaker) -> None:

@@ -23,7 +23,8 @@ def caption(run: RunData) -> str:
     over = f"{count} example{'s' if count > 1 else ''}" + (f" and {steps} time steps" if steps > 1 else "")
     when = " Beside it: the error at each time step of the rollout." if steps > 1 else ""
     which = " shown above" if run.examples.roles else ""
-    return f"Root mean square error over {over} of the test split{which}, in the units of the field.{when}"
+    split = "test" if run.examples.final else "validation"
+    return f"Root mean square error over {over} of the {split} split{which}, in the units of the field.{when}"
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:

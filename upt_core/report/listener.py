@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
 
 from upt_core import report
 from upt_core.registry.hookspecs import hookimpl
-
-PAUSE = 30.0
-"""Seconds between reports, at least."""
-
-SHARE = 0.02
-"""Share of the run's time that reports may take."""
+from upt_core.run.pace import Pace
 
 
 class ReportWriter:
@@ -22,22 +16,20 @@ class ReportWriter:
 
     def __init__(self) -> None:
         self._run_dir: Path | None = None
-        self._due = 0.0
+        self._pace = Pace()
 
     @hookimpl
     def run_started(self, run_dir: Path) -> None:
         """Notes the folder."""
         self._run_dir = run_dir
-        self._due = time.monotonic() + PAUSE
+        self._pace = Pace()
 
     @hookimpl(trylast=True)
     def epoch_ended(self) -> None:
         """Writes where the last report is long enough ago."""
-        started = time.monotonic()
-        if started >= self._due:
-            self._write()
-            took = time.monotonic() - started
-            self._due = time.monotonic() + max(PAUSE, took / SHARE)
+        if self._pace.due:
+            with self._pace.taking():
+                self._write()
 
     @hookimpl(trylast=True)
     def run_failed(self) -> None:

@@ -13,8 +13,8 @@ from html import escape
 from pathlib import Path
 
 from upt_core.errors import UserError
-from upt_core.report import gradient_norm, losses, predictions, validation, weights
-from upt_core.report.load import Examples, RunData, load
+from upt_core.report import gradient_norm, losses, predictions, sampling, validation, weights
+from upt_core.report.load import LATEST, Examples, RunData, load
 from upt_core.report.page import Plot, facts_table
 from upt_core.report.remarks import remarks
 from upt_core.report.so_far import figures, finished, silence, status, verdicts_so_far
@@ -28,10 +28,20 @@ PLOTS = (
     Plot("losses", "Loss terms", losses.draw, lambda run: losses.CAPTION),
     Plot("weights", "Weights and learning rate", weights.draw, lambda run: weights.CAPTION),
     Plot("gradient_norm", "Gradient norm", gradient_norm.draw, lambda run: gradient_norm.CAPTION),
+    Plot("sampling", "Where the sampler looked", sampling.draw, sampling.caption),
 )
 EXAMPLES = Plot("predictions", "Example predictions", predictions.draw, predictions.caption)
 LOOKS = {theme.suffix: theme for theme in (*THEMES, NARROW_LIGHT)}
-SHOWN = ("config.yaml", METRICS, "results.json", "description.json", "index.html", "examples*.npz")
+SHOWN = (
+    "config.yaml",
+    METRICS,
+    "results.json",
+    "description.json",
+    "index.html",
+    "examples*.npz",
+    f"{LATEST}*.npz",
+    "sampling.npz",
+)
 """Files whose change makes a new page."""
 
 Source = Callable[[str, Theme], str]
@@ -59,9 +69,10 @@ class Snapshot:
         if run is None:
             return {}
         found = {plot.name: (plot, run) for plot in PLOTS}
-        title = EXAMPLES.title + ("" if finished(run) else " when the run last ended")
         shown: dict[str, Examples | None] = {**run.tasks} or {"": run.examples}
         for task, examples in shown.items():
+            old = examples is not None and examples.final and not finished(run)
+            title = EXAMPLES.title + (" when the run last ended" if old else "")
             name, of = (f"{EXAMPLES.name}-{task}", f"{title}: {task}") if task else (EXAMPLES.name, title)
             found[name] = replace(EXAMPLES, name=name, title=of), replace(run, examples=examples)
         return {name: view for name, view in found.items() if view[0].draw(view[1], LIGHT) is not None}

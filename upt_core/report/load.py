@@ -17,6 +17,12 @@ from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.run.metrics_log import METRICS, read_metrics
 
+LATEST = "latest"
+"""Of files with examples on the way, as ``upt_core.run.latest`` writes them; that would import torch."""
+
+LATE = 60.0
+"""Seconds by which files are newer than results where a finished run was resumed; copies differ by less."""
+
 Line = Mapping[str, Any]
 Array = npt.NDArray[Any]
 
@@ -44,7 +50,8 @@ class RunData:
         environment: versions, device, git state; empty where the file is not there.
         lines: of ``metrics.jsonl``, in order, each step once.
         results: name of a predictor → metric → value on the test split; None before the end of a run.
-        examples: example predictions; None before the end of a run, and where there are several tasks.
+        examples: example predictions: the final ones, or before the end of a run the latest; None where there are
+            none yet, and where there are several tasks.
         tasks: example predictions of each of several tasks.
         description: model and data in numbers; empty where the file is not there.
         densities: where the samplers looked, in the order of epochs.
@@ -130,7 +137,7 @@ _PLACE = ("kind", "epoch", "step", "time")
 
 @dataclass(frozen=True)
 class Examples:
-    """Example predictions of the test split, in physical units.
+    """Example predictions, in physical units.
 
     Args:
         input: (n, N, input channels).
@@ -144,6 +151,7 @@ class Examples:
         numbers: in the split.
         errors: relative L2 error of each.
         inputs_at: coordinates, lengths and grid of the inputs, where they are not at the points of the targets.
+        final: whether they are of the test split, at the end of a run; else of the validation split, on the way.
     """
 
     input: Array
@@ -158,7 +166,8 @@ class Examples:
     roles: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     errors: tuple[float, ...] = ()
-    inputs_at: tuple[Array, Array, tuple[int, ...]] | None = None
+    inputs_at: tuple[Array, Array, tuple[int, ...]] | None = field(default=None, kw_only=True)
+    final: bool = field(default=True, kw_only=True)
 
     def of_inputs(self) -> Examples:
         """The same examples, whose points are those of the inputs: to draw these."""
@@ -195,7 +204,7 @@ def load(folder: Path) -> RunData:
         _json(folder / "environment.json") or {},
         _lines(folder / METRICS),
         results["predictors"] if results else None,
-        _examples(folder / "examples.npz"),
+        _examples(_newest(folder / "examples.npz")),
         _examples_of_tasks(folder),
         _json(folder / "description.json") or {},
         _densities(folder / "sampling.npz"),
@@ -211,8 +220,17 @@ def _densities(path: Path) -> list[dict[str, Array]]:
 
 
 def _examples_of_tasks(folder: Path) -> dict[str, Examples]:
-    found = {path: _examples(path) for path in sorted(folder.glob("examples-*.npz"))}
-    return {path.stem.removeprefix("examples-"): examples for path, examples in found.items() if examples is not None}
+    names = {path.stem.partition("-")[2] for kind in ("examples", LATEST) for path in folder.glob(f"{kind}-*.npz")}
+    found = {name: _examples(_newest(folder / f"examples-{name}.npz")) for name in sorted(names)}
+    return {name: examples for name, examples in found.items() if examples is not None}
+
+
+def _newest(final: Path) -> Path:
+    """The final examples, or the latest ones where there are none yet, or a finished run was taken up again."""
+    latest = final.with_name(final.name.replace("examples", LATEST, 1))
+    if not latest.is_file() or not final.is_file():
+        return final if final.is_file() else latest
+    return latest if latest.stat().st_mtime > final.stat().st_mtime + LATE else final
 
 
 def _json(path: Path) -> dict[str, Any] | None:
@@ -262,9 +280,14 @@ def _examples(path: Path) -> Examples | None:
         tuple(int(size) for size in arrays["grid_shape"]),
         [str(name) for name in arrays["input_names"]],
         [str(name) for name in arrays["target_names"]],
-        *(tuple(arrays[name].tolist()) if name in arrays else () for name in ("roles", "numbers", "errors")),
+        *(_listed(arrays, name) for name in ("roles", "numbers", "errors")),
     )
+    found = replace(found, final=str(arrays.get("split", "test")) == "test")
     if "input_coords" not in arrays:
         return found
     grid = tuple(int(size) for size in arrays["input_grid_shape"])
     return replace(found, inputs_at=(arrays["input_coords"], arrays["input_lengths"], grid))
+
+
+def _listed(arrays: Mapping[str, Array], name: str) -> tuple[Any, ...]:
+    return tuple(arrays[name].tolist()) if name in arrays else ()

@@ -1,4 +1,4 @@
-"""Picture: example predictions of the test split beside what is true."""
+"""Picture: example predictions beside what is true."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ def caption(run: RunData) -> str:
     if examples is None:
         return ""
     steps = examples.target.shape[1]
-    chosen = "A good, a median and the worst sample of the test split, by relative L2 error" if examples.roles else ""
+    split, weights = ("test", "best checkpoint") if examples.final else ("validation", "weights of a short while ago")
+    chosen = f"A good, a median and the worst sample of the {split} split, by relative L2 error" * bool(examples.roles)
     time = f" {steps} time steps are predicted from each input; pictures show the last." if steps > 1 else ""
     hidden = len(examples.target_names) - len({channel for _, channel in rows_of(examples)})
     part = f" {hidden} more channels are not shown." if hidden > 0 else ""
     note = f" Shown: {slice_note(examples)}." if slice_note(examples) else ""
     signed = " Fields of both signs: white is 0." if examples.num_axes > 1 or steps > 1 else ""
-    return f"{chosen or 'Samples of the test split'}; best checkpoint, physical units.{time}{note}{part}{signed}"
+    return f"{chosen or f'Samples of the {split} split'}; {weights}, physical units.{time}{note}{part}{signed}"
 
 
 def rows_of(examples: Examples) -> list[tuple[int, int]]:

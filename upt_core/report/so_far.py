@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 
-from upt_core.report.load import RunData, Series
+from upt_core.report.load import LATE, RunData, Series
 from upt_core.report.verdict import verdicts
 from upt_core.run.metrics_log import METRICS
 from upt_core.run.verdict import Verdict
 
 QUIET = 600.0
 """Seconds without a new line, at least, after which a run is said to have ended perhaps."""
-
-LATE = 60.0
-"""Seconds by which metrics are newer than results where a finished run was resumed; copies differ by less."""
 
 
 def in_time(seconds: float) -> str:

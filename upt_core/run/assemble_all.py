@@ -9,11 +9,12 @@ from typing import Any, Self
 from upt_core.config.document import Document
 from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
 from upt_core.config.settings import Stage, stages_of, validate
+from upt_core.data.loader import Batches
 from upt_core.data.prepared import PreparedData
 from upt_core.data.task_batches import TaskBatches
 from upt_core.errors import UserError
 from upt_core.model import Upt
-from upt_core.operator.evaluate import baselines, evaluate, predictor_of, say_remarks
+from upt_core.operator.evaluate import Predictor, baselines, evaluate, predictor_of, say_remarks
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space
 from upt_core.processes import current
@@ -183,19 +184,25 @@ class WholeAssembler(Assembler):
 
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
         """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
-        precision, space = self.settings.trainer.precision, self.settings.validation.space
-        predictors = {name: predictor_of(one, precision, space) for name, one in self.operators(built).items()}
-        parts = {name: (part, self.parts[name].metrics(part.prepared.data)) for name, part in built.parts.items()}
+        metrics = {name: self.parts[name].metrics(part.prepared.data) for name, part in built.parts.items()}
+        shown = self.shown(built)
 
         def validate_now() -> Scalars:
             found: Scalars = {}
-            for name, (part, metrics) in parts.items():
-                predict = predictors[name]
-                values = evaluate(predict, part.valid, metrics, part.device)
+            for name, (predict, batches) in shown.items():
+                values = evaluate(predict, batches, metrics[name], built.device)
                 found |= {in_task(name, metric): value for metric, value in values.items()}
             return self._with_mean(found)
 
         return validate_now
+
+    def shown(self, built: Built | BuiltTasks) -> dict[str, tuple[Predictor, Batches]]:
+        """What pictures of a run show before it ends: of each task, what predicts, and the validation split."""
+        precision, space = self.settings.trainer.precision, self.settings.validation.space
+        operators = self.operators(built)
+        return {
+            name: (predictor_of(operators[name], precision, space), part.valid) for name, part in built.parts.items()
+        }
 
     def compare(
         self, built: Built | BuiltTasks, split: Split, steps: int | None = None, space: Space | None = None

@@ -13,8 +13,9 @@ from upt_core.data.loader import Batches
 from upt_core.operator.evaluate import Predictor
 from upt_core.points import Points
 from upt_core.specs import DataSpec, FieldSpec
+from upt_core.trajectory import Split
 
-EXAMPLES = "examples.npz"
+EXAMPLES = "examples"
 
 
 MEASURED = 64
@@ -24,22 +25,34 @@ ROLES = {"good": 0.1, "median": 0.5, "worst": 1.0}
 
 
 @torch.no_grad()
-def write_examples(folder: Path, predict: Predictor, batches: Batches, device: torch.device, task: str = "") -> Path:
+def write_examples(
+    folder: Path,
+    predict: Predictor,
+    batches: Batches,
+    device: torch.device,
+    task: str = "",
+    *,
+    name: str = EXAMPLES,
+    split: Split = "test",
+    looked_at: int = MEASURED,
+) -> Path:
     """Inputs, targets and predictions of a good, a median and the worst sample of a split, in physical units.
 
     The error that orders them is the relative L2 error of all target channels over all time steps. Of a large split
-    ``MEASURED`` evenly spaced samples are looked at.
+    ``looked_at`` evenly spaced samples are looked at. A reader never meets half a file.
 
     The arrays: input (n, N, C), target and prediction (n, T, N, C), coords (n, N, X) in the unit box, lengths (n,),
     extent (X,), grid_shape (X or 0,), input_names and target_names (one a channel), roles (n,), numbers (n,) in the
-    split, errors (n,), and errors_of_all of the samples that were looked at. Where the inputs are at other points than
-    the targets also input_coords, input_lengths and input_grid_shape.
+    split, errors (n,), errors_of_all of the samples that were looked at, and the name of the split. Where the inputs
+    are at other points than the targets also input_coords, input_lengths and input_grid_shape.
 
     Args:
-        task: of several; its examples go to a file of its own, ``examples-TASK.npz``.
+        task: of several; its examples go to a file of its own, ``NAME-TASK.npz``.
+        name: of the file, without its ending.
+        split: that the batches are of.
     """
     numbers = batches.windows.of_grids()[0]  # a picture is of one grid
-    evenly = torch.linspace(0, len(numbers) - 1, min(MEASURED, len(numbers)), dtype=torch.float64)
+    evenly = torch.linspace(0, len(numbers) - 1, min(looked_at, len(numbers)), dtype=torch.float64)
     measured = [numbers[round(place)] for place in evenly.tolist()]
     error_M = torch.cat([_errors(predict, batches, device, [number]) for number in measured])
     order = error_M.argsort().tolist()
@@ -47,7 +60,7 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
     roles = {place: role for role, place in reversed(places.items())}  # of few samples one may be two of them
     chosen = [measured[place] for place in sorted(roles, key=lambda place: float(error_M[place]))]
     batch, prediction, target = _predicted(predict, batches, device, chosen)
-    path = folder / (f"examples-{task}.npz" if task else EXAMPLES)
+    path = folder / (f"{name}-{task}.npz" if task else f"{name}.npz")
     arrays: dict[str, Any] = {
         "input": _numpy(_present(batches.data, batches.normalization.on(device).inputs_to_physical(batch.input_BNC))),
         "target": _numpy(target),
@@ -63,8 +76,11 @@ def write_examples(folder: Path, predict: Predictor, batches: Batches, device: t
         "numbers": np.array(chosen),
         "errors": np.array([float(error_M[measured.index(number)]) for number in chosen]),
         "errors_of_all": _numpy(error_M),
+        "split": np.array(split),
     }
-    np.savez_compressed(path, **arrays)
+    unfinished = path.with_name(f".{path.name}")
+    np.savez_compressed(unfinished, **arrays)
+    unfinished.replace(path)
     return path
 
 

@@ -26,6 +26,7 @@ from upt_core.run import resume
 from upt_core.run.assemble_all import WholeAssembler
 from upt_core.run.built import Built, BuiltTasks, Results
 from upt_core.run.examples import write_examples
+from upt_core.run.latest import LatestExamples
 from upt_core.run.lock import locked
 from upt_core.run.metrics_log import METRICS, MetricsLog
 from upt_core.run.observation import Observation
@@ -70,6 +71,7 @@ class Runner:
         self._listeners = tuple(listeners)
         self._heard_by = Listeners()
         self._gathered: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._latest = LatestExamples()
         self.goes_on = self.resumed is not None and self.resumed.operators is not None
 
     def run(self) -> Results:
@@ -98,7 +100,7 @@ class Runner:
     def _all_listeners(self) -> list[object]:
         """The log, the experiment's callbacks, and the caller's listeners."""
         log, callbacks = MetricsLog(self.run_dir / METRICS), self.experiment.settings.callbacks
-        return [log, Observation(), *(callback.build() for callback in callbacks), *self._listeners]
+        return [log, Observation(), self._latest, *(callback.build() for callback in callbacks), *self._listeners]
 
     def _read(self, run_dir: Path) -> Resumed:
         """What a run that goes on brings with it."""
@@ -153,6 +155,7 @@ class Runner:
         if found is not None:
             with self.processes.agreed():
                 trainer.load_state_dict(*found)
+        self._latest.shown = experiment.shown(built)
         if not trainer.finished:
             trainer.train()
         elif trainer.out_of_patience and self.processes.is_first:

@@ -17,7 +17,7 @@ from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array, named_channels
 from upt_data.files.categories import Categories
 from upt_data.files.content import Content
-from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
+from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy, those_predicted
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
 from upt_data.grid import Grid, stride_axis, unit_axis
@@ -37,6 +37,7 @@ class Frames(FileDataset):
         path: the folder of one trajectory, a folder of such folders, a list or a pattern (the number at ``{name}``
             becomes the condition of this name).
         fields: name → number of channels, in the order of the frames' last axis; by default one field ``u``.
+        targets: names of the fields that are predicted; the others are given, as a forcing. By default all.
         extent: physical length of each axis; by default 1.
         time_step: physical time from frame to frame.
         periodic: whether the domain wraps around; one value, or one for each axis.
@@ -64,6 +65,7 @@ class Frames(FileDataset):
         self,
         path: Path | list[Path],
         fields: dict[str, PositiveInt] | None = None,
+        targets: Annotated[list[str], Field(min_length=1)] | None = None,
         extent: list[PositiveFloat] | None = None,
         time_step: PositiveFloat = 1.0,
         periodic: bool | list[bool] = False,
@@ -100,6 +102,7 @@ class Frames(FileDataset):
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)
+        self._predicted = targets
         self._extent = extent
         self._time_step = time_step
         self._periodic = periodic
@@ -147,7 +150,8 @@ class Frames(FileDataset):
         )
 
     def _names(self, content: Content) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return tuple(content.channels), tuple(content.channels)
+        names = tuple(content.channels)
+        return names, those_predicted(names, self._predicted, content.place.name)
 
     def _domain(self, contents: Sequence[Content]) -> Domain:
         found = grid_domain(contents, lambda num: periodic_axes(self._periodic, num, self._selection.name))

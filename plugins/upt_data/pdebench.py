@@ -13,6 +13,7 @@ from upt_data.arrays.grid_content import GridContent
 from upt_data.arrays.hdf5 import open_hdf5_arrays
 from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
@@ -56,6 +57,8 @@ class PdeBench(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
+            a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".hdf5", ".h5")
@@ -78,10 +81,11 @@ class PdeBench(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes,
+            test_fraction, seed, history, holes, Categories(categories),
         )  # fmt: skip
         super().__init__(selection, (), ())
         self._field = field

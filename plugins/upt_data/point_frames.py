@@ -20,8 +20,9 @@ from torch import Tensor
 
 from upt_core import DataError
 from upt_data.checks import Array, named_channels
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content, Values
-from upt_data.files.dataset import Domain, FileDataset, Selection
+from upt_data.files.dataset import Domain, FileDataset, Selection, those_predicted
 from upt_data.files.paths import Place
 from upt_data.places import places
 from upt_data.point_domain import PointDomain
@@ -37,6 +38,7 @@ class PointFrames(FileDataset):
     Args:
         path: the folder of a case (with x.th, y.th and frames), a folder of such folders, a list or a pattern.
         fields: name → number of channels, in the order of the frames' channels; by default one field u of all.
+        targets: names of the fields that are predicted; the others are given, as a forcing. By default all.
         split_by: trajectory, which needs several cases; or time: of each case the first frames train, the next
             validate, the last test. A split by time shows how far a known flow is continued, not how a new one is met.
         time_step: physical time from one frame number to the next.
@@ -55,6 +57,8 @@ class PointFrames(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
+            a condition that is 1 or 0; other values are refused.
     """
 
     what = "folder of a case (x.th, y.th, 00000000_mesh.th, …), or a folder of cases"
@@ -63,6 +67,7 @@ class PointFrames(FileDataset):
         self,
         path: Path | list[Path],
         fields: dict[str, PositiveInt] | None = None,
+        targets: Annotated[list[str], Field(min_length=1)] | None = None,
         split_by: Literal["trajectory", "time"] = "trajectory",
         time_step: PositiveFloat = 1.0,
         time_stride: Annotated[int, Field(ge=1)] = 1,
@@ -78,6 +83,7 @@ class PointFrames(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         selection = Selection(
             path,
@@ -93,9 +99,11 @@ class PointFrames(FileDataset):
             seed,
             history,
             holes,
+            Categories(categories),
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)
+        self._predicted = targets
         self._time_step = time_step
         self._given_domain = PointDomain(extent, origin, periodic)
 
@@ -109,7 +117,8 @@ class PointFrames(FileDataset):
         return [open_case(place, self._fields, self._time_step)]
 
     def _names(self, content: Content) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return tuple(content.channels), tuple(content.channels)
+        names = tuple(content.channels)
+        return names, those_predicted(names, self._predicted, content.place.name)
 
     def _domain(self, contents: Sequence[Content]) -> Domain:
         return self._given_domain.around((content.points(0) for content in contents), self._selection.name)

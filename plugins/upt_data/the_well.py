@@ -11,8 +11,9 @@ from pydantic import Field
 from upt_core import DataError, Split
 from upt_data.arrays.hdf5 import open_hdf5_arrays
 from upt_data.arrays.source import ArraySource
+from upt_data.files.categories import Categories
 from upt_data.files.content import Content
-from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
+from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy, those_predicted
 from upt_data.files.handle import Handle
 from upt_data.files.holes import Holes
 from upt_data.files.paths import Place, find_files
@@ -32,6 +33,8 @@ class TheWell(FileDataset):
         path: the folder of a data set, with ``data/train``, ``data/valid`` and ``data/test``; or a file, a list, a
             pattern or a folder of files. Splits that have no folder share out the trajectories of the others.
         fields: names of the fields that are used; by default all.
+        targets: names of the fields that are predicted; the others are given, as a forcing. By default all that change
+            in time.
         conditions: names of scalars that the model is told; by default all that do not change in time.
         num_trajectories: use only the first ones of ``path``.
         time_stride: keep every n-th time step.
@@ -47,6 +50,8 @@ class TheWell(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (field, boundary), not 0 there (``not NAME``: 0 there).
+        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
+            a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".hdf5", ".h5")
@@ -55,6 +60,7 @@ class TheWell(FileDataset):
         self,
         path: Path | list[Path],
         fields: list[str] | None = None,
+        targets: Annotated[list[str], Field(min_length=1)] | None = None,
         conditions: list[str] | None = None,
         num_trajectories: Annotated[int, Field(ge=1)] | None = None,
         time_stride: Annotated[int, Field(ge=1)] = 1,
@@ -68,13 +74,15 @@ class TheWell(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes,
+            test_fraction, seed, history, holes, Categories(categories),
         )  # fmt: skip
         super().__init__(selection, (), ())
         self._fields = None if fields is None else tuple(fields)
+        self._predicted = targets
         self._space_stride = space_stride
         self._mask = None if holes is None else Holes.said(holes).array
         self._files: dict[str, WellFile] = {}
@@ -116,7 +124,7 @@ class TheWell(FileDataset):
 
     def _names(self, content: Content) -> tuple[tuple[str, ...], tuple[str, ...]]:
         file = self._files[content.place.name]
-        return file.moving + file.constant, file.moving
+        return file.moving + file.constant, those_predicted(file.moving, self._predicted, content.place.name)
 
     def _domain(self, contents: Sequence[Content]) -> Domain:
         first = self._files[contents[0].place.name]

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories
@@ -302,17 +303,21 @@ class FileDataset(Dataset):
             for condition, value in spread(name, self._parameter(content, number, name)).items()
         }
 
-    def _in_table(self, content: Content, number: int, name: str) -> float | None:
-        """What the table says of a trajectory."""
-        if self._table is None:
+    def _in_table(self, content: Content, number: int, name: str) -> float | Array | None:
+        """What the table says of a trajectory: a number, or one for each of its time steps."""
+        table = self._table
+        if table is None or name not in table.names:
             return None
-        path = content.place.path
+        if not table.by_step:
+            return self._cell(table, content.place.path, number, name, 0)
+        steps = range(len(content.times(number)))
+        return np.array([self._cell(table, content.place.path, number, name, step) for step in steps])
+
+    def _cell(self, table: ParameterTable, path: Path, number: int, name: str, step: int) -> float | None:
         if name not in self._selection.categories:
-            return self._table.value(path, number, name)
-        text = self._table.text(path, number, name)
-        return (
-            None if text is None else self._selection.categories.number(name, text, f"{self._table.path}, {path.name}")
-        )
+            return table.value(path, number, name, step)
+        text = table.text(path, number, name, step)
+        return None if text is None else self._selection.categories.number(name, text, f"{table.path}, {path.name}")
 
     def _parameter(self, content: Content, number: int, name: str) -> float | Array:
         """A conditioning value, or values over the times of the file, from wherever it is said.
@@ -334,7 +339,7 @@ class FileDataset(Dataset):
         values = [value for value in found.values() if isinstance(value, float)]
         if len(values) < len(found) > 1:
             raise DataError(
-                f"{content.place.name}: {name!r} stands in the file for each time, and in its name or the table once; "
+                f"{content.place.name}: {name!r} stands in {' and '.join(found)}, and for each time in one of them; "
                 f"leave one out"
             )
         if not values:
@@ -356,6 +361,21 @@ def _check_alike(first: Content, other: Content) -> None:
                 f"{other.place.name}: has the {what} {theirs}, but {first.place.name} has {ours}; the files of a data "
                 f"set need to be alike; leave this one out"
             )
+
+
+def those_predicted(names: Sequence[str], targets: Sequence[str] | None, where: str) -> tuple[str, ...]:
+    """The fields among ``names`` that are predicted; None: all. The others are given.
+
+    Raises:
+        DataError: a target is none of them.
+    """
+    if targets is None:
+        return tuple(names)
+    if unknown := [name for name in targets if name not in names]:
+        raise DataError(
+            f"{where}: 'targets' names {', '.join(unknown)}, but the fields that change in time are {', '.join(names)}"
+        )
+    return tuple(targets)
 
 
 def _kind(content: Content) -> str:

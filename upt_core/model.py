@@ -19,6 +19,9 @@ class Encoder(Bounded, nn.Module, ABC):
     needs_grid: ClassVar[bool] = False
     """True where the encoder works only on a whole grid; False where it takes any set of points."""
 
+    resamples: ClassVar[bool] = False
+    """True where an encoder of whole grids brings one that lies elsewhere in the box to the place of training's."""
+
     @property
     def needs(self) -> tuple[Need, ...]:
         """What ``forward`` asks of the points (``points.get``), so that it is found once per point set and kept."""

@@ -37,6 +37,7 @@ class PatchesEncoder(Encoder):
     """
 
     needs_grid: ClassVar[bool] = True
+    resamples: ClassVar[bool] = True
 
     def __init__(self, data: DataSpec, latent: LatentSpec) -> None:
         super().__init__()

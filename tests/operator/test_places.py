@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from upt_core import Experiment, load
+from upt_core.run.evaluate import Asked, evaluate_operator
 
 from .conftest import CONFIG, Array
 
@@ -69,3 +71,29 @@ def test_a_periodic_axis_has_no_ends(trained: tuple[Path, float]) -> None:
     inside = operator.predict(u, at=at)["u"]
     for turns in (1, -2):
         np.testing.assert_allclose(operator.predict(u, at=at + turns)["u"], inside, atol=1e-5)
+
+
+def test_an_encoder_that_knows_one_place_says_that_a_grid_lies_elsewhere(tmp_path: Path) -> None:
+    """``grid`` reads patches where they are, and has seen them at one place; ``patches`` resamples and says nothing."""
+    x, u = wave(32)
+    phases = np.linspace(0, 1, 10)[:, None, None] - 0.05 * np.arange(6)[:, None]
+    np.savez(tmp_path / "train.npz", u=np.sin(2 * np.pi * (x[:, 0] + phases)), t=0.1 * np.arange(6), x=x[:, 0])
+    moved = x[:, 0] + 0.4 / 32
+    np.savez(tmp_path / "moved.npz", u=np.sin(2 * np.pi * (moved + phases)), t=0.1 * np.arange(6), x=moved)
+    config = copy.deepcopy(CONFIG)
+    config["data"]["path"] = str(tmp_path / "train.npz")
+    config["model"]["encoder"] = {"name": "grid", "patch": 4, "depth": 0}
+    Experiment.from_dict(config).train(tmp_path / "run")
+    operator = load(tmp_path / "run")
+    said = r"the grid of the input lies 0.4 spacings from where that of training lies in the box, and GridEncoder"
+    assert not [text for text in operator.predict(u, coords=x).remarks if "spacings" in text]
+    assert re.search(said, " ".join(operator.predict(u, coords=x + 0.4 / 32).remarks))
+    found = evaluate_operator(operator, Asked(path=tmp_path / "moved.npz"))
+    assert [text for text in found.remarks if re.search(said, text)]
+    assert not [text for text in evaluate_operator(operator, Asked()).remarks if "spacings" in text]
+
+
+def test_an_encoder_that_resamples_says_nothing_of_the_place(trained: tuple[Path, float]) -> None:
+    other = wave(32, trained[1] + 0.3)
+    found = load(trained[0]).predict(other[1], coords=other[0])
+    assert not [text for text in found.remarks if "spacings" in text]

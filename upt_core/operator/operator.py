@@ -290,6 +290,7 @@ class Operator:
             # Those of the last step are never encoded, so it does not matter what they are.
             yield from remarks.on_given(value.given_BTNC[:, :-1].flatten(0, 2), data, training)
         yield from remarks.on_points(value.value_BNC.shape[1], value.coords_BNX.flatten(0, 1), data, training)
+        yield from remarks.on_place(value.coords_BNX[0], value.layout.shape, self.model.encoder, data, training)
         if query is not None:
             yield from remarks.on_box(query.flatten(0, 1), data, "an answer is asked for at points")
         yield from remarks.on_conditions(None if condition_BTP is None else condition_BTP.flatten(0, 1), data, training)

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from upt_core.data.normalize import TIME_STEP
-from upt_core.data.training_data import TrainingData
+from upt_core.data.training_data import TrainingData, grid_coords
+from upt_core.model import Encoder
 from upt_core.specs import DataSpec, FieldSpec
 
 SLACK = 0.25
 """Values may leave the range of training by this part of its width before a remark is made."""
+SHIFTED = 0.05
+"""A grid may lie so many of its spacings from that of training before a remark is made."""
 
 
 def on_fields(value_MC: Tensor, data: DataSpec, training: TrainingData) -> Iterator[str]:
@@ -61,6 +64,22 @@ def on_box(coords_NX: Tensor, data: DataSpec, what: str) -> Iterator[str]:
     if bool(outside.any()):
         box = " x ".join(f"[{a:g}, {a + e:g}]" for a, e in zip(data.origin, data.extent, strict=True))
         yield f"{what} outside the box of training, {box}: {int(outside.any(-1).sum())} of {len(coords_NX)}"
+
+
+def on_place(
+    coords_NX: Tensor, shape: tuple[int, ...] | None, encoder: Encoder, data: DataSpec, training: TrainingData
+) -> Iterator[str]:
+    """Remarks on a grid, row-major, that lies elsewhere in the box than that of training, where the encoder minds."""
+    if shape is None or not encoder.needs_grid or encoder.resamples or training.ends is None:
+        return
+    spacing_X = torch.tensor(data.extent, dtype=torch.float64) / torch.tensor(shape)
+    off = float(((coords_NX.cpu().double() - grid_coords(shape, data, training.ends)).abs() / spacing_X).max())
+    if off > SHIFTED:
+        yield (
+            f"the grid of the input lies {off:.2g} spacings from where that of training lies in the box, and "
+            f"{type(encoder).__name__} has seen no other place: expect an answer that is shifted; give values at the "
+            f"places of training, or train with the encoder patches, which resamples"
+        )
 
 
 def on_conditions(condition_MP: Tensor | None, data: DataSpec, training: TrainingData) -> Iterator[str]:

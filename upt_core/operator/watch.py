@@ -19,10 +19,13 @@ class Watch:
 
     Args:
         operator: what is known of its training data.
+        grid_shape: of the data at hand; None: scattered points.
     """
 
-    def __init__(self, operator: Operator) -> None:
+    def __init__(self, operator: Operator, grid_shape: tuple[int, ...] | None = None) -> None:
         self._operator = operator
+        self._grid_shape = grid_shape
+        self._places: list[str] = []
         self._fields: Tensor | None = None
         self._conditions: Tensor | None = None
         self._points: Range | None = None
@@ -47,6 +50,9 @@ class Watch:
             low, high = self._points or (number, number)
             self._points = (min(low, number), max(high, number))
             self._box = _extremes(sample.coords_NX, self._box)
+            grid = sample.grid_shape or self._grid_shape
+            encoder, training = self._operator.model.encoder, self._operator.training
+            self._places += remarks.on_place(sample.coords_NX, grid, encoder, data, training)
 
     def remarks(self) -> Iterator[str]:
         """Where what was seen is unlike what training saw."""
@@ -56,6 +62,7 @@ class Watch:
         if self._box is not None and self._points is not None:
             most = int(max(self._points, key=lambda number: _outside(number, training.num_points)))
             yield from remarks.on_points(most, self._box, data, training)
+        yield from dict.fromkeys(self._places)
         yield from remarks.on_conditions(self._conditions, data, training)
 
 

@@ -106,7 +106,7 @@ def evaluate_operator(
     check_precision(precision, operator.device)
     predictors: dict[str, Predictor] = {MODEL: predictor_of(operator, precision, space)}
     predictors |= _baselines(operator, prepared, batches, asked.path is None)
-    watch = Watch(operator)
+    watch = Watch(operator, prepared.data.grid_shape)
     found = judged(predictors, batches, metrics, operator.device, watch.see, progress)
     return with_remarks(found, [*remarks, *left_out, *watch.remarks()])
 

@@ -215,3 +215,61 @@ def test_convert_keeps_lengths_conditions_and_chunks() -> None:
         for index in range(len(part)):
             assert part.num_times(index) == (4 if part.read(index, 0, 1).condition["nu"] == 2 else 6)
     assert zarr.open_group("out.zarr")["u"].chunks == (1, 6, 16, 1)
+
+
+def test_info_proposes_holes_where_values_are_missing_always() -> None:
+    missing = U.copy()
+    missing[:, :, 3:5] = np.nan
+    np.savez("holes.npz", u=missing, x=X, t=T)
+    text = upt("info", "holes.npz")
+    assert section(text)["holes"] == "nan"
+    assert "2 of the 16 points of its first trajectory are holes" in text
+    damaged = U.copy()
+    damaged[0, 0, 2] = np.nan
+    np.savez("damaged.npz", u=damaged, x=X, t=T)
+    found = CliRunner().invoke(main, ["data", "info", "damaged.npz"])
+    assert found.exit_code != 0
+    assert "holes: nan" not in found.output.split("error:")[0]
+    ending = U.copy()
+    ending[1::2, 4:] = np.nan
+    np.savez("ending.npz", u=ending, x=X, t=T)
+    assert "holes" not in section(upt("info", "ending.npz"))
+    ragged = np.where(np.arange(40)[:, None] % 7 == 0, np.nan, np.random.default_rng(0).random((40, 6)))
+    pos = np.random.default_rng(1).random((40, 2))
+    np.savez("points.npz", pos=pos, ptr=np.arange(5) * 10, u=ragged, t=T)
+    assert section(upt("info", "points.npz"))["holes"] == "nan"
+
+
+def test_info_proposes_categories_of_names_and_of_codes() -> None:
+    metal = np.array(["steel", "copper"] * 5)
+    code, size = np.arange(10) % 3, np.arange(10) * 100
+    name = np.array([f"run {number}" for number in range(10)])
+    np.savez("a.npz", u=U, x=X, t=T, metal=metal, code=code, size=size, name=name)
+    found = section(upt("info", "a.npz"))
+    assert found["categories"] == {"metal": ["copper", "steel"], "code": ["0", "1", "2"]}
+    assert sorted(found["conditions"]) == ["code", "metal", "size"]
+    assert set(built(found).spec().condition) == {"metal=copper", "metal=steel", "code=0", "code=1", "code=2", "size"}
+    with h5py.File("a.h5", "w") as file:
+        file["u"], file["x"], file["t"], file["metal"] = U, X, T, metal.astype("S")
+    assert section(upt("info", "a.h5"))["categories"] == {"metal": ["copper", "steel"]}
+
+
+def test_pairs_are_examined_and_not_converted() -> None:
+    archive()
+    np.savez("b.npz", p=U[..., ::2], x=X[::2], t=T)
+    data = {"name": "paired", "inputs": {"name": "npz", "path": "a.npz"}}
+    data["targets"] = {"name": "npz", "path": "b.npz", "inputs": ["p"]}
+    model = {
+        "latent": {"tokens": 4, "dim": 8},
+        "encoder": {"name": "supernode"},
+        "approximator": {"name": "transformer"},
+        "decoder": {"name": "perceiver"},
+    }
+    trainer = {"epochs": 1, "batch_size": 2, "optimizer": {"name": "adamw", "lr": 1e-3}}
+    config = {"data": data, "model": model, "losses": {"forward": {"name": "forward"}}, "trainer": trainer}
+    config["validation"] = {"metrics": {"rmse": {"name": "rmse"}}}
+    Path("pair.yaml").write_text(yaml.safe_dump(config))
+    assert "nothing found" in upt("check", "pair.yaml")
+    refused = CliRunner().invoke(main, ["data", "convert", "pair.yaml", "out.zarr"])
+    assert refused.exit_code != 0
+    assert "which one store cannot hold; convert each alone" in refused.output

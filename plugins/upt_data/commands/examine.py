@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from upt_core import DataError, Dataset, DataSpec, Split, Trajectories, Trajectory
-from upt_data.files.trajectories import FileTrajectories
 
 FAR = 20.0
 """A trajectory counts as an outlier where its largest value lies this many median distances from the others'."""
@@ -64,21 +63,23 @@ class _State:
         except DataError as error:
             yield Finding("not finite" if "NaN" in str(error) else "unreadable", place, str(error))
             return
-        bad = [name for name, value in whole.fields.items() if not bool(value.isfinite().all())]
+        values = {name: whole.all_values(name) for name in self._low}
+        bad = [name for name, own in values.items() if not all(bool(value.isfinite().all()) for value in own)]
         if bad:
             yield Finding("not finite", place, f"{', '.join(bad)}: NaN or infinite values")
             return
         yield from self._alike(split, place, whole)
         self._places.append(place)
         for name in self._low:
-            value_MC = whole.fields[name].flatten(0, 1).double()
+            value_MC = torch.cat([value.flatten(0, 1) for value in values[name]]).double()
             self._low[name].append(value_MC.amin(0))
             self._high[name].append(value_MC.amax(0))
 
     def _alike(self, split: Split, place: str, whole: Trajectory) -> Iterator[Finding]:
         digest = hashlib.blake2b(whole.coords_NX.contiguous().numpy().tobytes())
         for name in sorted(self._low):
-            digest.update(whole.fields[name][0].contiguous().numpy().tobytes())
+            for value in whole.all_values(name):
+                digest.update(value[0].contiguous().numpy().tobytes())
         digest.update(repr(sorted((key, str(value)) for key, value in whole.condition.items())).encode())
         digest.update(whole.time_T[:1].numpy().tobytes())
         known, known_place = self._first.setdefault(digest.hexdigest(), (split, place))
@@ -109,5 +110,5 @@ class _State:
 
 
 def _place(split: Split, trajectories: Trajectories, index: int) -> str:
-    where = f"{trajectories.place(index)} " if isinstance(trajectories, FileTrajectories) else f"number {index} "
-    return f"{where}({split})"
+    place = getattr(trajectories, "place", None)
+    return f"number {index} ({split})" if place is None else f"{place(index)} ({split})"

@@ -7,6 +7,7 @@ from typing import Any
 
 from upt_data.arrays.placement import Lengths, placed_by_length
 from upt_data.arrays.source import ArraySource
+from upt_data.commands.guess import categories
 
 AXES = ("x", "y", "z", "r", "theta", "phi", "level", "lev", "depth", "height", "latitude", "lat", "longitude", "lon")
 TIMES = ("t", "time", "times")
@@ -23,7 +24,7 @@ SPLITS = {
 def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict[str, Any]:
     """Settings that may read the arrays of a file on a grid; the only one of its data set, or one of several."""
     settings: dict[str, Any] = {}
-    names = [one for one in source.names() if source.dtype(one).kind in "fiubcMm"]
+    names = [one for one in source.names() if source.dtype(one).kind in "fiubcMmUSO"]
     groups = sorted({one.rpartition("/")[0] for one in names} - {""})
     inside = [one for one in names if "/" not in one]
     if groups:
@@ -33,6 +34,7 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
     time = next((one for one in TIMES if one in full), None)
     axes = [one for one in AXES if one in full]
     fields = [one for one in full if one not in (*axes, time) and len(source.shape(full[one])) > 1]
+    fields = [one for one in fields if source.dtype(full[one]).kind not in "USO"]
     settings |= _dims(source, full, fields, axes, time) if name in ("netcdf", "zarr") else {}
     axes, fields = _fitting(source, full, fields, axes, time)
     settings |= _roles(fields, steady=time is None)
@@ -54,9 +56,8 @@ def propose_points(source: ArraySource) -> dict[str, Any]:
     time = next((one for one in TIMES if one in source.names()), None)
     fields = [one for one in source.names() if one not in ("pos", "ptr", time) and source.shape(one)[:1] == (rows,)]
     num = source.shape("ptr")[0] - 1
-    conditions = [one for one in source.names() if source.shape(one) == (num,) and source.dtype(one).kind in "fiu"]
-    settings = _roles(fields, steady=time is None)
-    settings |= {"conditions": conditions} if conditions else {}
+    others = {one: one for one in source.names() if one not in (*fields, time)}
+    settings = _roles(fields, steady=time is None) | _told(source, others, num)
     settings |= {} if time in (None, "t") else {"time": time}
     return settings | ({"moving": "displacement"} if len(source.shape("pos")) == 3 else {})
 
@@ -110,11 +111,17 @@ def _fitting(
 def _conditions(
     source: ArraySource, full: dict[str, str], fields: list[str], others: set[str | None]
 ) -> dict[str, Any]:
-    """Arrays of one number for each trajectory."""
+    """Arrays of one number, or one name, for each trajectory."""
     num = source.shape(full[fields[0]])[0] if fields else 0
-    found = [one for one in full if one not in others and source.shape(full[one]) == (num,)]
-    found = [one for one in found if source.dtype(full[one]).kind in "fiu"]
-    return {"conditions": found} if found else {}
+    return _told(source, {one: array for one, array in full.items() if one not in others}, num)
+
+
+def _told(source: ArraySource, arrays: dict[str, str], num: int) -> dict[str, Any]:
+    """Conditions and categories among arrays, name → what it is called in the file."""
+    fitting = {one: array for one, array in arrays.items() if source.shape(array) == (num,)}
+    named = categories(source, fitting, num)
+    found = [one for one, array in fitting.items() if source.dtype(array).kind in "fiu" or one in named]
+    return ({"conditions": found} if found else {}) | ({"categories": named} if named else {})
 
 
 def _sizes(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:

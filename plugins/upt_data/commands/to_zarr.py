@@ -30,6 +30,10 @@ def to_zarr(dataset: Dataset, out: Path, chunk_mb: float) -> dict[str, Any]:
     if out.exists():
         raise UserError(f"{out}: is there already; remove it, or choose another name")
     spec = dataset.spec()
+    if spec.targets_apart:
+        raise UserError(
+            "inputs and targets are at points of their own, which one store cannot hold; convert each alone"
+        )
     splits: tuple[Split, ...] = get_args(Split)
     parts = (
         [dataset.everything()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from upt_data.arrays.netcdf import open_netcdf
 from upt_data.arrays.npz import open_npy_folder, open_npz
 from upt_data.arrays.source import ArraySource
 from upt_data.arrays.zarr import is_store, open_zarr
+from upt_data.commands.guess import holes
 from upt_data.commands.propose import propose_grid, propose_points
 from upt_data.files.paths import find_files
 from upt_data.mesh import Mesh
@@ -81,11 +82,13 @@ def understand(files: Sequence[Path], name: str | None = None) -> Understood:
     arrays = [[one, str(source.shape(one)), str(source.dtype(one))] for one in sorted(source.names())[:30]]
     try:
         if {"pos", "ptr"} <= set(source.names()):
-            return Understood("points", {"path": path, **propose_points(source)}, arrays)
-        alone = len(files) == 1 and first == files[0].expanduser()
-        return Understood(name, {"path": path, **propose_grid(source, name, alone)}, arrays)
+            found = Understood("points", {"path": path, **propose_points(source)}, arrays)
+        else:
+            alone = len(files) == 1 and first == files[0].expanduser()
+            found = Understood(name, {"path": path, **propose_grid(source, name, alone)}, arrays)
     finally:
         source.close()
+    return replace(found, settings={**found.settings, **holes(found.build())})
 
 
 def _first(path: Path) -> Path:

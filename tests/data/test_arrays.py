@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -402,3 +403,25 @@ def test_genuine_zarr_stores(real_data: Path, version: int) -> None:
     assert data.spec().grid_shape == (128,)
     whole = wholes(data)[0]
     assert (tuple(whole.fields["u"].shape), whole.condition) == ((41, 128, 1), {"nu": 0.01})
+
+
+@pytest.mark.parametrize("extra", [(5,), (6,), (6, 5)], ids=["in time", "by trajectory", "both"])
+@pytest.mark.parametrize("curved", [False, True], ids=["one axis", "curvilinear"])
+def test_coordinates_for_each_time_or_trajectory_count_where_they_stay(
+    tmp_path: Path, extra: tuple[int, ...], curved: bool
+) -> None:
+    x, y = np.meshgrid(np.arange(8) / 8, np.arange(4) / 4, indexing="ij")
+    own: Arrays = {"x": x + 0.1 * y, "y": y} if curved else {"x": np.arange(8) / 8}
+    u = np.random.default_rng(0).random((6, 5, 8, 4) if curved else (6, 5, 8))
+    plain = {"u": u, "t": np.arange(5.0)}
+    np.savez(tmp_path / "once.npz", **plain, **own)
+    np.savez(tmp_path / "often.npz", **plain, **{n: np.tile(v, (*extra, *(1,) * v.ndim)) for n, v in own.items()})
+    once, often = (Npz(path=tmp_path / f"{name}.npz") for name in ("once", "often"))
+    assert once.spec() == often.spec()
+    assert torch.equal(once.everything().read(3, 0, 5).coords_NX, often.everything().read(3, 0, 5).coords_NX)
+    moved = {n: np.tile(v, (*extra, *(1,) * v.ndim)) for n, v in own.items()}
+    moved["x"].reshape(-1, *own["x"].shape)[2] += 0.01
+    np.savez(tmp_path / "moves.npz", **plain, **moved)
+    first = re.escape(str((0,) * (len(extra) - 1) + (2,)))
+    with pytest.raises(DataError, match=rf"moves.npz, 'x': shape .* the coordinates move, first at index {first}"):
+        Npz(path=tmp_path / "moves.npz").spec()

@@ -73,6 +73,27 @@ def read_grid(arrays: Sequence[Values], names: Sequence[str], wraps: Sequence[bo
     return Grid(tuple(kept), tuple(map(len, axes)), stride, tuple(flipped), regular)
 
 
+def at_rest(array: Values, name: str, num_axes: int, where: str) -> Values:
+    """Coordinates that are stored for each time step or trajectory, though they stay: those of the first.
+
+    Raises:
+        DataError: they do not stay.
+    """
+    if array.ndim <= num_axes or min(array.shape) < 2:
+        return array
+    extra = array.ndim - num_axes
+    rows = array.reshape(-1, *array.shape[extra:])
+    apart = np.flatnonzero((rows != rows[:1]).reshape(len(rows), -1).any(axis=1))
+    if len(apart):
+        index = tuple(int(place) for place in np.unravel_index(apart[0], array.shape[:extra]))
+        raise DataError(
+            f"{where}, {name!r}: shape {array.shape} for {num_axes} axes: the coordinates move, first at index "
+            f"{index}; a grid has one place. Interpolate to one grid, or store points, of which each trajectory may "
+            f"have its own (data set points; moving: displacement makes the way from their first positions a field)"
+        )
+    return np.asarray(rows[0])
+
+
 def _descends(values: Values) -> bool:
     usual = values.ndim == 1 and values.dtype.kind in "fiu" and len(values) > 1
     return usual and bool((np.diff(values.astype(np.float64)) < 0).all())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from upt_core import DataError
-from upt_data.arrays.coordinates import read_grid, read_times
+from upt_data.arrays.coordinates import at_rest, read_grid, read_times
 from upt_data.arrays.grid_content import GridContent, Part, Variable
 from upt_data.arrays.placement import Lengths, Placement, placed_by_length, placed_by_name
 from upt_data.arrays.source import ArraySource
@@ -85,7 +85,7 @@ class FileReading:
         """
         names = self._axis_names()
         self._check_names(names)
-        coords = [self.source.whole(self._found(name)) for name in names] if self.settings.extent is None else []
+        coords = [self._coords(name, len(names)) for name in names] if self.settings.extent is None else []
         grid = self._grid_of(names, coords) if coords else None
         times = self._times()
         sizes = self._lengths_of(names, coords, times)
@@ -240,6 +240,11 @@ class FileReading:
         if len(set(sizes.values())) > 1 or 0 in sizes.values():
             raise DataError(f"{self.where}: the fields need one number of trajectories (first axis), found {sizes}")
         return next(iter(sizes.values()), 1)
+
+    def _coords(self, name: str, num_axes: int) -> Values:
+        """The coordinates of an axis; as a field (uneven: index) they are read as they are stored."""
+        value = self.source.whole(self._found(name))
+        return value if self.settings.mapped else at_rest(value, name, num_axes, self.where)
 
     def _grid_of(self, names: Sequence[str], coords: Sequence[Values]) -> Grid:
         wraps = self.settings.wraps(len(names), self.where)

@@ -346,7 +346,7 @@ class LocalityOrder(Need):
     def stack(self, rows: Sequence[Found], num_points: int) -> Found:
         """order_BN, a permutation: padding comes last, in its own order."""
         device = rows[0][0].device
-        filled = [torch.cat([order, torch.arange(len(order), num_points, device=device)]) for (order,) in rows]
+        filled = [torch.cat([order, torch.arange(order.shape[0], num_points, device=device)]) for (order,) in rows]
         return (torch.stack(filled),)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from upt_core import DataSpec, Encoder, LatentSpec, Need, Points
 from upt_models.checks import check_axes, check_channels
+from upt_models.full_precision import full_precision
 from upt_models.lattice import NeighbourMixing, lattice_of
 from upt_models.local_fit import LocalFits, num_polynomials
 
@@ -86,13 +87,13 @@ class LatticeEncoder(Encoder):
         """
         check_axes(WHAT, len(self.lattice), points.num_axes)
         check_channels(WHAT, self.input_channels, input_BNC.shape[-1])
-        with torch.autocast(input_BNC.device.type, enabled=False):
+        with full_precision(input_BNC):
             value_BNC = input_BNC.float() if input_BNC.element_size() < 4 else input_BNC
             value_BNC = self._with_changes(value_BNC)
             ones_BN1 = torch.ones_like(value_BNC[..., :1])
             value_BNC = torch.cat([value_BNC, ones_BN1], dim=-1)
             fit_BLPC = self.local_fits.fit(value_BNC, points)
-        fit_BVF = fit_BLPC.reshape(len(input_BNC), *self.lattice, -1)
+        fit_BVF = fit_BLPC.reshape(input_BNC.shape[0], *self.lattice, -1)
         latent_BLD: Tensor = self.mix(fit_BVF).flatten(1, -2)
         return latent_BLD
 

@@ -93,8 +93,7 @@ class LocalFits(Need):
     def near(self, points: Points) -> Iterator[Near]:
         """For each stretch of points, one after the other all of the tokens near to them."""
         rows = 1 if points.shared and points.mask_BN is None else points.batch_size
-        for start in range(0, points.num_points, CHUNK):
-            part = slice(start, start + CHUNK)
+        for part in stretches(points.num_points):
             coords_RNX = points.coords_BNX[:rows, part].float()
             mask_RN = None if points.mask_BN is None else points.mask_BN[:rows, part]
             for shifts in product((-1, 0, 1), repeat=len(self.lattice)):
@@ -114,6 +113,15 @@ class LocalFits(Need):
                 weight_RN = weight_RN * ((token_RN >= 0) & (token_RN < tokens))
             numbers.append(token_RN.long() % tokens if wraps else token_RN.long().clamp(0, tokens - 1))
         return row_major(numbers, self.lattice), weight_RN, torch.stack(offsets, dim=-1)
+
+
+def stretches(num_points: int) -> Iterator[slice]:
+    """Stretches of ``CHUNK`` points; all at once in a program that is traced, as it is for any number of points."""
+    if torch.compiler.is_exporting():
+        yield slice(None)
+        return
+    for start in range(0, num_points, CHUNK):
+        yield slice(start, start + CHUNK)
 
 
 def _outer(left_RNP: Tensor, right_BNC: Tensor) -> Tensor:

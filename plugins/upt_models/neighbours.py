@@ -49,9 +49,10 @@ class Supernodes(Need):
         """By a k-d tree of the supernodes on the CPU, by all distances, in chunks, on other devices."""
         order_N = points.locality_order_BN[0]
         coords_NX = points.coords_BNX[0].detach().float()
-        supernode_S = order_N[middles(len(order_N), self.count, order_N.device)]
+        supernode_S = order_N[middles(order_N.shape[0], self.count, order_N.device)]
         overlap = min(self.overlap, len(supernode_S))
-        search = _by_tree if coords_NX.device.type == "cpu" else _by_distances
+        on_cpu = coords_NX.device.type == "cpu" and not torch.compiler.is_exporting()  # a program has torch alone
+        search = _by_tree if on_cpu else _by_distances
         nearest_NK = search(coords_NX[order_N], coords_NX[supernode_S], self.periodic, overlap, self.radius)
         speaker_M, count_S = _lists(nearest_NK, len(supernode_S))
         start_S = count_S.cumsum(0) - count_S
@@ -61,6 +62,8 @@ class Supernodes(Need):
 
 def middles(num_points: int, count: int, device: torch.device) -> Tensor:
     """Places of S supernodes among n points: ``floor((s + 1/2) · n / S)``, the middles of S equal stretches."""
+    if torch.compiler.is_exporting():  # a program has as many supernodes in every call
+        torch._check(num_points >= count, lambda: f"{count} supernodes need as many points")  # type: ignore[no-untyped-call]
     count = min(count, num_points)
     return (2 * torch.arange(count, device=device) + 1) * num_points // (2 * count)
 
@@ -107,7 +110,9 @@ def _by_distances(
 ) -> Tensor:
     """As ``_by_tree``, without leaving the device."""
     parts = []
-    for part_PX in torch.split(coords_NX, max(1, MAX_DISTANCES // len(coords_SX))):
+    # A program that is traced takes all points at once, as it does not know how many there will be.
+    most = max(1, MAX_DISTANCES // len(coords_SX))
+    for part_PX in (coords_NX,) if torch.compiler.is_exporting() else torch.split(coords_NX, most):
         squared_PS = torch.zeros((), device=part_PX.device)
         for axis, wraps in enumerate(periodic):  # axis by axis, so that no (P, S, X) tensor exists
             offset_PS = part_PX[:, None, axis] - coords_SX[None, :, axis]

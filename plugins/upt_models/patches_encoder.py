@@ -110,7 +110,8 @@ class PatchesEncoder(Encoder):
     def _offsets(self, coords: Sequence[Tensor]) -> list[Tensor]:
         """For each open axis, how far each token's patch lies off its place, in grid steps: tensors (V…).
 
-        None where all lie in place; on other devices than the CPU that is not looked at, as it would wait for them.
+        None where all lie in place; on other devices than the CPU that is not looked at, as it would wait for them, nor
+        while a program is traced.
         """
         offsets = []
         for axis, wraps in enumerate(self.periodic):
@@ -121,6 +122,8 @@ class PatchesEncoder(Encoder):
                 shape = [1] * len(self.lattice)
                 shape[axis] = tokens
                 offsets.append(offset.view(shape).expand(self.lattice))
+        if torch.compiler.is_exporting():
+            return offsets
         in_place = all(offset.is_cpu and offset.abs().max() < SAME for offset in offsets)
         return [] if in_place else offsets
 

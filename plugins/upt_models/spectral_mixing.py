@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from upt_models.full_precision import full_precision
+
 
 class SpectralMixing(nn.Module):
     """A global convolution that acts on the lowest modes alone: (B, V…, D) → (B, V…, H), in float32 at least.
@@ -42,7 +44,7 @@ class SpectralMixing(nn.Module):
 
     def forward(self, x_BVD: Tensor) -> Tensor:
         """The convolved tokens."""
-        with torch.autocast(x_BVD.device.type, enabled=False):
+        with full_precision(x_BVD):
             return self._tokens(self._mixed(self._modes(x_BVD.to(self.weight.dtype))))
 
     def _modes(self, x_BVD: Tensor) -> Tensor:

@@ -108,9 +108,11 @@ class SupernodeEncoder(Encoder):
         check_channels("encoder 'supernode'", self.input_channels, input_BNC.shape[-1])
         supernode_BS, real_BS = points.get(self.supernodes)[:2]
         coords_BSX = Queries(supernode_BS).take(points.coords_BNX.float())
-        most = self.max_neighbours if self.training else None
-        parts = hearings(points, self.supernodes, most)
-        mean_BSD = torch.cat([self._messages(input_BNC, points, coords_BSX, *part) for part in parts], dim=1)
+        if torch.compiler.is_exporting():
+            mean_BSD = self._messages_at_once(input_BNC, points, coords_BSX)
+        else:
+            parts = hearings(points, self.supernodes, self.max_neighbours if self.training else None)
+            mean_BSD = torch.cat([self._messages(input_BNC, points, coords_BSX, *part) for part in parts], dim=1)
         tokens_BSD = self.message_out(mean_BSD) + self.embed_position(self.features(coords_BSX))
         mask_BS = None if points.lengths is None else real_BS
         for block in self.blocks:
@@ -136,4 +138,22 @@ class SupernodeEncoder(Encoder):
         message_BSKD = gelu(self.message_in(message_BSKC))
         heard_BSK1 = heard_BSK.unsqueeze(-1).to(message_BSKD.dtype)
         mean_BSD: Tensor = (message_BSKD * heard_BSK1).sum(2) / heard_BSK1.sum(2).clamp_min(1)
+        return mean_BSD
+
+    def _messages_at_once(self, input_BNC: Tensor, points: Points, coords_BSX: Tensor) -> Tensor:
+        """As ``_messages`` of all that supernodes hear, for a program that is traced: no size follows from values.
+
+        All rows share their points. Each entry of the lists is a message, which is added to its listener's sum.
+        """
+        _, _, point_BM, _, count_BS = points.get(self.supernodes)
+        batch, speaker_M, count_S = input_BNC.shape[0], point_BM[0].long(), count_BS[0]
+        listener_M = torch.bucketize(torch.arange(speaker_M.shape[0]), count_S.cumsum(0), right=True)
+        inside_M = listener_M.clamp_max(len(count_S) - 1)  # what is heard by no one comes last, and is left out
+        offset_MX = shortest(points.coords_BNX[0, speaker_M] - coords_BSX[0, inside_M], self.periodic)
+        distance_M1 = torch.linalg.vector_norm(offset_MX, dim=-1, keepdim=True)
+        place_MX = torch.cat([offset_MX, distance_M1], dim=-1) / self.scale
+        message_BMC = torch.cat([input_BNC[:, speaker_M].float(), place_MX.expand(batch, -1, -1)], dim=-1)
+        message_BMD = gelu(self.message_in(message_BMC)) * (listener_M < len(count_S)).unsqueeze(-1)
+        sum_BSD = message_BMD.new_zeros(batch, len(count_S), message_BMD.shape[-1])
+        mean_BSD: Tensor = sum_BSD.index_add(1, inside_M, message_BMD) / count_S.clamp_min(1).unsqueeze(-1)
         return mean_BSD

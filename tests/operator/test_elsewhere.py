@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from upt_core import Experiment, load
+from upt_core.cli import main
 
 from .conftest import CONFIG, waves
 
@@ -43,6 +45,15 @@ def test_a_moved_run_answers_without_its_data_and_its_other_plugins(run: Path) -
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load("answer.npy"), expected)
+
+
+def test_a_run_is_evaluated_where_its_losses_and_callbacks_are_missing(run: Path) -> None:
+    script = WITHOUT.replace("{missing!r}", repr(("upt_losses", "upt_callbacks"))).partition("import numpy")[0]
+    script += "from upt_core.cli import main; main(['evaluate', 'run', '--json', 'found.json'])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    main(["evaluate", "run", "--json", "whole.json"], standalone_mode=False)
+    assert json.loads(Path("found.json").read_text()) == json.loads(Path("whole.json").read_text())
 
 
 def test_a_saved_operator_answers_as_the_run(run: Path) -> None:
@@ -119,6 +130,6 @@ def test_a_steady_problem_in_two_dimensions() -> None:
     axis = torch.linspace(0, 7, 8, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
     physical = torch.tensor(operator.data.origin) + grid / 7 * torch.tensor(operator.data.extent)
-    answer = torch.export.load("steady.pt2").module()(torch.from_numpy(a[:2].reshape(2, 64, 1)), physical, None)
+    answer = torch.export.load("steady.pt2").module()(torch.from_numpy(a[:2].reshape(2, 64, 1)), physical)
     asked = operator.predict({"a": a[:2]}, at=physical.numpy())["s"]
     np.testing.assert_allclose(answer[:, 0, :, 0].numpy(), asked, rtol=1e-5, atol=1e-5)

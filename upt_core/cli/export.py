@@ -1,4 +1,4 @@
-"""``upt export``: a trained operator as a program of torch, for machines without upt."""
+"""``upt export``: a trained operator as a program of torch or ONNX, for machines without upt."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from upt_core.figures import count
 
 @click.command()
 @click.argument("operator", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that ends in .pt2.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that ends in .pt2, or in .onnx."
+)
 @click.option("--steps", type=click.IntRange(min=1), default=1, show_default=True, help="Time steps of one call.")
+@click.option("--points", type=click.Path(path_type=Path), help="Fix where the input is: .npy, .npz or .csv, physical.")
+@click.option("--aot", is_flag=True, help="Compile for this processor; needs a C++ compiler.")
 @click.option("--task", help="Which operator, where a run had several tasks.")
-def export(operator: Path, output: Path, steps: int, task: str | None) -> None:
-    """Write a trained OPERATOR (a run folder, or a file) as a program that torch alone runs.
+def export(operator: Path, output: Path, steps: int, points: Path | None, aot: bool, task: str | None) -> None:
+    """Write a trained OPERATOR (a run folder, or a file) as a program that runs without upt.
 
     \b
-    program = torch.export.load("burgers.pt2").module()
-    program(fields, points, None)       physical units in and out
+    torch.export.load("burgers.pt2").module()(fields, query_points)      torch alone
+    torch._inductor.aoti_load_package("burgers.pt2")(…)                  compiled, --aot
+    onnxruntime.InferenceSession("burgers.onnx")                         ONNX
     """
     from upt_core.operator.export import export as write
-    from upt_core.operator.export import note
     from upt_core.operator.load import load
+    from upt_core.run.inputs import read_points
 
     found = load(operator, task=task) if task is not None else load(operator)
-    write(found, output, steps)
-    said = note(found, steps)
+    said = write(found, output, steps, None if points is None else read_points(points), aot)
     click.echo(f"{output} written ({count(output.stat().st_size // 1024)} KiB): {said['arguments']} → {said['answer']}")

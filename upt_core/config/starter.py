@@ -37,8 +37,8 @@ CHOSEN: dict[str, tuple[Choice, ...]] = {
     "data": (Choice("burgers1d"),),
     "encoder": (Choice("patches"),),
     "approximator": (Choice("spectral"),),
-    "decoder": (Choice("basis", values={"functions": 7}),),
-    "sampler": (Choice("jittered", values={"base": {"name": "stratified", "num_queries": 64}}),),
+    "decoder": (Choice("basis", values={"functions": 6}),),
+    "sampler": (Choice("jittered", values={"share": 1.0, "base": {"name": "stratified", "num_queries": 64}}),),
     "losses": (
         Choice("forward", values={"norm": "relative"}),
         Choice("inverse_encoding", values={"norm": "relative"}),

@@ -114,7 +114,7 @@ class Normalization(nn.Module):
 def _scaled(value: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     shifted = value - mean
     constant = std == 1  # only shifted; no deviation that was measured is exactly 1
-    if constant.any():
+    if torch.compiler.is_exporting() or constant.any():  # a program that is traced cannot look
         shifted = shifted.where(~constant | (shifted.abs() > ROUNDING * mean.abs()), 0)
     return (shifted / std).float()
 

@@ -194,11 +194,15 @@ class Operator:
         file.write({"operators": {"": self.plain()}, "model": _on_cpu(self.model.state_dict())}, path)
         return path
 
-    def export(self, path: Path | str, steps: int = 1) -> Path:
-        """Writes a program that torch alone runs; see ``upt_core.operator.export.export``."""
-        from upt_core.operator.export import export  # late: it stands on this class, and torch.export loads slowly
+    def export(self, path: Path | str, steps: int = 1, coords: Values | None = None, aot: bool = False) -> Path:
+        """Writes a program that runs without upt, of torch (``.pt2``) or of ONNX (``.onnx``).
 
-        return export(self, path, steps)
+        Arguments and errors as those of ``upt_core.operator.export.export``.
+        """
+        from upt_core.operator.export import export  # late: torch.export loads slowly
+
+        export(self, path, steps, coords, aot)
+        return Path(path)
 
     def plain(self) -> dict[str, Any]:
         """All but the weights, as tensors and plain data."""

@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from upt_core import DataError, Dataset, Trajectory
+from upt_core import DataError, Dataset, LatentSpec, Trajectory
+from upt_core.data.prepared import PreparedData
 from upt_data.arrays.extra import library
 from upt_data.hdf5_arrays import Hdf5
 from upt_data.mat_arrays import Mat
 from upt_data.netcdf_arrays import NetCdf
 from upt_data.npz import Npz
 from upt_data.zarr_arrays import Zarr
+from upt_models.patches_encoder import PatchesEncoder
 
 Arrays = dict[str, Any]
 U = np.random.default_rng(0).standard_normal((7, 5, 6, 4)).astype(np.float32)
@@ -425,3 +427,24 @@ def test_coordinates_for_each_time_or_trajectory_count_where_they_stay(
     first = re.escape(str((0,) * (len(extra) - 1) + (2,)))
     with pytest.raises(DataError, match=rf"moves.npz, 'x': shape .* the coordinates move, first at index {first}"):
         Npz(path=tmp_path / "moves.npz").spec()
+
+
+@pytest.mark.parametrize("wraps", [True, False], ids=["seam closed", "seam open"])
+def test_a_grid_of_indices_keeps_its_neighbours_across_the_seam_of_an_o(tmp_path: Path, wraps: bool) -> None:
+    """The whole sample turned around the body by a token: the latent turns with it, where the seam is no border."""
+    r, angle = np.meshgrid(np.linspace(1, 3, 6), np.arange(8) * np.pi / 4, indexing="ij")
+    u = np.random.default_rng(0).standard_normal((5, 3, 6, 8))
+    for name, turn in (("o", 0), ("turned", 2)):
+        arrays = {"u": u, "x": r * np.cos(angle), "y": r * np.sin(angle)}
+        np.savez(tmp_path / f"{name}.npz", t=np.arange(3.0), **{n: np.roll(v, turn, -1) for n, v in arrays.items()})
+    torch.manual_seed(0)
+    found = []
+    for name in ("o", "turned"):
+        data = PreparedData(Npz(path=tmp_path / f"{name}.npz", uneven="index", periodic=[False, wraps]))
+        if not found:
+            encoder = PatchesEncoder(data.data, LatentSpec.on_lattice((3, 4), 8)).eval()
+        batch = data.batches("train", 1, 2)[0]
+        with torch.no_grad():
+            found.append(encoder(batch.input_BNC, batch.points).reshape(2, 3, 4, 8))
+    same = torch.allclose(found[1], found[0].roll(1, 2), atol=1e-5)
+    assert same == wraps

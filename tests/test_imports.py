@@ -17,6 +17,7 @@ from upt_core import commands
 PACKAGES = (
     "upt_bench",
     "upt_callbacks",
+    "upt_cluster",
     "upt_convert",
     "upt_data",
     "upt_estimate",
@@ -28,7 +29,7 @@ PACKAGES = (
     "upt_schedules",
     "upt_sweep",
 )
-COMMANDS = ("upt_bench", "upt_convert", "upt_data/commands", "upt_estimate", "upt_sweep")
+COMMANDS = ("upt_bench", "upt_cluster", "upt_convert", "upt_data/commands", "upt_estimate", "upt_sweep")
 """Packages that bring commands and converters: they may import what upt_core.commands offers, too."""
 
 

@@ -21,8 +21,8 @@ def readable(text: str, limit: int = LONGEST) -> str:
 class UserError(ValueError):
     """Something outside the code is wrong; the message says where, what, and what to do. The CLI exits with 2."""
 
-    def __init__(self, *said: object) -> None:
-        super().__init__(*(readable(text) if isinstance(text, str) else text for text in said))
+    def __str__(self) -> str:
+        return readable(super().__str__())
 
 
 class DataError(UserError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from upt_core.config.yaml_text import MAX_DEPTH, Keys, Origins, parse_yaml
-from upt_core.errors import ConfigError, Problem, readable
+from upt_core.errors import ConfigError, Problem
 
 Data = dict[Any, Any]
 COMMAND_LINE = "command line"
@@ -122,7 +122,7 @@ def parse_override(text: str) -> Override:
     if len(parts) > MAX_DEPTH:
         message = f"the key has {len(parts)} parts; no configuration has more than {MAX_DEPTH}"
         raise ConfigError([Problem((), message, COMMAND_LINE)])
-    origin = f"{COMMAND_LINE} ({readable(text, 200)})"
+    origin = f"{COMMAND_LINE} ({text[:200]})"
     return Override(parts, parse_yaml(value, origin, show_place=False)[0], origin)
 
 

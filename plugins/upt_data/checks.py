@@ -32,27 +32,31 @@ def existing(path: Path, folder: bool = False) -> Path:
     )
 
 
-def finite(value_BTNC: Tensor, where: str, cure: str, trajectory: int = 0, time: int = 0, stride: int = 1) -> Tensor:
-    """The value itself, if it has no NaN and no infinity.
+def surely_finite(value: Tensor) -> bool:
+    """Whether there is no NaN and no infinity, at the cost of one sum; False where that sum itself is too large."""
+    return math.isfinite(value.sum().item())
+
+
+def check_finite(value_TNC: Tensor, where: str, cure: str, time: int = 0, stride: int = 1) -> None:
+    """Refuses NaN and infinite values.
 
     Args:
-        value_BTNC: a field of some trajectories.
-        where: file and field, for the message.
+        value_TNC: time steps of a field.
+        where: file, field and trajectory, for the message.
         cure: what to do about it, for the message.
-        trajectory: number of the first trajectory in its file.
         time: number of the first time step in its file.
         stride: the time steps of the file that one step stands for.
 
     Raises:
-        DataError: a value is not finite; the message names the first such trajectory and time step.
+        DataError: a value is not finite; the message names the first such time step.
     """
-    if math.isfinite(value_BTNC.sum(dtype=torch.float64).item()):  # finite only if all are, and far cheaper
-        return value_BTNC
-    bad_BT = (~torch.isfinite(value_BTNC)).flatten(2).sum(2)
-    first_b, first_t = (int(number) for number in bad_BT.nonzero()[0])
-    place = f"{where}, trajectory {trajectory + first_b}, time step {time + first_t * stride}"
+    bad_T = (~torch.isfinite(value_TNC)).flatten(1).sum(1)
+    if not bad_T.any():
+        return
+    first = int(bad_T.nonzero()[0])
     raise DataError(
-        f"{place}: {int(bad_BT[first_b, first_t])} of {value_BTNC[0, 0].numel()} values are NaN or infinite; {cure}"
+        f"{where}, time step {time + first * stride}: {int(bad_T[first])} of {value_TNC[0].numel()} values are NaN or "
+        f"infinite; {cure}"
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -34,15 +36,15 @@ class Grid:
     flipped: tuple[bool, ...] = ()
     regular: bool = True
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Points along each axis that are kept."""
         return tuple(-(-size // self.stride) for size in self.file_shape)
 
-    @property
+    @cached_property
     def num_points(self) -> int:
         """Points that are kept."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def kept(self, axis: int) -> slice:
         """The points of an axis that are kept, rising in the file's order; the first of a flipped axis is its last."""

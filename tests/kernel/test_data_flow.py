@@ -169,7 +169,7 @@ class TestNormalization:
 
     def test_is_measured_on_the_training_split_and_undone(self) -> None:
         data = moving()
-        scale = Survey(InMemory([trajectory()]), data).normalization()
+        scale = Survey.of(InMemory([trajectory()]), data).normalization()
         batch = Batches(Windows(InMemory([trajectory()]), data, 1), scale, 4)[0]
         assert torch.cat([batch.input_BNC, batch.target_BTNC[-1:, 0]]).mean().item() == pytest.approx(0, abs=1e-6)
         assert torch.allclose(
@@ -180,7 +180,7 @@ class TestNormalization:
         bad = trajectory()
         bad.fields["u"][2, 1] = float("nan")
         with pytest.raises(DataError, match="trajectory 1 of the training split: field 'u' has NaN or infinite values"):
-            Survey(InMemory([trajectory(), bad]), moving())
+            Survey.of(InMemory([trajectory(), bad]), moving())
 
 
 class TestPreparedData:
@@ -215,7 +215,7 @@ class TestPreparedData:
                 return super().read(index, start, stop)
 
         trajectories = Counting([trajectory(), trajectory()])
-        Survey(trajectories, moving()).normalization()
+        Survey.of(trajectories, moving()).normalization()
         assert trajectories.reads == 2
 
     def test_an_empty_split_is_refused(self) -> None:

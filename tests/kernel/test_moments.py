@@ -77,7 +77,7 @@ def survey_of(p: Tensor) -> Survey:
     data = DataSpec(fields, fields, (1.0,), (False,))
     value_TNC = p.view(20, 100, 1)
     trajectory = Trajectory({"p": value_TNC, "rho": torch.ones(20, 100, 1)}, torch.rand(100, 1), torch.arange(20.0), {})
-    return Survey(InMemory([trajectory]), data)
+    return Survey.of(InMemory([trajectory]), data)
 
 
 def test_digits_that_a_file_has_lost_are_remarked_on() -> None:

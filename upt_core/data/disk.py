@@ -61,15 +61,18 @@ class Files:
 
     Args:
         paths: each file, or each folder of which all that is in it counts.
+
+    Attributes:
+        at_first: the stamps of those that are looked at, when this was made; None for what was not there.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self.paths = list(dict.fromkeys(paths))
-        self._at_first = {path: stamp_of(path) for path in spread(self.paths, MOST_LOOKED_AT)}
+        self.at_first = {path: stamp_of(path) for path in spread(self.paths, MOST_LOOKED_AT)}
 
     def changes(self) -> list[str]:
         """What is not as it was at first, a line for each file or folder."""
-        return [_told(path, was, now) for path, was in self._at_first.items() if (now := stamp_of(path)) != was]
+        return [_told(path, was, now) for path, was in self.at_first.items() if (now := stamp_of(path)) != was]
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:

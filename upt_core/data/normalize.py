@@ -112,11 +112,13 @@ class Normalization(nn.Module):
 
 
 def _scaled(value: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    if value.dtype == torch.float32 and bool((mean.abs() <= std).all()):  # then centring costs no digit of float32,
+        mean, std = mean.float(), std.float()  # which takes a quarter of the time
     shifted = value - mean
     constant = std == 1  # only shifted; no deviation that was measured is exactly 1
     if torch.compiler.is_exporting() or constant.any():  # a program that is traced cannot look
         shifted = shifted.where(~constant | (shifted.abs() > ROUNDING * mean.abs()), 0)
-    return (shifted / std).float()
+    return shifted.div_(std).float()  # a second array of float64 would cost more than the division
 
 
 def condition_rows(
@@ -147,6 +149,17 @@ class RunningMoments:
         self.largest = torch.zeros(0, dtype=torch.float64)
         self.precision = 0.0
         self._distinct: list[Tensor | None] = []
+
+    def plain(self) -> dict[str, Any]:
+        """As tensors and plain data."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> RunningMoments:
+        """What ``plain`` gave."""
+        moments = cls()
+        vars(moments).update(plain)
+        return moments
 
     def add(self, value_MC: Tensor) -> None:
         """Adds M values of C channels."""

@@ -131,6 +131,8 @@ class PointSets:
             part.unlink(missing_ok=True)  # a full disk costs time here, not the run
 
     def _forget(self) -> None:
+        if len(self._kept) == 1:
+            return
         sizes = [points.kept_bytes for points in self._kept.values()]
         while sum(sizes) > KEPT_BYTES and len(sizes) > 1:
             self._kept.popitem(last=False)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from upt_core.data.disk import Files
 from upt_core.data.loader import Batches, Windows
 from upt_core.data.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
 from upt_core.data.point_sets import Over, PointSets
+from upt_core.data.statistics_cache import StatisticsCache
 from upt_core.data.training_data import TrainingData, check_fits
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset
@@ -46,6 +47,8 @@ class PreparedData:
             those of the operator, too; the grid is that of the data at hand.
         training: what is known of the data that the operator was trained on; None: these data.
         over: what means are over: space, where the data set knows the cells of its points, or points.
+        settings: of the data set, as plain data: statistics of data that are too large for memory are kept for the next
+            run under them; None: they are measured.
 
     Raises:
         DataError: the data set cannot be read, holds values that are not finite, or has not the fields or conditions of
@@ -59,6 +62,7 @@ class PreparedData:
         normalization: Normalization | None = None,
         training: TrainingData | None = None,
         over: Over = "space",
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.dataset = dataset
         self.measured = normalization is None
@@ -67,6 +71,7 @@ class PreparedData:
         self._training = training
         self._remarks: list[str] = []
         self._splits: dict[Split, Trajectories] = {}
+        self._cache: StatisticsCache | None = None
         if normalization is not None:
             spec = dataset.spec()
             check_fits(spec, normalization.data)
@@ -79,7 +84,9 @@ class PreparedData:
             )
             self.point_sets = PointSets(self.data, over=over)
             return
-        survey = Survey(self.trajectories("train"), dataset.spec())
+        if settings is not None:
+            self._cache = StatisticsCache(settings, dataset.spec(), self._files)
+        survey = self._survey()
         self.data = survey.data()
         self._remarks = survey.remarks()
         self.point_sets = PointSets(self.data, over=over)
@@ -95,7 +102,11 @@ class PreparedData:
     def training(self) -> TrainingData:
         """What is known of the data that the model is, or was, trained on."""
         if self._training is None:
-            self._training = self.fingerprint()
+            train = self.trajectories("train")
+            known = self._cache.find("ranges", train) if self._cache else None
+            self._training = TrainingData.from_plain(known) if known else self.fingerprint()
+            if self._cache and not known:
+                self._cache.keep("ranges", train, self._training.plain())
         return self._training
 
     def fingerprint(self) -> TrainingData:
@@ -110,7 +121,23 @@ class PreparedData:
             DataError: a trajectory cannot be used; the message says which and why.
         """
         for split in ("valid", "test"):
-            check_split(self.trajectories(split), self.data, split)
+            trajectories = self.trajectories(split)
+            if self._cache and self._cache.find(f"checked {split}", trajectories):
+                continue
+            check_split(trajectories, self.data, split)
+            if self._cache:
+                self._cache.keep(f"checked {split}", trajectories, {"sound": True})
+
+    def _survey(self) -> Survey:
+        """The survey of the training split, from the cache where it was made before."""
+        train, spec = self.trajectories("train"), self.dataset.spec()
+        known = self._cache.find("survey", train) if self._cache else None
+        if known:
+            return Survey.from_plain(spec, known)
+        survey = Survey.of(train, spec)
+        if self._cache:
+            self._cache.keep("survey", train, survey.plain())
+        return survey
 
     def check_files(self) -> None:
         """Looks whether the files are those that this data set began with; their values are not read.
@@ -164,14 +191,10 @@ class Survey:
     """Moments of every field and condition, the smallest and largest time step, the points' bounding box.
 
     Args:
-        trajectories: of the training split; each is read once.
         spec: as the data set declares it.
-
-    Raises:
-        DataError: a trajectory cannot be trained on; see ``check_trajectory``.
     """
 
-    def __init__(self, trajectories: Trajectories, spec: DataSpec) -> None:
+    def __init__(self, spec: DataSpec) -> None:
         self.spec = spec
         self._single = spec.of_frames().fields  # all time steps of a bundle have one scale
         self.fields = {field.name: RunningMoments() for field in self._single}
@@ -183,10 +206,45 @@ class Survey:
         self._point_sets: set[int] = set()
         self._target_sets: set[int] = set()
         self._grid_NX: Tensor | None = None
+        self._margins: tuple[tuple[float, float], ...] | None = None
+
+    @classmethod
+    def of(cls, trajectories: Trajectories, spec: DataSpec) -> Self:
+        """That of the trajectories of a split, each of which is read once.
+
+        Raises:
+            DataError: a trajectory cannot be trained on; see ``check_trajectory``.
+        """
+        survey = cls(spec)
         for number in said(range(len(trajectories)), "measuring the training split"):
             trajectory = trajectories.read(number, 0, trajectories.num_times(number))
             check_trajectory(trajectory, spec, place(number, "train"))
-            self._add(trajectory)
+            survey._add(trajectory)
+        if spec.grid_shape is not None and survey._grid_NX is not None:
+            survey._margins = ends_of(survey._grid_NX, survey.data())
+            survey._grid_NX = None
+        return survey
+
+    def plain(self) -> dict[str, Any]:
+        """As tensors and plain data."""
+        return {
+            "fields": {name: moments.plain() for name, moments in self.fields.items()},
+            "conditions": self.conditions.plain(),
+            "steps": [self.shortest, self.longest],
+            "box": [self._low, self._high],
+            "margins": self._margins,
+        }
+
+    @classmethod
+    def from_plain(cls, spec: DataSpec, plain: Mapping[str, Any]) -> Self:
+        """What ``plain`` gave."""
+        survey = cls(spec)
+        survey.fields = {name: RunningMoments.from_plain(moments) for name, moments in plain["fields"].items()}
+        survey.conditions = RunningMoments.from_plain(plain["conditions"])
+        survey.shortest, survey.longest = plain["steps"]
+        survey._low, survey._high = plain["box"]
+        survey._margins = plain["margins"]
+        return survey
 
     def _add(self, trajectory: Trajectory) -> None:
         for field in self._single:
@@ -233,10 +291,8 @@ class Survey:
         extent = torch.tensor(self.spec.extent, dtype=torch.float64)
         origin = self.spec.origin or tuple(((self._low + self._high - extent) / 2).tolist())
         varies = not self.spec.steady and self.longest > self.shortest * (1 + SAME)
-        placed = replace(self.spec, origin=origin, condition=self.names if varies else self.spec.condition)
-        if placed.grid_shape is None or self._grid_NX is None:
-            return placed
-        return replace(placed, margins=ends_of(self._grid_NX, placed))
+        condition = self.names if varies else self.spec.condition
+        return replace(self.spec, origin=origin, condition=condition, margins=self._margins)
 
     def normalization(self, by_field: bool = False) -> Normalization:
         """Scales by the moments.

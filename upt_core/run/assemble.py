@@ -11,7 +11,7 @@ from torch import nn
 from upt_core.change import check_changes
 from upt_core.config.document import Document
 from upt_core.config.schema import PluginConfig
-from upt_core.config.sections import ExperimentSettings
+from upt_core.config.sections import ExperimentSettings, as_plain
 from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
 from upt_core.data.prepared import PreparedData
@@ -62,7 +62,8 @@ class Assembler:
         """
         assert self.settings.data is not None, "each task has its own data set: see prepare_all"
         dataset = self._build(("data",), self.settings.data)
-        return PreparedData(dataset, self.settings.normalize, normalization, training, self.settings.mean)
+        plain = as_plain(self.settings.data)
+        return PreparedData(dataset, self.settings.normalize, normalization, training, self.settings.mean, plain)
 
     def build(
         self, prepared: PreparedData | None = None, model: Upt | None = None, start: Start | None = None

@@ -31,20 +31,32 @@ def open_netcdf(path: Path) -> ArraySource:
         if h5py.is_hdf5(path):
             open_hdf5(path).close()  # h5netcdf leaves half an object where this fails, which complains later
             groups = xarray.open_groups(path, engine="h5netcdf", decode_timedelta=True)
+            file = h5py.File(path, "r")
         else:
-            groups = {"": xarray.open_dataset(path, engine="scipy", decode_timedelta=True)}
-        return CarefulSource(path, NetCdfSource(groups))
+            groups, file = {"": xarray.open_dataset(path, engine="scipy", decode_timedelta=True)}, None
+        return CarefulSource(path, NetCdfSource(groups, file))
 
 
 class NetCdfSource(ArraySource):
-    """The variables of an open NetCDF file, in all its groups."""
+    """The variables of an open NetCDF file, in all its groups.
 
-    def __init__(self, groups: Mapping[str, Any]) -> None:
+    Args:
+        groups: path → the group as xarray decodes it.
+        file: the same file, where it is HDF5: what needs no decoding is read from it, at a tenth of the time.
+    """
+
+    def __init__(self, groups: Mapping[str, Any], file: h5py.File | None = None) -> None:
+        self._file = file
         self._groups = {name.strip("/"): group for name, group in groups.items()}
         self._variables = {
             f"{group}/{name}".lstrip("/"): data.variables[name]
             for group, data in self._groups.items()
             for name in data.variables
+        }
+        self._plain = {
+            name: file[name]
+            for name, variable in self._variables.items()
+            if file is not None and name in file and _is_stored_as_it_is(variable, file[name])
         }
 
     def names(self) -> list[str]:
@@ -62,6 +74,8 @@ class NetCdfSource(ArraySource):
 
     def read(self, name: str, index: Index) -> Values:
         """Values of a variable, scaled; missing ones are NaN."""
+        if name in self._plain:
+            return np.asarray(self._plain[name][index])
         return np.asarray(self._variables[name][index].values)
 
     def dims(self, name: str) -> tuple[str, ...] | None:
@@ -77,3 +91,19 @@ class NetCdfSource(ArraySource):
         """Closes the file."""
         for data in self._groups.values():
             data.close()
+        self._plain = {}
+        if self._file is not None:
+            self._file.close()
+
+
+def _is_stored_as_it_is(variable: Any, stored: Any) -> bool:
+    """Whether the numbers in the file are the values: no scale, no offset, nothing that stands for a missing value."""
+    missing = [variable.encoding.get(name) for name in ("_FillValue", "missing_value")]
+    return (
+        isinstance(stored, h5py.Dataset)
+        and stored.dtype == variable.dtype
+        and stored.dtype.kind == "f"
+        and stored.shape == variable.shape
+        and not {"scale_factor", "add_offset"} & set(variable.encoding)
+        and all(value is None or bool(np.isnan(value)) for value in missing)
+    )

@@ -49,6 +49,8 @@ class Placement:
         present = [self._left(position) for position in wanted if position is not None]
         value = value.transpose(present)
         lead = (self.time, *self.grid)
+        if None not in lead and not any(grid.flipped):
+            return value.reshape(len(value), grid.num_points, -1)
         value = np.expand_dims(value, tuple(axis for axis, position in enumerate(lead) if position is None))
         value = value.reshape(*value.shape[: len(lead)], -1)
         value = np.flip(value, tuple(axis + 1 for axis, turned in enumerate(grid.flipped) if turned))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from upt_core import DataError, Trajectory
-from upt_data.checks import Array, finite
+from upt_data.checks import Array, check_finite, surely_finite
 from upt_data.files.content import Content
 from upt_data.foreign import reading
 
@@ -129,19 +129,25 @@ class FileTrajectories:
 
     def _field(self, piece: Piece, name: str, steps: slice, num_steps: int) -> Tensor:
         content, number = piece.content, piece.number
-        where = f"{content.place.name}, {content.parts(name)}"
-        with reading(f"{where}, trajectory {number}: cannot be read", "fetch the file again"):
+        with reading(f"{_where(content, name)}, trajectory {number}: cannot be read", "fetch the file again"):
             value = content.read(name, number, steps)
         expected = (content.num_points(number), content.channels[name])
         if value.shape[1:] != expected or len(value) not in (1, num_steps):
             raise DataError(
-                f"{where}, trajectory {number}: found {value.shape} (times, points, channels), expected "
-                f"{(num_steps, *expected)} as in the first trajectory"
+                f"{_where(content, name)}, trajectory {number}: found {value.shape} (times, points, channels), "
+                f"expected {(num_steps, *expected)} as in the first trajectory"
             )
         wide = value.dtype.kind in "fiu" and value.dtype.itemsize > 2 and value.dtype != np.float32
         kept = np.ascontiguousarray(value, dtype=np.float64 if wide else np.float32)
         kept_TNC = torch.from_numpy(kept if kept.flags.writeable else kept.copy())
-        return finite(kept_TNC.unsqueeze(0), where, content.cure(), number, steps.start, self._stride)[0]
+        if not surely_finite(kept_TNC):
+            where = f"{_where(content, name)}, trajectory {number}"
+            check_finite(kept_TNC, where, content.cure(), steps.start, self._stride)
+        return kept_TNC
+
+
+def _where(content: Content, field: str) -> str:
+    return f"{content.place.name}, {content.parts(field)}"
 
 
 def _num_values(piece: Piece) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from upt_bench.clock import medians
+from upt_bench.clock import Times, times
 from upt_bench.data_files import FORMATS, Grid, Layout, Stored
 from upt_bench.results import Figure, Results
-from upt_bench.run import run_parts
 from upt_bench.setting import Setting
 from upt_core.commands import PreparedData, generator
 
@@ -28,13 +26,6 @@ GRIDS = (
     Grid("128 × 128 points", (128, 128), 140, 21, (1, 4, 128, 128), (4, 4, 32, 64)),
 )
 QUICK = (Grid("64 points", (64,), 16, 9, (1, 4, 64), (4, 4, 32)),)
-
-
-def run(setting: Setting, out: Path) -> Results:
-    """Measures, and writes ``results.json`` into a folder."""
-    import upt_bench.data as part
-
-    return run_parts([part], lambda results, folder: None, setting, out)
 
 
 def measure(setting: Setting, results: Results) -> None:
@@ -72,24 +63,24 @@ def _speeds(setting: Setting, stored: Stored, grid: Grid) -> list[dict[str, Any]
             "upt": partial(_batches_of, batches, number, workers),
             "bare": partial(_batches_of, bare, number, workers),
         }
-        if workers == 0:
-            seconds = medians(actions, torch.device("cpu"), 5, 1.5)
-        else:
-            seconds = _waited(actions, 1 if setting.quick else 3)
-        speed = {name: number * BATCH / value for name, value in seconds.items()}
-        found.append({"workers": workers, **speed, "ratio": speed["upt"] / speed["bare"]})
+        measured = (
+            times(actions, torch.device("cpu"), 5, 1.5) if workers == 0 else _waited(actions, 1 if setting.quick else 3)
+        )
+        ratio = measured.ratio("bare", "upt")
+        speed = {name: number * BATCH / measured.median(name) for name in actions}
+        found.append({"workers": workers, **speed, "ratio": ratio.value, "noise": ratio.noise})
     return found
 
 
-def _waited(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds that pass, in turn: the work of other processes is on no clock of this one."""
-    times: dict[str, list[float]] = {name: [] for name in actions}
+def _waited(actions: dict[str, Callable[[], object]], rounds: int) -> Times:
+    """Seconds that pass, in turn: the work of other processes is on no clock of this one."""
+    found: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(rounds):
         for name, action in actions.items():
             started = time.perf_counter()
             action()
-            times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(found) for name, found in times.items()}
+            found[name].append(time.perf_counter() - started)
+    return Times(found)
 
 
 class BareLoop(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
@@ -147,6 +138,7 @@ def _figure(name: str, rows: list[dict[str, Any]]) -> Figure:
         GOAL,
         "at least",
         "×",
-        f"the worst of {len(own)}: {worst['grid']}, {worst['layout']}, {worst['workers']} workers, "
+        noise=worst["noise"],
+        detail=f"the worst of {len(own)}: {worst['grid']}, {worst['layout']}, {worst['workers']} workers, "
         f"{worst['upt']:,.0f} samples per second",
     )

@@ -50,6 +50,10 @@ COMMON: Mapping[str, Callable[[Results], str]] = {"figures": figures_markdown, "
 BENCHMARKS: Mapping[str, Shown] = {
     "samplers": Shown(("samplers.md", "which-sampler.md"), {**COMMON, **sampler_tables.TABLES}),
     "neighbours": Shown(("supernodes.md",), {**COMMON, **neighbour_tables.TABLES}),
+    "data": Shown(
+        ("data.md",),
+        {**COMMON, "reading": curve("reading", "workers", ["format", "grid", "layout"], "ratio")},
+    ),
     "losses": Shown(("losses.md", "quick-reference.md"), {**COMMON, **loss_tables.TABLES}),
     "inverse": Shown(
         ("inverse-decoding.md",),

@@ -100,6 +100,11 @@ SUITES: Mapping[str, Suite] = {
         "Takes about five minutes.",
         ("loop",),
     ),
+    "data": Suite(
+        "Samples per second of every reader of files beside a bare loop that reads the same bytes.",
+        "In several layouts, without and with processes that read ahead. Takes about five minutes and 1 GB of disk.",
+        ("data",),
+    ),
     "neighbours": Suite(
         "Training steps with supernodes at more and more points, and ways to search.",
         "Without real data, made-up points take the place of the flow's. Takes about five minutes.",

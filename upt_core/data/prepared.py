@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor
 
+from upt_core.data.blocks import Blocks
 from upt_core.data.disk import Files
 from upt_core.data.loader import Batches, Windows
 from upt_core.data.normalize import TIME_STEP, Normalization, RunningMoments, condition_rows
@@ -215,11 +216,11 @@ class Survey:
         Raises:
             DataError: a trajectory cannot be trained on; see ``check_trajectory``.
         """
-        survey = cls(spec)
+        survey, blocks = cls(spec), Blocks(trajectories)
         for number in said(range(len(trajectories)), "measuring the training split"):
-            trajectory = trajectories.read(number, 0, trajectories.num_times(number))
-            check_trajectory(trajectory, spec, place(number, "train"))
-            survey._add(trajectory)
+            for start, block in blocks.of(number):
+                check_trajectory(block, spec, place(number, "train"), start)
+                survey._add(block, skip=int(start > 0))
         if spec.grid_shape is not None and survey._grid_NX is not None:
             survey._margins = ends_of(survey._grid_NX, survey.data())
             survey._grid_NX = None
@@ -246,10 +247,12 @@ class Survey:
         survey._margins = plain["margins"]
         return survey
 
-    def _add(self, trajectory: Trajectory) -> None:
+    def _add(self, trajectory: Trajectory, skip: int) -> None:
+        """Takes a block of time steps, of which the first ``skip`` were in the block before."""
         for field in self._single:
             for value_TNC in trajectory.all_values(field.name):
-                self.fields[field.name].add(value_TNC.reshape(-1, field.channels))
+                if len(value_TNC) > skip:
+                    self.fields[field.name].add(value_TNC[skip:].reshape(-1, field.channels))
         if not self.spec.steady:
             steps = trajectory.time_T.double().diff()
             self.shortest, self.longest = min(self.shortest, float(steps.min())), max(self.longest, float(steps.max()))
@@ -331,20 +334,21 @@ def check_split(trajectories: Trajectories, spec: DataSpec, split: Split, most_v
     Raises:
         DataError: see ``check_trajectory``.
     """
-    first = trajectories.read(0, 0, 1)
-    values = sum(value.numel() for value in first.fields.values())
-    total = sum(trajectories.num_times(index) * values for index in range(len(trajectories)))
+    blocks = Blocks(trajectories)
+    total = sum(trajectories.num_times(index) * blocks.frame for index in range(len(trajectories)))
     kept = len(trajectories) if total <= most_values else max(1, len(trajectories) * most_values // total)
     chosen = sorted(set(torch.linspace(0, len(trajectories) - 1, kept).round().long().tolist()))
     for number in said(chosen, f"checking the split {split!r}"):
-        check_trajectory(trajectories.read(number, 0, trajectories.num_times(number)), spec, place(number, split))
+        for start, block in blocks.of(number):
+            check_trajectory(block, spec, place(number, split), start)
 
 
-def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str) -> None:
+def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str, first: int = 0) -> None:
     """Refuses what cannot be trained on or measured.
 
     Args:
         where: begins the message.
+        first: time step of the trajectory at which a block of it begins.
 
     Raises:
         DataError: a field is missing, of another shape or of no real numbers, or a value, a condition or a coordinate
@@ -358,11 +362,12 @@ def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str) -> None
             f"correct the data set"
         )
     num_times, at_inputs = len(trajectory.time_T), spec.inputs if targets is not None else spec.fields
-    _check_fields(trajectory.fields, at_inputs, (num_times, len(trajectory.coords_NX)), where)
+    _check_fields(trajectory.fields, at_inputs, (num_times, len(trajectory.coords_NX)), where, first)
     places = [trajectory.coords_NX]
     if targets is not None:
         places.append(targets.coords_NX)
-        _check_fields(targets.fields, spec.targets, (num_times, len(targets.coords_NX)), f"{where}, target points")
+        size = (num_times, len(targets.coords_NX))
+        _check_fields(targets.fields, spec.targets, size, f"{where}, target points", first)
         _check_states(trajectory, spec, where)
     if not all(bool(torch.isfinite(coords_NX).all()) for coords_NX in places):
         raise DataError(f"{where}: a coordinate is NaN or infinite; remove or repair it")
@@ -374,13 +379,13 @@ def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str) -> None
 
 
 def _check_fields(
-    fields: Mapping[str, Tensor], expected: Sequence[FieldSpec], size: tuple[int, int], where: str
+    fields: Mapping[str, Tensor], expected: Sequence[FieldSpec], size: tuple[int, int], where: str, first: int
 ) -> None:
     for field in expected:
         if field.name not in fields:
             found = ", ".join(fields) or "none"
             raise DataError(f"{where}: field {field.name!r} is missing; found: {found}; correct the data set")
-        _check_field(fields[field.name], field.name, (*size, field.channels), where)
+        _check_field(fields[field.name], field.name, (*size, field.channels), where, first)
 
 
 def _check_states(trajectory: Trajectory, spec: DataSpec, where: str) -> None:
@@ -394,7 +399,7 @@ def _check_states(trajectory: Trajectory, spec: DataSpec, where: str) -> None:
             )
 
 
-def _check_field(value: Tensor, name: str, shape: tuple[int, int, int], where: str) -> None:
+def _check_field(value: Tensor, name: str, shape: tuple[int, int, int], where: str, first: int) -> None:
     if not value.is_floating_point():
         kind = "complex numbers" if value.is_complex() else str(value.dtype).removeprefix("torch.")
         cure = "give its real and imaginary part as two channels" if value.is_complex() else "convert it to floats"
@@ -405,7 +410,7 @@ def _check_field(value: Tensor, name: str, shape: tuple[int, int, int], where: s
             f"correct the data set"
         )
     if not torch.isfinite(value).all():
-        bad = int((~torch.isfinite(value)).any(-1).any(-1).nonzero()[0])
+        bad = first + int((~torch.isfinite(value)).any(-1).any(-1).nonzero()[0])
         raise DataError(
             f"{where}: field {name!r} has NaN or infinite values, first at time step {bad}; remove or repair it"
         )

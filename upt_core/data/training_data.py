@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from upt_core.data.blocks import Blocks
 from upt_core.data.normalize import TIME_STEP, RunningMoments
 from upt_core.errors import DataError
 from upt_core.points import ends_of
@@ -63,12 +64,12 @@ class TrainingData:
         content, seen = hashlib.blake2b(digest_size=16), _Ranges(data)
         digests: dict[str, Tensor] = {}
         for split, trajectories in splits.items():
-            digests[split] = digests_of(trajectories)
+            digests[split], blocks = digests_of(trajectories), Blocks(trajectories)
             for number in _spread(len(trajectories)):
-                whole = trajectories.read(number, 0, trajectories.num_times(number))
-                _add_whole(content, whole)
-                if split == "train":
-                    seen.add(whole)
+                for _, block in blocks.of(number):
+                    _add_whole(content, block)
+                    if split == "train":
+                        seen.add(block)
             for trajectory in _beginnings(trajectories) if split == "train" else ():
                 seen.add(trajectory)
         return cls(digests, content.hexdigest(), **seen.found())

@@ -1,0 +1,60 @@
+"""Trajectories that are larger than memory are measured block by block, with the same result."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from upt_core import DataError, DataSpec, FieldSpec, InMemory, Trajectory
+from upt_core.data.blocks import Blocks
+from upt_core.data.prepared import Survey, check_split
+
+SPEC = DataSpec(
+    (FieldSpec("u"), FieldSpec("k")), (FieldSpec("u"),), extent=(1.0,), periodic=(False,), grid_shape=(5,),
+    condition=("c",),
+)  # fmt: skip
+
+
+def one(num_times: int) -> Trajectory:
+    rng = torch.Generator().manual_seed(num_times)
+    return Trajectory(
+        {"u": torch.randn(num_times, 5, 1, generator=rng) + 3, "k": torch.randn(1, 5, 1, generator=rng)},
+        torch.arange(5).double().unsqueeze(1) / 5,
+        torch.rand(num_times, generator=rng).cumsum(0),
+        {"c": torch.rand(num_times, generator=rng)},
+    )
+
+
+@pytest.mark.parametrize("num_times", [2, 3, 4, 5, 12, 13])
+def test_every_step_is_in_one_block(num_times: int) -> None:
+    found = list(Blocks(InMemory([one(num_times)]), most=30).of(0))  # 10 values at each time
+    assert all(len(block.time_T) <= 6 for _, block in found)
+    steps = torch.cat([block.time_T.diff() for _, block in found])
+    assert torch.equal(steps, one(num_times).time_T.diff())
+    assert [start for start, _ in found] == list(range(0, num_times - 1, 2))
+
+
+def test_a_steady_problem_comes_in_one_block() -> None:
+    assert [len(block.time_T) for _, block in Blocks(InMemory([one(1)]), most=2).of(0)] == [1]
+
+
+def test_the_survey_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    trajectories = InMemory([one(12), one(13)])
+    whole = Survey.of(trajectories, SPEC)
+    monkeypatch.setattr(Blocks.__init__, "__defaults__", (30,))
+    pieces = Survey.of(trajectories, SPEC)
+    assert pieces.data() == whole.data()
+    assert (pieces.shortest, pieces.longest) == (whole.shortest, whole.longest)
+    for name in ("mean_C", "std_C", "condition_mean_P", "condition_std_P"):
+        torch.testing.assert_close(getattr(pieces.normalization(), name), getattr(whole.normalization(), name))
+    assert {name: m.count for name, m in pieces.fields.items()} == {"u": 25 * 5, "k": 10}
+
+
+def test_a_bad_value_is_found_at_its_time_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Blocks.__init__, "__defaults__", (30,))
+    trajectory = one(12)
+    trajectory.fields["u"][7, 2] = torch.nan
+    with pytest.raises(DataError, match=r"of the test split: field 'u' has NaN or infinite values, first at time step"):
+        check_split(InMemory([trajectory]), SPEC, "test")
+    with pytest.raises(DataError, match=r"first at time step 7; remove"):
+        Survey.of(InMemory([trajectory]), SPEC)

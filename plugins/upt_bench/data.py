@@ -48,7 +48,8 @@ def layouts(name: str, grid: Grid) -> dict[str, Layout]:
     if name == "pdebench" and len(grid.shape) > 1:
         return {}
     chunked: dict[str, Layout] = {"whole frames": grid.whole, "blocks": grid.blocks}
-    return {"npz": {"one piece": None}, "zarr": chunked}.get(name, {"one piece": None, **chunked})
+    one: dict[str, Layout] = {"one piece": None}
+    return one if name == "npz" else chunked if name == "zarr" else one | chunked
 
 
 def _speeds(setting: Setting, stored: Stored, grid: Grid) -> list[dict[str, Any]]:

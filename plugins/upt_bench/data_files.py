@@ -61,7 +61,8 @@ Write = Callable[[Path, Values, Layout], Stored]
 
 def write_npz(folder: Path, values: Values, layout: Layout) -> Stored:
     """An archive, and the array beside it as .npy, which numpy can map."""
-    np.savez(folder / "values.npz", u=values, **_coordinates(values))
+    arrays: dict[str, Any] = {"u": values, **_coordinates(values)}
+    np.savez(folder / "values.npz", **arrays)
     np.save(folder / "bare.npy", values)
     return Stored("npz", lambda: np.load(folder / "bare.npy", mmap_mode="r"), {"path": folder / "values.npz"})
 
@@ -107,7 +108,7 @@ def write_zarr(folder: Path, values: Values, layout: Layout) -> Stored:
 
     path = folder / "values.zarr"
     group = zarr.open_group(path, mode="w")
-    group.create_array("u", data=values, chunks=layout)
+    group.create_array("u", data=values, chunks=layout or "auto")
     for name, value in _coordinates(values).items():
         group.create_array(name, data=value)
     return Stored("zarr", lambda: zarr.open_group(path, mode="r")["u"], {"path": path})

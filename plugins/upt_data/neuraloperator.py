@@ -166,7 +166,9 @@ def _x_and_y(content: Any, path: Path) -> tuple[Tensor, Tensor]:
     x, y = pair
     if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
         found = f"a dict of {', '.join(map(str, content))}" if isinstance(content, dict) else type(content).__name__
-        raise DataError(f"{path}: expected a dict with the tensors 'x' and 'y', found {found}")
+        raise DataError(
+            f"{path}: expected a dict with the tensors 'x' and 'y', found {found}; store it so, or name another file"
+        )
     _check_others(content, path)
     if x.is_complex() or y.is_complex():
         raise DataError(f"{path}: 'x' or 'y' is complex; store real and imaginary part as fields of their own")

@@ -25,6 +25,8 @@ from upt_data.arrays.placement import Placement
 from upt_data.checks import Array, rising
 from upt_data.grid import even_axis, unit_axis
 
+CURE = "fetch the file again, or read one of your own layout with the data set 'hdf5'"
+"""What to do where a file looks like a layout, and is none."""
 AXIS_NAMES = ("x", "y", "z")
 
 
@@ -121,7 +123,7 @@ def _darcy(file: h5py.File, path: Path, field: str) -> Layout:
     if tensor.ndim != nu.ndim + 1 or tensor.shape[1] != 1 or tensor.shape[:1] + tensor.shape[2:] != nu.shape:
         raise DataError(
             f"{path}: 'nu' {nu.shape} and 'tensor' {tensor.shape} do not fit; expected (samples, *grid) and "
-            f"(samples, 1, *grid)"
+            f"(samples, 1, *grid); {CURE}"
         )
     inputs = (Variable("nu", ("nu",), time_axis=False),)
     return Layout(inputs, (Variable(field, ("tensor",)),), _axes(file, path, nu.shape[1:]), None, len(nu), False)
@@ -130,7 +132,7 @@ def _darcy(file: h5py.File, path: Path, field: str) -> Layout:
 def _tensor(file: h5py.File, path: Path, field: str) -> Layout:
     tensor = _dataset(file, "tensor", path)
     if not 3 <= tensor.ndim <= 5:
-        raise DataError(f"{path}: 'tensor' has shape {tensor.shape}; expected (trajectories, times, *grid)")
+        raise DataError(f"{path}: 'tensor' has shape {tensor.shape}; expected (trajectories, times, *grid); {CURE}")
     state = (Variable(field, ("tensor",)),)
     axes, times = (
         _axes(file, path, tensor.shape[2:]),
@@ -143,11 +145,13 @@ def _cfd(file: h5py.File, path: Path, field: str) -> Layout:
     names = sorted(name for name in file if not name.endswith("-coordinate"))
     shapes = {name: _dataset(file, name, path).shape for name in names}
     if len(set(shapes.values())) > 1 or not 3 <= len(shapes["Vx"]) <= 5:
-        raise DataError(f"{path}: its variables should all be (trajectories, times, *grid); found: {_found(file)}")
+        found = _found(file)
+        raise DataError(f"{path}: its variables should all be (trajectories, times, *grid); found: {found}; {CURE}")
     shape = shapes["Vx"]
     velocity = tuple(f"V{axis}" for axis in AXIS_NAMES[: len(shape) - 2])
     if missing := [name for name in velocity if name not in shapes]:
-        raise DataError(f"{path}: a velocity component is missing: {', '.join(missing)}; found: {_found(file)}")
+        named = ", ".join(missing)
+        raise DataError(f"{path}: a velocity component is missing: {named}; found: {_found(file)}; {CURE}")
     scalars = tuple(Variable(name, (name,)) for name in names if name not in velocity)
     state = (*scalars, Variable("velocity", velocity, channels=len(velocity)))
     axes, times = _axes(file, path, shape[2:]), _times(_dataset(file, "t-coordinate", path), path, shape[1])
@@ -157,7 +161,7 @@ def _cfd(file: h5py.File, path: Path, field: str) -> Layout:
 def _ns_incom(file: h5py.File, path: Path, field: str) -> Layout:
     velocity, particles = _dataset(file, "velocity", path), _dataset(file, "particles", path)
     if velocity.ndim not in (5, 6) or velocity.shape[:-1] != particles.shape[:-1]:
-        raise DataError(f"{path}: 'velocity' {velocity.shape} and 'particles' {particles.shape} do not fit")
+        raise DataError(f"{path}: 'velocity' {velocity.shape} and 'particles' {particles.shape} do not fit; {CURE}")
     state = tuple(
         Variable(name, (name,), file[name].shape[-1], channel_axis=True) for name in ("velocity", "particles")
     )
@@ -176,10 +180,12 @@ def _groups(file: h5py.File, path: Path, field: str) -> Layout:
     groups = tuple(sorted(file, key=int))
     first = file[groups[0]]
     if not isinstance(first, h5py.Group) or "data" not in first or "grid" not in first:
-        raise DataError(f"{path}: group {groups[0]!r} should hold 'data' and 'grid'; found: {_found(file)}")
+        raise DataError(f"{path}: group {groups[0]!r} should hold 'data' and 'grid'; found: {_found(file)}; {CURE}")
     shape = _dataset(first, "data", path).shape
     if not 3 <= len(shape) <= 5:
-        raise DataError(f"{path}, group {groups[0]!r}: 'data' has shape {shape}; expected (times, *grid, channels)")
+        raise DataError(
+            f"{path}, group {groups[0]!r}: 'data' has shape {shape}; expected (times, *grid, channels); {CURE}"
+        )
     state = (Variable(field, ("data",), shape[-1], channel_axis=True),)
     grid = first["grid"]
     axes = _axes(grid, path, shape[1:-1], suffix="")
@@ -198,7 +204,7 @@ _BY_CONTENT: Sequence[tuple[set[str], Maker]] = (
 def _dataset(group: Any, name: str, path: Path) -> h5py.Dataset:
     found = group.get(name)
     if not isinstance(found, h5py.Dataset):
-        raise DataError(f"{path}: there is no dataset {name!r}; found: {_found(group)}")
+        raise DataError(f"{path}: there is no dataset {name!r}; found: {_found(group)}; {CURE}")
     return found
 
 
@@ -208,7 +214,9 @@ def _axes(group: Any, path: Path, shape: tuple[int, ...], suffix: str = "-coordi
         name = f"{letter}{suffix}"
         axis = even_axis(_dataset(group, name, path)[()], f"{path}, {name!r}")
         if len(axis) != points:
-            raise DataError(f"{path}: {name!r} has {len(axis)} points, the fields have {points} along this axis")
+            raise DataError(
+                f"{path}: {name!r} has {len(axis)} points, the fields have {points} along this axis; {CURE}"
+            )
         axes.append(axis)
     return tuple(axes)
 
@@ -217,7 +225,7 @@ def _times(dataset: h5py.Dataset, path: Path, num_times: int) -> Array:
     if dataset.ndim != 1:
         raise DataError(f"{path}: {dataset.name!r} has the shape {dataset.shape}; expected a row of times")
     if len(dataset) < num_times:
-        raise DataError(f"{path}: {dataset.name!r} has {len(dataset)} times, the fields have {num_times}")
+        raise DataError(f"{path}: {dataset.name!r} has {len(dataset)} times, the fields have {num_times}; {CURE}")
     return rising(dataset[:num_times], f"{path}, {dataset.name!r}")  # there is often one more than there are frames
 
 

@@ -105,9 +105,10 @@ class PointCases(FileDataset):
 
     def _case(self, case: dict[str, Any], where: str) -> Case:
         needed = [self._positions, *self._inputs, *self._targets, *self._conditions]
-        if missing := [name for name in needed if name not in case]:
+        if missing := list(dict.fromkeys(name for name in needed if name not in case)):
             raise DataError(
-                f"{where}: there is no {' or '.join(map(repr, missing))}; found: {', '.join(map(str, case))}"
+                f"{where}: there is no {' or '.join(map(repr, missing))}; found: {', '.join(map(str, case))}; correct "
+                f"the names in the data set's settings"
             )
         coords_NX = case[self._positions]
         if not (isinstance(coords_NX, Tensor) and coords_NX.ndim == 2 and coords_NX.shape[1] <= 3 and len(coords_NX)):
@@ -176,7 +177,7 @@ def _field(value: Any, num_points: int, where: str) -> Tensor:
     if not (isinstance(value, Tensor) and value.ndim == 2 and len(value) == num_points):
         raise DataError(
             f"{where}: expected ({num_points},), ({num_points}, channels) or (channels, {num_points}), "
-            f"found {_found(value)}"
+            f"found {_found(value)}; store a tensor of numbers, or name another key"
         )
     if value.is_complex():
         raise DataError(f"{where} is complex; store real and imaginary part as two channels")

@@ -228,7 +228,8 @@ def _rows(offsets: Values, num_rows: int, where: str) -> list[slice]:
     ends = rising(offsets, where).astype(np.int64).tolist()
     if ends[0] != 0 or ends[-1] != num_rows:
         raise DataError(
-            f"{where}: goes from {ends[0]} to {ends[-1]}; expected from 0 to the number of rows, {num_rows}"
+            f"{where}: goes from {ends[0]} to {ends[-1]}; expected from 0 to the number of rows, {num_rows}; "
+            f"correct it, or store all rows of the points"
         )
     return [slice(start, stop) for start, stop in pairwise(ends)]
 

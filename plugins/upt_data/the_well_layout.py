@@ -107,7 +107,9 @@ class WellFile:
         """Whether an array varies with 'time' or with the 'sample'."""
         attributes = self._source.array_attributes(array)
         if f"{what}_varying" not in attributes:
-            raise DataError(f"{self._where}, {array!r}: lacks the attribute {what}_varying; the file is incomplete")
+            raise DataError(
+                f"{self._where}, {array!r}: lacks the attribute {what}_varying; the file is incomplete; fetch it again"
+            )
         return bool(attributes[f"{what}_varying"])
 
     def _variable(self, name: str, group: str, rank: int) -> Variable:
@@ -158,13 +160,15 @@ class WellFile:
         if shape != wanted:
             raise DataError(
                 f"{self._where}, {array!r}: shape {shape}, but its attributes and the dimensions ask for {wanted}; the "
-                f"file is damaged or incomplete"
+                f"file is damaged or incomplete; fetch it again, or read it with the data set 'hdf5'"
             )
 
     def _read_times(self) -> Array:
         times = read_times(self._source.whole("dimensions/time"), f"{self._where}, 'dimensions/time'")
         if times.ndim == 2 and len(times) != self._num:
-            raise DataError(f"{self._where}: dimensions/time has {len(times)} rows for {self._num} trajectories")
+            raise DataError(
+                f"{self._where}: dimensions/time has {len(times)} rows for {self._num} trajectories; fetch it again"
+            )
         return times
 
     def _scalar(self, name: str) -> Array:

@@ -137,6 +137,11 @@ class FileTrajectories:
                 f"{_where(content, name)}, trajectory {number}: found {value.shape} (times, points, channels), "
                 f"expected {(num_steps, *expected)} as in the first trajectory"
             )
+        if value.dtype.kind not in "fiub":
+            raise DataError(
+                f"{_where(content, name)}, trajectory {number}: holds {value.dtype}, which are no real numbers; store "
+                f"numbers, or name another array"
+            )
         wide = value.dtype.kind in "fiu" and value.dtype.itemsize > 2 and value.dtype != np.float32
         kept = np.ascontiguousarray(value, dtype=np.float64 if wide else np.float32)
         kept_TNC = torch.from_numpy(kept if kept.flags.writeable else kept.copy())

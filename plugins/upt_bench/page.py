@@ -52,7 +52,11 @@ BENCHMARKS: Mapping[str, Shown] = {
     "neighbours": Shown(("supernodes.md",), {**COMMON, **neighbour_tables.TABLES}),
     "data": Shown(
         ("data.md",),
-        {**COMMON, "reading": curve("reading", "workers", ["format", "grid", "layout"], "ratio")},
+        {
+            **COMMON,
+            "reading": curve("reading", "workers", ["format", "grid", "layout"], "ratio"),
+            "samples": curve("reading", "workers", ["format", "grid", "layout"], "upt"),
+        },
     ),
     "losses": Shown(("losses.md", "quick-reference.md"), {**COMMON, **loss_tables.TABLES}),
     "inverse": Shown(

@@ -27,13 +27,14 @@ def open_netcdf(path: Path) -> ArraySource:
     path = existing(path)
     xarray = library("xarray", "netcdf", f"{path}: reading a NetCDF file")
     cure = "install its readers with pip install 'upt-core[netcdf]', or fetch the file again"
+    file: h5py.File | None = None
     with reading(f"{path}: not a NetCDF file that xarray reads", cure, path):
         if h5py.is_hdf5(path):
             open_hdf5(path).close()  # h5netcdf leaves half an object where this fails, which complains later
             groups = xarray.open_groups(path, engine="h5netcdf", decode_timedelta=True)
             file = h5py.File(path, "r")
         else:
-            groups, file = {"": xarray.open_dataset(path, engine="scipy", decode_timedelta=True)}, None
+            groups = {"": xarray.open_dataset(path, engine="scipy", decode_timedelta=True)}
         return CarefulSource(path, NetCdfSource(groups, file))
 
 

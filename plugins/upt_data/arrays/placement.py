@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ class Placement:
         value = value.transpose(present)
         lead = (self.time, *self.grid)
         if None not in lead and not any(grid.flipped):
-            return value.reshape(len(value), grid.num_points, -1)
+            return value.reshape(len(value), math.prod(value.shape[1 : len(lead)]), -1)
         value = np.expand_dims(value, tuple(axis for axis, position in enumerate(lead) if position is None))
         value = value.reshape(*value.shape[: len(lead)], -1)
         value = np.flip(value, tuple(axis + 1 for axis, turned in enumerate(grid.flipped) if turned))

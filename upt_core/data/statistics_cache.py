@@ -23,7 +23,7 @@ from upt_core.trajectory import Trajectories, are_held, cache_dir
 
 FORMAT = 1
 PROBED = 64
-"""Of so many trajectories, evenly spaced, the first two time steps are read to tell that a split is the one measured."""
+"""The first two time steps of so many trajectories, evenly spaced, tell whether a split is the one measured."""
 
 BROKEN = (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, pickle.UnpicklingError)
 

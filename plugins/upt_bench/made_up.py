@@ -52,20 +52,34 @@ def bundle_of(
     return LossBundle(model, terms, data).to(setting.device)
 
 
-def step_of(setting: Setting, bundle: LossBundle, points: Points) -> Action:
-    """Draws, forward, backward and an optimizer's step, on ``ROWS`` samples at the same points."""
+def batch_of(setting: Setting, bundle: LossBundle, points: Points) -> Batch:
+    """``ROWS`` samples at the same points, with what the bundle needs of these."""
     needs = (*bundle.model.encoder.needs, *(need for sampler in bundle.samplers.values() for need in sampler.needs))
     together = Points.stack([points] * ROWS, needs, torch.arange(ROWS, device=setting.device))
     state_BNC = torch.rand(ROWS, points.num_points, CHANNELS, generator=setting.rng(), device=setting.device)
-    batch = Batch(state_BNC, state_BNC.roll(1, 1).unsqueeze(1), together)
+    return Batch(state_BNC, state_BNC.roll(1, 1).unsqueeze(1), together)
+
+
+def gradient_of(bundle: LossBundle, batch: Batch) -> Action:
+    """Draws, forward and backward."""
     bundle.train()
+
+    def gradient() -> None:
+        total = bundle(batch, Progress()).total
+        assert total is not None
+        bundle.zero_grad(set_to_none=True)
+        torch.autograd.backward(total)
+
+    return gradient
+
+
+def step_of(setting: Setting, bundle: LossBundle, points: Points) -> Action:
+    """Draws, forward, backward and an optimizer's step."""
+    gradient = gradient_of(bundle, batch_of(setting, bundle, points))
     optimizer = torch.optim.AdamW(bundle.parameters(), 1e-4)
 
     def step() -> None:
-        total = bundle(batch, Progress()).total
-        assert total is not None
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
+        gradient()
         optimizer.step()
 
     return step

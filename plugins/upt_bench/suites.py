@@ -71,6 +71,11 @@ SUITES: Mapping[str, Suite] = {
         "loss_pictures",
         ("costs.png",),
     ),
+    "optimizers": Suite(
+        "The optimizers' part of a training step.",
+        "Takes two minutes.",
+        ("optimizers",),
+    ),
     "scaling": Suite(
         "How the cost of a step grows with points, query points and tokens; one process beside two.",
         "Takes about five minutes.",

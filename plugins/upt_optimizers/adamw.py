@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from upt_core import Optimizer
-from upt_optimizers.parameters import by_decay, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, fused, trainable
 
 
 class AdamW(Optimizer):
@@ -49,5 +49,4 @@ class AdamW(Optimizer):
         """
         parameters = list(trainable(model).values())
         groups = by_decay(parameters, self.weight_decay, self.decay_all)
-        fused = True if on_cuda(parameters) else None
-        return [torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=fused)]
+        return [torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=fused(parameters))]

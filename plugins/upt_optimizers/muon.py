@@ -12,7 +12,7 @@ from torch import nn
 from upt_core import Approximator, Decoder, Encoder, Optimizer
 from upt_optimizers.matrices import CONVOLUTIONS, matrix_shapes
 from upt_optimizers.newton_schulz import OrthogonalMomentum
-from upt_optimizers.parameters import by_decay, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, fused, trainable
 
 FIRST_AND_LAST = ("*embed*", "*head*", "*queries*", "*tokens*", "*latents*")
 """Names of what maps into or out of the hidden layers, where Muon is not meant to be used."""
@@ -108,9 +108,7 @@ class Muon(Optimizer):
 
     def _adamw(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         groups = by_decay(parameters, self.weight_decay, self.decay_all)
-        return torch.optim.AdamW(
-            groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=True if on_cuda(parameters) else None
-        )
+        return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=fused(parameters))
 
 
 def hidden_weights(model: nn.Module) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,9 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 RMS_OF_ADAMW = 0.2
 """Usual root mean square of AdamW's updates, relative to the learning rate."""
 TINY = 1e-7
+MOST_IN_SQUARES = 5
+"""Iterations on X Xᵀ alone. Rounding may make its zeros negative, 1e-7 of the largest, and each iteration makes those
+12 times larger; after five they are still nothing."""
 
 
 def orthogonal(value: Tensor, steps: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -28,14 +31,38 @@ def orthogonal(value: Tensor, steps: int, dtype: torch.dtype = torch.float32) ->
 
     Source: Jordan et al., Muon (2024).
     """
-    a, b, c = COEFFICIENTS
     tall = value.shape[-2] > value.shape[-1]
     wide = (value.mT if tall else value).to(dtype)
     wide = wide / torch.linalg.matrix_norm(wide, keepdim=True).clamp_min(TINY)
+    # Half the work where matrices are long; below float32 the small singular values would be lost in the squares.
+    small = wide.shape[-1] >= 2 * wide.shape[-2] and dtype.itemsize >= 4
+    for done in range(0, steps, MOST_IN_SQUARES):
+        count = min(MOST_IN_SQUARES, steps - done)
+        wide = _factor(wide @ wide.mT, count) @ wide if small else _iterated(wide, count)
+    return (wide.mT if tall else wide).to(value.dtype)
+
+
+def _iterated(wide: Tensor, steps: int) -> Tensor:
+    """The iterations X ← (a + b X Xᵀ + c (X Xᵀ)²) X."""
+    a, b, c = COEFFICIENTS
     for _ in range(steps):
         gram = wide @ wide.mT
         wide = torch.baddbmm(wide, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
-    return (wide.mT if tall else wide).to(value.dtype)
+    return wide
+
+
+def _factor(gram: Tensor, steps: int) -> Tensor:
+    """What the iterations multiply X by, from X Xᵀ alone: P = a + b G + c G², and G becomes P G P."""
+    a, b, c = COEFFICIENTS
+    product: Tensor | None = None
+    for step in range(steps):
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = polynomial if product is None else polynomial @ product
+        if step + 1 < steps:
+            gram = polynomial @ gram @ polynomial
+    assert product is not None
+    return product
 
 
 class OrthogonalMomentum(torch.optim.Optimizer):
@@ -87,23 +114,27 @@ class OrthogonalMomentum(torch.optim.Optimizer):
         return loss
 
     def _move(self, parameters: list[nn.Parameter], shape: tuple[int, int], group: Mapping[str, Any]) -> None:
-        directions = [whole(self._direction(parameter, group)) for parameter in parameters]
+        directions = [whole(direction) for direction in self._directions(parameters, group)]
         update = orthogonal(stacked(directions, shape), group["ns_steps"], _dtype(directions[0]))
         counts = [self._shapes[parameter].count for parameter in parameters]
-        size = group["lr"] * RMS_OF_ADAMW * math.sqrt(max(shape))
-        for parameter, own in zip(parameters, torch.split(update, counts), strict=True):
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.sub_(cut_like(own.reshape(parameter.shape), parameter), alpha=size)
+        parts = zip(torch.split(update, counts), parameters, strict=True)
+        own = [cut_like(part.reshape(parameter.shape), parameter) for part, parameter in parts]
+        weights: list[Tensor] = list(parameters)
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(weights, own, alpha=-group["lr"] * RMS_OF_ADAMW * math.sqrt(max(shape)))
 
-    def _direction(self, parameter: nn.Parameter, group: Mapping[str, Any]) -> Tensor:
-        """The momentum after this gradient."""
-        gradient, state = parameter.grad, self.state[parameter]
-        assert gradient is not None
-        if not state:
-            state["momentum_buffer"] = torch.zeros_like(gradient)
-        buffer: Tensor = state["momentum_buffer"]
-        buffer.lerp_(gradient, 1 - group["momentum"])
-        return gradient.lerp(buffer, group["momentum"]) if group["nesterov"] else buffer
+    def _directions(self, parameters: list[nn.Parameter], group: Mapping[str, Any]) -> Sequence[Tensor]:
+        """The momenta after these gradients."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        buffers = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        if not group["nesterov"]:
+            return buffers
+        ahead: Sequence[Tensor] = torch._foreach_lerp(gradients, buffers, group["momentum"])
+        return ahead
 
 
 def _dtype(value: Tensor) -> torch.dtype:

@@ -28,6 +28,7 @@ def by_decay(parameters: Sequence[nn.Parameter], weight_decay: float, decay_all:
     return [group for group in groups if group["params"]]
 
 
-def on_cuda(parameters: Sequence[nn.Parameter]) -> bool:
-    """Whether all parameters are on a CUDA device, where one fused kernel updates them."""
-    return all(parameter.is_cuda for parameter in parameters)
+def fused(parameters: Sequence[nn.Parameter]) -> bool | None:
+    """Whether one kernel of torch's may update all parameters; None: one cannot, and torch chooses."""
+    suited = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    return True if suited else None

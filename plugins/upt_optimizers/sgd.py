@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from upt_core import Optimizer
-from upt_optimizers.parameters import by_decay, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, fused, trainable
 
 
 class Sgd(Optimizer):
@@ -47,5 +47,6 @@ class Sgd(Optimizer):
         """
         parameters = list(trainable(model).values())
         groups = by_decay(parameters, self.weight_decay, self.decay_all)
-        fused = True if on_cuda(parameters) else None
-        return [torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov, fused=fused)]
+        return [
+            torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov, fused=fused(parameters))
+        ]

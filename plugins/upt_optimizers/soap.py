@@ -11,7 +11,7 @@ from torch import nn
 from upt_core import Optimizer
 from upt_optimizers.eigenbasis import EigenbasisAdam
 from upt_optimizers.matrices import matrix_shapes
-from upt_optimizers.parameters import by_decay, on_cuda, trainable
+from upt_optimizers.parameters import by_decay, fused, trainable
 
 
 class Soap(Optimizer):
@@ -75,6 +75,5 @@ class Soap(Optimizer):
             found.append(EigenbasisAdam(shapes, *options))
         if rest:
             groups = by_decay(rest, self.weight_decay, self.decay_all)
-            fused = True if on_cuda(rest) else None
-            found.append(torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=fused))
+            found.append(torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps, fused=fused(rest)))
         return found

@@ -177,6 +177,28 @@ def test_muon_makes_updates_orthogonal():
     assert singular.max() < 1.25
 
 
+@pytest.mark.parametrize("steps", [1, 5, 12])
+@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (24, 40), (16, 16)])
+def test_muons_long_matrices_take_a_shorter_way_to_the_same(shape, steps):
+    """Also where singular values are far apart, or zero."""
+    rng = torch.Generator().manual_seed(0)
+    value = torch.randn(2, *shape, generator=rng)
+    value[0] *= torch.logspace(0, -4, shape[1])
+    value[1, : shape[0] // 2] = 0
+    exact = _plain_iterations(value.double(), steps)
+    assert (orthogonal(value, steps).double() - exact).abs().max() < 2e-4
+
+
+def _plain_iterations(value, steps):
+    value = value / torch.linalg.matrix_norm(value, keepdim=True)
+    if value.shape[-2] > value.shape[-1]:
+        return _plain_iterations(value.mT, steps).mT
+    for _ in range(steps):
+        gram = value @ value.mT
+        value = 3.4445 * value - 4.7750 * gram @ value + 2.0315 * gram @ gram @ value
+    return value
+
+
 class Spectral(nn.Module):
     """Weights of modes, as spectral layers have them, beside a convolution."""
 

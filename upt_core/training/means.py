@@ -22,10 +22,14 @@ class Means:
 
     def add(self, losses: Losses, own: int, samples: int) -> None:
         """Adds a batch of so many samples, of which some are this process's own: the losses are their means."""
-        total = {"loss/total": losses.total} if losses.total is not None else {}
-        for name, value in {**total, **{f"loss/{name}": value for name, value in losses.values.items()}}.items():
-            part = value.detach() * own
-            self._sums[name] = self._sums[name] + part if name in self._sums else part
+        if losses.total is None:
+            return
+        found = {"loss/total": losses.total} | {f"loss/{name}": value for name, value in losses.values.items()}
+        values = [value.detach() for value in found.values()]
+        before = [self._sums.get(name, torch.zeros_like(value)) for name, value in zip(found, values, strict=True)]
+        # All at once and not in place: single additions cost more than the rest of this, and copies keep their values.
+        self._sums.update(zip(found, torch._foreach_add(before, values, alpha=own), strict=True))
+        for name in found:
             self._counts[name] = self._counts.get(name, 0) + samples
 
     def compute(self, processes: Processes = ALONE) -> dict[str, float]:

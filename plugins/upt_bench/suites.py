@@ -71,6 +71,11 @@ SUITES: Mapping[str, Suite] = {
         "loss_pictures",
         ("costs.png",),
     ),
+    "start": Suite(
+        "How long it takes until `upt --help` is shown, and `upt check` has checked.",
+        "Takes two minutes.",
+        ("start",),
+    ),
     "optimizers": Suite(
         "The optimizers' part of a training step.",
         "Takes two minutes.",

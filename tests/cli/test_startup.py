@@ -10,7 +10,7 @@ import pytest
 
 import upt_core
 
-HEAVY = ("torch", "numpy", "pydantic", "matplotlib", "rich")
+HEAVY = ("torch", "numpy", "pydantic", "matplotlib", "rich", "yaml")
 PROBE = """
 import sys
 from upt_core.cli import main

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from upt_core.config.document import read_any
 from upt_core.registry import discovery as plugins
-from upt_core.registry.doctor import built_in
 
 if TYPE_CHECKING:
     from upt_core.config.document import Document
@@ -26,6 +24,8 @@ def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Document:
     Raises:
         ConfigError: the file cannot be read, or cannot be converted.
     """
+    from upt_core.config.document import read_any  # YAML is slow to load, and help needs none
+
     document, report = read_any(path, overrides, plugins.installed())
     if report is not None:
         click.echo(f"{report}\n", err=True)
@@ -54,4 +54,8 @@ def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: 
 
 def plugins_to_use(third_party: bool) -> Registry:
     """The plugins of this installation, or those of upt alone."""
-    return plugins.installed() if third_party else built_in()
+    if third_party:
+        return plugins.installed()
+    from upt_core.registry.doctor import built_in
+
+    return built_in()

@@ -13,12 +13,11 @@ import click
 
 from upt_core.cli.completion import config_then_keys
 from upt_core.cli.group import INTERRUPTED, USER_ERROR
-from upt_core.cli.load import experiment_of
+from upt_core.cli.load import experiment_of, plugins_to_use
 from upt_core.cli.text import heading, results_table, table
 from upt_core.figures import duration, number
 from upt_core.interrupt import Interrupted
 from upt_core.processes import OtherProcessError, joined
-from upt_core.registry.doctor import built_in
 
 if TYPE_CHECKING:
     from upt_core.cli.record import Record
@@ -110,7 +109,7 @@ def _experiment(
     from upt_core.run.experiment import load_run
 
     run = Path(resume)
-    return load_run(run, [*arguments, *overrides], None if third_party else built_in()), run
+    return load_run(run, [*arguments, *overrides], None if third_party else plugins_to_use(third_party=False)), run
 
 
 def _newest(arguments: Sequence[str], overrides: Sequence[str], third_party: bool) -> tuple[Experiment, Path | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from upt_core.commands import dump_yaml, heading, table
+from upt_core.commands import heading, table
 
 if TYPE_CHECKING:
     from upt_core import Dataset
@@ -35,6 +35,7 @@ def data() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_json: bool) -> None:
     """What upt understands of FILES: fields, axes, times, conditions, splits, memory; and the YAML that reads them."""
+    from upt_core.commands import dump_yaml
     from upt_data.commands.description import describe
     from upt_data.commands.understand import understand
 
@@ -103,6 +104,7 @@ def convert(files: tuple[Path, ...], out: Path, name: str | None, chunk_mb: floa
 
     Trajectories keep their order; splits are not part of the store. Prints the YAML that reads it.
     """
+    from upt_core.commands import dump_yaml
     from upt_data.commands.to_zarr import to_zarr
 
     datasets = _datasets(files, name)

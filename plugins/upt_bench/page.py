@@ -1,8 +1,9 @@
 """``python -m upt_bench.page``: the tables of the documentation, from the results of the benchmarks.
 
 Between the marks ``<!-- benchmark: TABLE -->`` and ``<!-- benchmark: end -->`` of a page stands a table of the page's
-own suite; ``<!-- benchmark: SUITE.TABLE -->`` is one of another suite. Results lie in
-``docs/benchmarks/SUITE/results.json``. A test fails when a page does not say what the results say.
+own suite; ``<!-- benchmark: SUITE.TABLE -->`` is one of another suite, ``claims.TABLE`` one of
+several suites. Results lie in ``docs/benchmarks/SUITE/results.json``. A test fails when a page does not say what the
+results say.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from upt_bench import loss_tables, neighbour_tables, sampler_tables
+from upt_bench import claims, loss_tables, neighbour_tables, sampler_tables
 from upt_bench.quality import tables as quality_tables
 from upt_bench.results import Results
 from upt_bench.table import curve, figures_markdown, markdown, shown
@@ -68,6 +69,10 @@ BENCHMARKS: Mapping[str, Shown] = {
         },
     ),
     "step": Shown((), COMMON, ("inverse-decoding.md",)),
+    "loop": Shown((), COMMON, ("speed.md",)),
+    "scaling": Shown((), COMMON, ("speed.md",)),
+    "optimizers": Shown((), COMMON, ("speed.md",)),
+    "start": Shown((), COMMON, ("speed.md",)),
     "estimate": Shown(
         ("memory-analysis.md",),
         {
@@ -113,6 +118,19 @@ def with_tables(page: str, suite: str, results: Results, own: bool = True) -> st
     return MARK.sub(written, page)
 
 
+def with_claims(page: str, docs: Path) -> str:
+    """A page with the tables of claims as the results of all suites have them."""
+    results = {suite: results_of(suite, docs) for suite in claims.SUITES}
+
+    def written(found: re.Match[str]) -> str:
+        if found["suite"] != "claims":
+            return found[0]
+        table = claims.TABLES[found["table"]](results)
+        return f"<!-- benchmark: claims.{found['table']} -->\n{table}\n<!-- benchmark: end -->"
+
+    return MARK.sub(written, page)
+
+
 def main() -> None:
     """Rewrites the pages of a folder, ``docs`` by default."""
     docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
@@ -122,6 +140,9 @@ def main() -> None:
             path = docs / name
             page = with_tables(path.read_text(encoding="utf-8"), suite, results, name in places.pages)
             path.write_text(page, encoding="utf-8")
+    for name in claims.PAGES:
+        path = docs / name
+        path.write_text(with_claims(path.read_text(encoding="utf-8"), docs), encoding="utf-8")
 
 
 if __name__ == "__main__":

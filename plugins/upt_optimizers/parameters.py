@@ -31,4 +31,6 @@ def by_decay(parameters: Sequence[nn.Parameter], weight_decay: float, decay_all:
 def fused(parameters: Sequence[nn.Parameter]) -> bool | None:
     """Whether one kernel of torch's may update all parameters; None: one cannot, and torch chooses."""
     suited = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+    if any(hasattr(p, "full_tensor") for p in parameters):  # divided among processes: torch's SGD has no such kernel
+        return None
     return True if suited else None

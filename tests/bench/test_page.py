@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from upt_bench.page import BENCHMARKS, MARK, results_of, with_tables
+from upt_bench import claims
+from upt_bench.page import BENCHMARKS, MARK, results_of, with_claims, with_tables
+from upt_bench.suites import SUITES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [(suite, name) for suite, places in BENCHMARKS.items() for name in (*places.pages, *places.elsewhere)]
@@ -28,8 +30,25 @@ def test_every_mark_is_one_of_a_suite_that_knows_the_page() -> None:
     for path in DOCS.glob("*.md"):
         for found in MARK.finditer(path.read_text(encoding="utf-8")):
             suites = [s for s, places in BENCHMARKS.items() if path.name in (*places.pages, *places.elsewhere)]
+            if found["suite"] == "claims":
+                assert path.name in claims.PAGES
+                continue
             own = [s for s in suites if path.name in BENCHMARKS[s].pages]
             assert (found["suite"] in suites) if found["suite"] else len(own) == 1, (path.name, found[0][:60])
+
+
+@pytest.mark.parametrize("name", claims.PAGES)
+def test_claims_say_what_the_results_say(name: str) -> None:
+    page = text_of(name)
+    assert "<!-- benchmark: claims." in page
+    assert page == with_claims(page, DOCS), "run: python -m upt_bench.page"
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: f"{claim.suite}-{claim.key}")
+def test_every_claim_is_measured_by_a_command_and_explained_on_a_page(claim: claims.Claim) -> None:
+    assert claim.suite in {*SUITES, "quality"}
+    assert claim.key in {figure.key for figure in results_of(claim.suite, DOCS).figures}
+    assert claim.page in (*BENCHMARKS[claim.suite].pages, *BENCHMARKS[claim.suite].elsewhere)
 
 
 @pytest.mark.parametrize("suite", BENCHMARKS)

@@ -160,9 +160,10 @@ def of_arrays(operator: Operator, path: Path, request: Request) -> Answers:
 
 def _read(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise DataError(f"{path}: holds one array without a name; save it with np.savez(FILE, u=…)")
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise DataError(f"{path}: holds one array without a name; save it with np.savez(FILE, u=…)")
+        with found as archive:
             return {name: archive[name] for name in archive.files if name != PROVENANCE}
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         if isinstance(error, UserError):

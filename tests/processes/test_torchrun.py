@@ -80,8 +80,18 @@ def test_an_error_in_one_process_ends_all(tmp_path: Path) -> None:
     (tmp_path / "fails.py").write_text(FAILS_IN_ONE)
     running = torchrun(tmp_path, "fails.py")
     try:
-        _, errors = running.communicate(timeout=120)
+        _, errors = running.communicate(timeout=300)
     finally:
         running.kill()
     assert running.returncode == 1
     assert "OSError: the disk of process 1 is gone" in errors
+    assert "the state after step 3 is saved by the first process alone" in errors
+    [run] = (tmp_path / "runs").iterdir()
+    assert checkpoint.load(run / "checkpoints" / "last.pt")["state"]["step"] == 3
+    going_on = torchrun(tmp_path, "-m", "upt_core", "train", "--resume", str(run), "trainer.max_time=1s")
+    try:
+        _, errors = going_on.communicate(timeout=300)
+    finally:
+        going_on.kill()
+    assert going_on.returncode == 0, errors
+    assert (run / "results.json").is_file()

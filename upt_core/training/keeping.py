@@ -11,7 +11,7 @@ from upt_core.errors import CheckpointError, UserError
 from upt_core.interrupt import Interrupted
 from upt_core.remarks import remark
 from upt_core.training import checkpoint
-from upt_core.training.guard import BadNumbersError
+from upt_core.training.guard import BadNumbersError, all_finite
 from upt_core.training.inspection import Inspection
 from upt_core.training.means import Means
 from upt_core.training.saver import Saver, newest
@@ -106,8 +106,10 @@ class Keeping:
         """Saves the state after the last whole step before the run ends with an error, where that state is sound."""
         whole = self._whole
         # A signal's state is saved already, bad numbers are not worth it, and what could not be written cannot be now.
-        # Of several processes the others may be gone, and a state of all would wait for them.
-        if isinstance(error, Interrupted | BadNumbersError | CheckpointError) or whole.processes.several:
+        if isinstance(error, Interrupted | BadNumbersError | CheckpointError):
+            return
+        # Of several processes the others may be gone, and a state of all would wait for them: the first saves its own.
+        if whole.processes.several and (not whole.processes.is_first or whole.sharding is not None):
             return
         if whole.moving:
             remark("the run ended in the middle of a step of the optimizer, so this state is not saved")
@@ -115,9 +117,23 @@ class Keeping:
         whole.state.step, whole.means = self._mark.step, self._mark.means
         checkpoint.restore_random_state(self._mark.random, whole.device)
         try:
-            self.save(tell)
+            if whole.processes.several:
+                self._save_alone(tell)
+            else:
+                self.save(tell)
         except Exception as failure:  # the error that ends the run is the one to be told
             error.add_note(f"and the state could not be saved: {failure}")
+
+    def _save_alone(self, tell: Tell) -> None:
+        """Saves what this process knows: weights, averages and optimizers are those of all after a whole step."""
+        whole = self._whole
+        if not all_finite(value for value in whole.bundle.model.state_dict().values() if value.is_floating_point()):
+            return  # the checkpoint before is the one to go on from
+        self._write(whole.state_alone(), tell)
+        remark(
+            f"the state after step {whole.state.step} is saved by the first process alone: the others' random states "
+            f"(of dropout) and the means of the epoch so far are lost"
+        )
 
     def rewind(self, error: BadNumbersError) -> None:
         """Goes back to the last checkpoint, with a smaller learning rate from there on.

@@ -131,6 +131,10 @@ class Whole:
         means = self.processes.of_all(copied(self.means.state_dict()))  # on the CPU: hosts exchange no device's memory
         return {**whole_state(self.state_dict()), "random_of_others": random[1:], "means": means}
 
+    def state_alone(self) -> dict[str, Any]:
+        """The state of this process, without what only the others know; each gets a random state of its own later."""
+        return {**self.state_dict(), "means": []}
+
     def state_dict(self) -> dict[str, Any]:
         """All that a run needs to go on bit by bit as if it had never stopped."""
         return {

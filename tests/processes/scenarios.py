@@ -156,7 +156,8 @@ def whole_and_resumed(changes: dict[str, Any], folder: Path, processes: Processe
     stopped = raised_by(first.train)
     second, _ = trainer_of(changes, folder / "halves", processes)
     torch.manual_seed(1234)
-    last = folder / "halves" / "checkpoints" / "last.pt"
+    divided = changes["trainer"].get("strategy") == "fsdp"
+    last = folder / "halves" / "checkpoints" / ("last" if divided else "last.pt")
     second.load_state_dict(checkpoint.load(last), last)
     second.train()
     found = {"whole": state_of(whole), "resumed": state_of(second), "stopped": stopped, "updates": first.state.updates}
@@ -386,6 +387,27 @@ def held(processes: Processes, folder: Path) -> dict[str, int]:
         "optimizer": sum(local(state[name]).numel() for state in states for name in ("exp_avg", "exp_avg_sq")),
         "all": sum(parameter.numel() for parameter in model.parameters()),
     }
+
+
+def saved(processes: Processes, folder: Path) -> dict[str, Any]:
+    """The whole state of a run that all processes have saved in parts."""
+    trainer, _ = trainer_of(with_trainer({}, **ADAMW, **FSDP, epochs=1), folder / "saved", processes)
+    trainer.train()
+    return plain_state(trainer)
+
+
+def loaded(processes: Processes, folder: Path) -> dict[str, Any]:
+    """The whole state of a run that goes on from what another number of processes has saved."""
+    trainer, _ = trainer_of(with_trainer({}, **ADAMW, **FSDP, epochs=1), folder / "loaded", processes)
+    last = folder / "saved" / "checkpoints" / "last"
+    trainer.load_state_dict(checkpoint.load(last), last)
+    return plain_state(trainer)
+
+
+def plain_state(trainer: Trainer) -> dict[str, Any]:
+    """What is the same for any number of processes, with whole tensors."""
+    state = trainer.state_dict()
+    return whole_state({key: state[key] for key in ("model", "ema", "optimizers", "state")})
 
 
 def steps_differ_by(name: str, folder: Path, processes: Processes) -> float:

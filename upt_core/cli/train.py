@@ -154,7 +154,7 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
 def _how_to_go_on(record: Record, processes: Processes) -> str:
     if record.run_dir is None:
         return "interrupted before training began; nothing was written"
-    if not any(record.run_dir.glob("checkpoints/**/last.pt")):
+    if not any(record.run_dir.glob(f"checkpoints/**/{name}") for name in ("last.pt", "last/state.pt")):
         return "interrupted before the first checkpoint; the same command begins again"
     command = "torchrun … -m upt_core" if processes.several else "upt"
     where = f"interrupted at epoch {record.epoch}, step {record.step}"

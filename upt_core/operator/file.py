@@ -38,7 +38,7 @@ def write(content: Mapping[str, Any], path: Path) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 _PLAIN = (type(None), bool, int, float, str, bytes, torch.dtype, torch.Size, torch.device)
@@ -70,6 +70,10 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, damaged, not a file of upt, or of another format.
     """
+    if (path / "state.pt").is_file():  # the folder of several processes
+        from upt_core.operator import sharded_file  # late: it stands on this file
+
+        return sharded_file.whole(sharded_file.state_of(path), path)
     if not path.is_file():
         there = ", ".join(sorted(p.name for p in path.parent.glob("*.pt"))) if path.parent.is_dir() else ""
         raise CheckpointError(f"{path}: there is no such checkpoint{f'; there are: {there}' if there else ''}")
@@ -142,7 +146,7 @@ def _digest(file: BinaryIO, size: int) -> bytes:
     return digest.digest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Waits until the folder knows the new name, where the system can say so."""
     try:
         handle = os.open(folder, os.O_RDONLY)

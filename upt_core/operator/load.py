@@ -107,7 +107,7 @@ def place(source: Path) -> Path:
     """
     if not source.exists():
         raise CheckpointError(f"{source}: there is no such run folder or file")
-    if not source.is_dir():
+    if not source.is_dir() or (source / "state.pt").is_file():
         return source
     if not (source / "config.yaml").is_file():
         raise CheckpointError(f"{source}: this is not the folder of a run; it has no config.yaml")

@@ -235,8 +235,11 @@ class Runner:
         """Metrics and example predictions of the best checkpoint of the last stage, as files."""
         folder = self.run_dir / "checkpoints"
         own = self._checkpoints(len(self.built) - 1)
-        for name in ("best.pt", "last.pt") if own != folder else ():
-            shutil.copyfile(own / name, folder / name)
+        for path in own.iterdir() if own != folder else ():
+            if path.name == "last":
+                shutil.copytree(path, folder / path.name, dirs_exist_ok=True)
+            elif path.name in ("best.pt", "last.pt"):
+                shutil.copyfile(path, folder / path.name)
         stage, built = self.built[-1]
         experiment = self.experiment.of_stage(stage)
         results = experiment.compare(built, "test")

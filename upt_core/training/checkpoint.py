@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from upt_core.operator import file
+from upt_core.operator import file, sharded_file
 from upt_core.operator.load import weights_of
 from upt_core.operator.operator import load_weights
 from upt_core.seeding import stream_seed
@@ -22,12 +22,12 @@ def save(state: Mapping[str, Any], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint onto the CPU.
+    """Reads a checkpoint onto the CPU; of the folder of several processes the state without the divided tensors.
 
     Raises:
         CheckpointError: missing, damaged, not a checkpoint of upt, or of another format.
     """
-    return file.read(path)
+    return sharded_file.state_of(path) if sharded_file.is_one(path) else file.read(path)
 
 
 def weights(path: Path) -> dict[str, Tensor]:
@@ -36,7 +36,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: unreadable.
     """
-    return weights_of(load(path))
+    return weights_of(file.read(path))
 
 
 def load_model(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -75,7 +75,11 @@ class Keeping:
         self._inspection.check()
         self._inspection.check_weights()
         state = self._whole.state_of_all()
-        self._whole.processes.of_first(lambda: self._write(state, tell))
+        if self._whole.sharding is None:
+            self._whole.processes.of_first(lambda: self._write(state, tell))
+            return
+        with self._whole.processes.agreed():  # every process writes its parts
+            self._write(state, tell)
 
     def _write(self, state: Mapping[str, Any], tell: Tell | None) -> None:
         self._saver.save(state, self._whole.state.updates)
@@ -86,7 +90,7 @@ class Keeping:
     def keep_best(self) -> None:
         """Keeps the state as the best; it is written with the next checkpoint."""
         self._inspection.check_weights()
-        state = self._whole.state_of_all()
+        state = self._whole.best_of_all()
         if self._whole.processes.is_first:
             self._saver.keep_best(state)
 

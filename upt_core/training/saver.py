@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import shutil
 import threading
@@ -67,6 +68,7 @@ class Saver:
         self._saved_step = 0
         self._failed_at: float | None = None
         self.failure = ""
+        self._speaks = True
 
     def begin(self, step: int) -> None:
         """Starts the clock, at a number of steps of the optimizer, and removes what a killed writer has left."""
@@ -99,7 +101,7 @@ class Saver:
         """Copies a state and has it written as the last one, after the best."""
         self._wait()  # one writer at a time
         best, self._best = self._best, None
-        self._writing.append(_in_thread(self._write, best, copied(state)))
+        self._writing.append(in_thread(self._write, best, copied(state)))
         self._saved_at, self._saved_step = self._clock(), step
 
     def written(self) -> Iterator[Path]:
@@ -124,14 +126,14 @@ class Saver:
         for writing in self._writing:
             writing.exception()  # waits, and raises nothing: ``written`` tells what happened
 
-    def _write(self, best: Mapping[str, Any] | None, last: Mapping[str, Any]) -> list[Path]:
+    def _write(self, best: Mapping[str, Any] | None, last: Any) -> list[Path]:
         """In the thread: the files that are on disk now. A best state that could not be written is kept."""
         done: list[Path] = []
         try:
             if best is not None:
                 done.append(self._replace(best, self.folder / BEST, self.plan.keep_best))
                 best = None
-            done.append(self._replace(last, self.folder / LAST, self.plan.keep_last))
+            done.append(self._write_last(last))
         except (OSError, RuntimeError) as error:
             if best is not None and self._best is None:
                 self._best = best
@@ -140,9 +142,12 @@ class Saver:
             self._failed_at, self.failure = None, ""
         return done
 
+    def _write_last(self, last: Any) -> Path:
+        return self._replace(last, self.folder / LAST, self.plan.keep_last)
+
     def _note(self, error: OSError | RuntimeError) -> None:
         reason = f"{self.folder}: no checkpoint could be written: {in_words(error, self.folder)}"
-        if reason != self.failure:
+        if reason != self.failure and self._speaks:
             remark(f"{reason}; training goes on, and it is tried again")
         self._failed_at, self.failure = self._clock(), reason
 
@@ -167,13 +172,18 @@ def newest(folder: Path) -> tuple[dict[str, Any], Path] | None:
     Raises:
         CheckpointError: there are some, and none can be read.
     """
-    found = [folder / LAST, *_by_age(folder, LAST), folder / BEST, *_by_age(folder, BEST)]
+    files = [folder / LAST, *by_age(folder, LAST)]
+    folders = [folder / "last", *by_age(folder, "last", "")]  # of processes that divide the model
+    last = sorted((files, folders), key=lambda family: _age(family[0]))
+    found = [*last[0], *last[1], folder / BEST, *by_age(folder, BEST)]
     errors: list[CheckpointError] = []
     for path in found:
-        if not path.is_file():
+        if not path.exists():
             continue
         try:
             state = checkpoint.load(path)
+            if state.get("optimizers", ()) is None:
+                continue  # whole weights alone, of a model that was trained in parts: nothing to go on from
         except CheckpointError as error:
             errors.append(error)
             continue
@@ -185,7 +195,7 @@ def newest(folder: Path) -> tuple[dict[str, Any], Path] | None:
     return None
 
 
-def _in_thread(write: Callable[..., list[Path]], *arguments: object) -> Future[list[Path]]:
+def in_thread(write: Callable[..., list[Path]], *arguments: object) -> Future[list[Path]]:
     """Calls a function in a thread that ends with it: none is idle when data workers are forked."""
     future: Future[list[Path]] = Future()
 
@@ -220,14 +230,20 @@ def in_words(error: OSError | RuntimeError, folder: Path) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _age(path: Path) -> float:
+    """Larger for what was written earlier, and largest for what is not there."""
+    return -path.stat().st_mtime if path.exists() else math.inf
+
+
 def _older(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def _by_age(folder: Path, name: str) -> list[Path]:
+def by_age(folder: Path, name: str, suffix: str = ".pt") -> list[Path]:
     """The older checkpoints of a name, the newest first."""
     stem = Path(name).stem
-    numbered = [path for path in folder.glob(f"{stem}-*.pt") if path.stem.removeprefix(f"{stem}-").isdigit()]
+    numbered = [path for path in folder.glob(f"{stem}-*{suffix}") if path.stem.removeprefix(f"{stem}-").isdigit()]
+    numbered = [path for path in numbered if path.suffix == suffix]
     return sorted(numbered, key=lambda path: int(path.stem.removeprefix(f"{stem}-")))
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.distributed.device_mesh import init_device_mesh
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor, Shard, zeros
 
 from upt_core.model import Approximator, Decoder, Encoder
+from upt_core.operator import sharded_file
 from upt_core.precision import Precision
-from upt_core.processes import Processes
+from upt_core.processes import PATIENCE, Processes
+from upt_core.shards import local
 
 PARTS = (Encoder, Approximator, Decoder)
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -52,6 +57,27 @@ class Sharding:
         within = {id(inner) for part in parts for inner in part.modules() if inner is not part}
         self.parts = [part for part in parts if isinstance(part, FSDPModule) and id(part) not in within]
         self.whole = False
+        self.rank, self.size = processes.rank, processes.size
+        self._mesh, self._host = options["mesh"], init_device_mesh("cpu", (processes.size,))
+        self.writers = dist.new_group(backend="gloo", timeout=PATIENCE)
+
+    def on_host(self, value: Tensor) -> Tensor:
+        """A copy of a divided tensor on the CPU, for a thread that writes it."""
+        own = local(value).detach().to("cpu", copy=True)
+        return _divided(own, value, self._host)
+
+    def read(self, state: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """A state from the folder of a checkpoint with its divided tensors, of which this process reads its parts."""
+        sizes = sharded_file.sizes_of(folder)
+        found: dict[str, Tensor] = {
+            key: zeros(size, dtype=dtype, device_mesh=self._host, placements=(Shard(0),))
+            for key, (size, dtype) in sizes.items()
+        }
+        sharded_file.fill(found, folder)
+        for key, value in found.items():
+            found[key] = _divided(local(value).to(self._mesh.device_type), value, self._mesh)
+        filled: dict[str, Any] = sharded_file.filled(state, found)
+        return filled
 
     @contextmanager
     def sending(self, now: bool) -> Iterator[None]:
@@ -96,6 +122,11 @@ class Sharding:
             part.set_reshard_after_forward(not whole)
             part.set_reshard_after_backward(not whole)
             part.set_requires_gradient_sync(not whole)
+
+
+def _divided(own: Tensor, like: Tensor, mesh: DeviceMesh) -> Tensor:
+    """A tensor divided as another one is, of which this process has its part."""
+    return DTensor.from_local(own, mesh, (Shard(0),), run_check=False, shape=like.shape, stride=like.stride())
 
 
 def blocks_of(part: nn.Module) -> list[nn.Module]:

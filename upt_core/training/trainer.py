@@ -102,7 +102,7 @@ class Trainer:
         self.control = whole.control
         self._inspection = Inspection(whole, Guard(batches.per_epoch, processes), run_dir)
         self._stepping = Stepping(whole, self._inspection)
-        self._keeping = Keeping(whole, self._inspection, Saver(checkpoints, plan.checkpoint))
+        self._keeping = Keeping(whole, self._inspection, _saver(checkpoints, plan, sharding))
         self._validated_at, self._out_of_time = -1, False
 
     @property
@@ -368,3 +368,12 @@ class Trainer:
             CheckpointError: it belongs to another architecture, optimizer or set of samplers.
         """
         self._whole.load_state_dict(state, path)
+
+
+def _saver(folder: Path, plan: Plan, sharding: Sharding | None) -> Saver:
+    """What writes the checkpoints; where the model is divided, every process its parts."""
+    if sharding is None:
+        return Saver(folder, plan.checkpoint)
+    from upt_core.training.sharded_saver import ShardedSaver  # late: torch loads much for it
+
+    return ShardedSaver(folder, plan.checkpoint, sharding)

@@ -15,6 +15,7 @@ from upt_core.data.task_batches import TaskBatches
 from upt_core.errors import CheckpointError
 from upt_core.kinds import Schedule
 from upt_core.loss_bundle import LossBundle
+from upt_core.operator import sharded_file
 from upt_core.processes import Processes
 from upt_core.progress import Progress
 from upt_core.shards import whole_state
@@ -129,7 +130,12 @@ class Whole:
         """The state of this process with what differs in the others."""
         random = self.processes.of_all(checkpoint.random_state(self.device))
         means = self.processes.of_all(copied(self.means.state_dict()))  # on the CPU: hosts exchange no device's memory
-        return {**whole_state(self.state_dict()), "random_of_others": random[1:], "means": means}
+        return {**self.state_dict(), "random_of_others": random[1:], "means": means}
+
+    def best_of_all(self) -> dict[str, Any]:
+        """The state that is kept as the best: where the model is divided, whole weights without the optimizers'."""
+        state = self.state_of_all()
+        return state if self.sharding is None else whole_state({**state, "optimizers": None})
 
     def state_alone(self) -> dict[str, Any]:
         """The state of this process, without what only the others know; each gets a random state of its own later."""
@@ -157,6 +163,9 @@ class Whole:
         Raises:
             CheckpointError: it belongs to another architecture, optimizer or set of samplers.
         """
+        if sharded_file.DIGESTS in state:
+            read = sharded_file.whole if self.sharding is None else self.sharding.read
+            state = read(state, path)
         checkpoint.load_model(self.bundle.model, state["model"], path)
         self.optimization.load_state_dict(state, path)
         self._load_ema(state["ema"], path)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from upt_core import Batch, Experiment, LossTerm, Step, UserError, hookimpl
 from upt_core.kinds import FixedValue
@@ -410,6 +412,41 @@ def plain_state(trainer: Trainer) -> dict[str, Any]:
     return whole_state({key: state[key] for key in ("model", "ema", "optimizers", "state")})
 
 
+def sent_bytes(processes: Processes, folder: Path) -> dict[str, dict[str, int]]:
+    """Strategy → operation between processes → bytes of one step of one batch with the term ``forward`` alone."""
+    found = {}
+    for name in ("ddp", "fsdp"):
+        changes = {"losses": {"forward": {"name": "forward"}}, "trainer": {**BASE["trainer"], **ADAMW, "accumulate": 1}}
+        trainer, built = trainer_of(with_trainer(changes, strategy=name, ema=None), folder / "sent", processes)
+        stepping = trainer._stepping
+        stepping.together()
+        stepping.update([built.train[0]], Means())  # the first step of FSDP finds out which part is the root
+        model = built.bundle.model
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        padded = sum(-(-p.shape[0] // processes.size) * processes.size * p[:1].numel() for p in model.parameters())
+        with Sent() as sent:
+            stepping.update([built.train[1]], Means())
+        stepping.apart()
+        count = sum(1 for _ in model.parameters())
+        found[name] = {**sent.bytes, "parameters": parameters, "padded": padded, "count": count}
+    return found
+
+
+class Sent(TorchDispatchMode):
+    """Counts the bytes that operations between processes give or take: the larger of both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes: dict[str, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        space, _, name = func._schema.name.partition("::")
+        if space == "c10d":
+            sizes = [sum(t.nbytes for t in tree_leaves(arg) if isinstance(t, Tensor)) for arg in args]
+            self.bytes[name] = self.bytes.get(name, 0) + max(sizes)
+        return func(*args, **(kwargs or {}))
+
+
 def steps_differ_by(name: str, folder: Path, processes: Processes) -> float:
     """The largest difference of weights after 12 steps along the same gradients, divided and whole."""
     trainers = [
@@ -438,3 +475,12 @@ def plain(processes: Processes, folder: Path) -> dict[str, Any]:
         for name, (changes, trainer) in OF_FSDP.items()
         if name not in ("dense", "tasks", "rare")
     }
+
+
+def costs(processes: Processes, folder: Path) -> dict[str, Any]:
+    """What a step sends, and what an adaptive sampler remembers."""
+    trainer, built = trainer_of(with_trainer(ADAPTIVE, epochs=1), folder / "costs", processes)
+    trainer.train()
+    [scores] = [value["value_SK"] for value in trainer.state_dict()["samplers"].values() if "value_SK" in value]
+    assert isinstance(built, Built)
+    return {"sent": sent_bytes(processes, folder), "scores": scores, "samples": built.train.num_samples}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from upt_core.operator import file
+from upt_core.operator import sharded_file
 
 Found = list[dict[str, Any]]
 Start = Callable[[int, str, Path], Found]
@@ -29,7 +29,7 @@ def last_of(folder: Path) -> dict[str, Any]:
     """The last checkpoint of the only run in a folder."""
     [run] = folder.iterdir()
     last = run / "checkpoints" / "last"
-    return file.read(last if last.is_dir() else last.with_suffix(".pt"))
+    return sharded_file.read(last if last.is_dir() else last.with_suffix(".pt"))
 
 
 def assert_close(one: dict[str, Any], other: dict[str, Any], atol: float) -> None:

@@ -70,10 +70,6 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, damaged, not a file of upt, or of another format.
     """
-    if (path / "state.pt").is_file():  # the folder of several processes
-        from upt_core.operator import sharded_file  # late: it stands on this file
-
-        return sharded_file.whole(sharded_file.state_of(path), path)
     if not path.is_file():
         there = ", ".join(sorted(p.name for p in path.parent.glob("*.pt"))) if path.parent.is_dir() else ""
         raise CheckpointError(f"{path}: there is no such checkpoint{f'; there are: {there}' if there else ''}")

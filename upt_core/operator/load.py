@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from upt_core.errors import CheckpointError, UserError
-from upt_core.operator import file
+from upt_core.operator import sharded_file
 from upt_core.operator.operator import Operator
 from upt_core.registry import Registry
 
@@ -36,7 +36,7 @@ def load(
         CheckpointError: there is no such file, it is damaged or of another format, a part of the model is missing.
     """
     path = place(Path(source))
-    content = file.read(path)
+    content = sharded_file.read(path)
     with _as_written(path):
         operator = _operator(content, chosen(operators_of(content, path), task, path), path, registry)
     return operator.to(device)
@@ -48,7 +48,7 @@ def load_all(path: Path, registry: Registry | None = None) -> dict[str, Operator
     Args:
         path: of a file.
     """
-    content = file.read(path)
+    content = sharded_file.read(path)
     with _as_written(path):
         return {name: _operator(content, name, path, registry) for name in operators_of(content, path)}
 
@@ -107,7 +107,7 @@ def place(source: Path) -> Path:
     """
     if not source.exists():
         raise CheckpointError(f"{source}: there is no such run folder or file")
-    if not source.is_dir() or (source / "state.pt").is_file():
+    if not source.is_dir() or sharded_file.is_one(source):
         return source
     if not (source / "config.yaml").is_file():
         raise CheckpointError(f"{source}: this is not the folder of a run; it has no config.yaml")

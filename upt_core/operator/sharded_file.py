@@ -43,6 +43,15 @@ def is_one(path: Path) -> bool:
     return (path / STATE).is_file()
 
 
+def read(path: Path) -> dict[str, Any]:
+    """The content of a file, or of a folder with whole tensors, onto the CPU.
+
+    Raises:
+        CheckpointError: missing or damaged, or no checkpoint of upt.
+    """
+    return whole(state_of(path), path) if is_one(path) else file.read(path)
+
+
 def state_of(folder: Path) -> dict[str, Any]:
     """The state, without the divided tensors; all files beside it are compared with their digests.
 

@@ -36,7 +36,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: unreadable.
     """
-    return weights_of(file.read(path))
+    return weights_of(sharded_file.read(path))
 
 
 def load_model(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import tensorboard  # type: ignore[import-untyped]  # noqa: F401  says at once where it is missing
 from pydantic import PositiveInt
-from torch.utils.tensorboard.writer import SummaryWriter
 
-from upt_callbacks.pictures import Pictures
 from upt_core import Callback, Progress, hookimpl
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    from upt_callbacks.pictures import Pictures
 
 
 class TensorBoard(Callback):
@@ -37,6 +42,11 @@ class TensorBoard(Callback):
     @hookimpl
     def run_started(self, run_dir: Path) -> None:
         """Opens the log. A run that is resumed writes a further file, which TensorBoard joins to the first."""
+        # Both load matplotlib, which would be most of the time of `upt check`.
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        from upt_callbacks.pictures import Pictures
+
         self._writer = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=self._flush_seconds)
         self._pictures = Pictures(run_dir) if self._images else None
 

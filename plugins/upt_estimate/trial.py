@@ -171,14 +171,18 @@ class _Trial:
     @contextmanager
     def _needs_found(self, needs: Sequence[Need]) -> Iterator[None]:
         """What an encoder needs to know of points that a term makes is found from their values: they are known."""
-        own = {type(need): type(need).compute for need in needs}
+        inherited = {type(need): "compute" not in vars(type(need)) for need in needs}
+        own = {kind: kind.compute for kind in inherited}
         for kind, compute in own.items():
             kind.compute = self._found_for_real(compute)  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
             for kind, compute in own.items():
-                kind.compute = compute  # type: ignore[method-assign]
+                if inherited[kind]:
+                    del kind.compute
+                else:
+                    kind.compute = compute  # type: ignore[method-assign]
 
     def _found_for_real(self, compute: Callable[[Need, Points], Found]) -> Callable[[Need, Points], Found]:
         def found(need: Need, points: Points) -> Found:

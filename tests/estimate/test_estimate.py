@@ -20,6 +20,7 @@ from upt_estimate.sizes import number_text, parse_size, size_text
 from upt_estimate.subject import Subject
 from upt_estimate.trial import StepCost, try_step
 
+POINTS = "points, supernodes, transformer, perceiver; three losses"
 GRID = "2-D, grid, transformer, perceiver; three losses"
 QUICK = ("1-D, grid, transformer, perceiver; forward on all points", "points, lattice, spectral, basis; forward")
 
@@ -126,6 +127,19 @@ def test_values_that_are_not_known_are_an_error_that_says_who_read_them() -> Non
     own.experiment.build_model = lambda data: _reading(built(data))  # type: ignore[method-assign]
     with pytest.raises(UserError, match=r"activations › forward › decoder reads values .* callback profiler"):
         try_step(own, 4)
+
+
+def test_an_estimate_that_fails_leaves_the_classes_as_they_were() -> None:
+    """While it runs, neighbour searches are done on real tensors; nobody else must meet them."""
+    own = subject(CASES[POINTS])
+    needs = own.experiment.build_model(own.prepared.data).encoder.needs
+    before = {type(need): dict(vars(type(need))) for need in needs}
+    assert before
+    built = own.experiment.build_model
+    own.experiment.build_model = lambda data: _reading(built(data))  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="reads values"):
+        try_step(own, 4)
+    assert {kind: dict(vars(kind)) for kind in before} == before
 
 
 def _reading(model: Any) -> Any:

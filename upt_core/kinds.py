@@ -228,6 +228,9 @@ class Metric(Bounded, ABC):
 
     lower_is_better: ClassVar[bool] = True
 
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses, with a ValueError, data that the metric cannot judge. Called before training and evaluation."""
+
     @abstractmethod
     def reset(self) -> None:
         """Forgets what was seen."""

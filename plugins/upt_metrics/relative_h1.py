@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from upt_core import Batch, Points
+from upt_core import Batch, DataSpec, Points
 from upt_metrics.relative import MeanOfRatios
 
 
@@ -29,11 +29,13 @@ class RelativeH1(MeanOfRatios):
         super().__init__()
         self.sides = sides
 
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses scattered points, and grids too small for slopes."""
+        _grid(data.grid_of_targets)
+
     def sizes(self, value_BTNC: Tensor, batch: Batch) -> Tensor:
         """One norm for each sample."""
-        points, shape = batch.points, batch.points.grid_shape
-        if shape is None or min(shape) < 3:
-            raise ValueError("relative_h1 needs a regular grid of at least 3 points along each axis")
+        points, shape = batch.points, _grid(batch.points.grid_shape)
         batch_size, times, _, channels = value_BTNC.shape
         value = value_BTNC.reshape(batch_size, times, *shape, channels)
         squared = value.square()
@@ -45,6 +47,12 @@ class RelativeH1(MeanOfRatios):
                 slope = _difference(value, axis + 2, wraps) / _spacing(points, shape, axis)
             squared = squared + slope.square()
         return squared.flatten(1).mean(dim=1).sqrt()
+
+
+def _grid(shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    if shape is None or min(shape) < 3:
+        raise ValueError("relative_h1 needs a regular grid of at least 3 points along each axis")
+    return shape
 
 
 def _difference(value: Tensor, dim: int, periodic: bool) -> Tensor:

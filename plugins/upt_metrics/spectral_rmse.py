@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import Batch
+from upt_core import Batch, DataSpec
 from upt_metrics.per_sample import MeanOfFigures
 from upt_metrics.wavenumbers import shells
 
@@ -47,6 +47,11 @@ class SpectralRmse(MeanOfFigures):
             raise ValueError(
                 f"the band from {self.low} to {self.high} is empty; low must be 0 or more, and at most high"
             )
+
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses scattered points."""
+        if data.grid_of_targets is None:
+            raise ValueError("spectral_rmse needs a regular grid; this data set has scattered points")
 
     def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
         """(B, T, C)."""

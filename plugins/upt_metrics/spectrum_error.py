@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from upt_core import Batch
+from upt_core import Batch, DataSpec
 from upt_metrics.per_sample import MeanOfFigures
 from upt_metrics.wavenumbers import shells
 
@@ -22,6 +22,11 @@ class SpectrumError(MeanOfFigures):
 
     Trap: along an axis that is not periodic, the jump from the last point to the first adds to all shells.
     """
+
+    def check_data(self, data: DataSpec) -> None:
+        """Refuses scattered points."""
+        if data.grid_of_targets is None:
+            raise ValueError("spectrum_error needs a regular grid; this data set has scattered points")
 
     def figures(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> Tensor:
         """(B, T, C).

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class WrongSelection(ValueError):  # noqa: N818  named as the thing that is wrong
-    """A metric's field or time steps are not there.
+    """A metric's field or time steps are not there, or it cannot judge such data.
 
     Args:
-        key: which of the two.
+        key: which of these; ``name`` stands for the metric itself.
     """
 
-    def __init__(self, key: Literal["field", "steps"], message: str) -> None:
+    def __init__(self, key: Literal["field", "steps", "name"], message: str) -> None:
         super().__init__(message)
         self.key = key
 
@@ -33,9 +33,15 @@ def build_metric(entry: Any, data: DataSpec | None, steps: int) -> Metric:
         steps: time steps of the rollout.
 
     Raises:
-        WrongSelection: the field is not predicted, or the rollout does not reach the time steps.
+        WrongSelection: the field is not predicted, the rollout does not reach the time steps, or the metric refuses
+            such data.
     """
     metric: Metric = entry.build()
+    try:
+        if data is not None:
+            metric.check_data(data)
+    except ValueError as error:
+        raise WrongSelection("name", str(error)) from error
     if entry.steps is not None and not entry.steps[0] <= entry.steps[1] <= steps:
         if entry.steps[0] > entry.steps[1]:
             raise WrongSelection("steps", f"{list(entry.steps)} ends before it begins; swap the two")
@@ -61,6 +67,10 @@ class SelectedMetric(Metric):
         self.metric = metric
         self.channels = channels or slice(None)
         self.steps = steps
+
+    def check_data(self, data: DataSpec) -> None:
+        """As the metric does."""
+        self.metric.check_data(data)
 
     def reset(self) -> None:
         """Forgets what was seen."""

@@ -98,6 +98,7 @@ def evaluate_operator(
         remarks += words
         prepared = _prepared(operator, dataset)
         trajectories = _trajectories(prepared, asked)
+    _check_metrics(metrics(), prepared)
     size = asked.batch_size or validation.get("batch_size") or trainer.get("batch_size") or 16
     batches, left_out = _batches(operator, prepared, trajectories, steps, int(size))
     prepared.check_files()
@@ -150,6 +151,15 @@ def _metric(name: str, entry: Any, operator: Operator, steps: int) -> Metric:
     except WrongSelection as error:
         path: Keys = ("metrics", name, error.key)
         raise ConfigError([Problem(path, str(error), hint="--steps sets the time steps of the rollout")]) from error
+
+
+def _check_metrics(metrics: Mapping[str, Metric], prepared: PreparedData) -> None:
+    """The data may be of another kind than those of training: scattered points instead of a grid."""
+    for name, metric in metrics.items():
+        try:
+            metric.check_data(prepared.data.of_frames())
+        except ValueError as error:
+            raise UserError(f"metric {name}: {error}; choose others with --metrics") from error
 
 
 def _name(spec: Any) -> str:

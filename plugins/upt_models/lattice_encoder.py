@@ -10,6 +10,7 @@ from torch import Tensor
 
 from upt_core import DataSpec, Encoder, LatentSpec, Need, Points
 from upt_models.checks import check_axes, check_channels
+from upt_models.fit_sums import FitSums
 from upt_models.full_precision import full_precision
 from upt_models.lattice import NeighbourMixing, lattice_of
 from upt_models.local_fit import LocalFits, num_polynomials
@@ -58,13 +59,14 @@ class LatticeEncoder(Encoder):
                 f"set's history to 2 or more, or leave changes out"
             )
         self.local_fits = LocalFits(self.lattice, data.periodic, degree)
+        self.fit_sums = FitSums(self.local_fits)
         width = num_polynomials(data.num_axes, degree) * (data.input_channels + 1)
         self.mix = NeighbourMixing(width, latent.dim, data.periodic)
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """How the points near to each token weigh against each other."""
-        return (self.local_fits,)
+        """How the points near to each token weigh against each other, and the sums over them as a matrix."""
+        return (self.local_fits, self.fit_sums)
 
     def remark(self, points: Points) -> str:
         """How many points the tokens hear, which share of the tokens has enough for a fit."""
@@ -92,7 +94,9 @@ class LatticeEncoder(Encoder):
             value_BNC = self._with_changes(value_BNC)
             ones_BN1 = torch.ones_like(value_BNC[..., :1])
             value_BNC = torch.cat([value_BNC, ones_BN1], dim=-1)
-            fit_BLPC = self.local_fits.fit(value_BNC, points)
+            sum_BMC = self.fit_sums.take(value_BNC, points)
+            sum_BMC = self.local_fits.sums(value_BNC, points) if sum_BMC is None else sum_BMC
+            fit_BLPC = self.local_fits.solve(sum_BMC, points)
         fit_BVF = fit_BLPC.reshape(input_BNC.shape[0], *self.lattice, -1)
         latent_BLD: Tensor = self.mix(fit_BVF).flatten(1, -2)
         return latent_BLD

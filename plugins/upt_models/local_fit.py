@@ -62,6 +62,11 @@ class LocalFits(Need):
     periodic: tuple[bool, ...]
     degree: int
 
+    @property
+    def count(self) -> int:
+        """L, the number of tokens."""
+        return math.prod(self.lattice)
+
     def compute(self, points: Points) -> tuple[Tensor, ...]:
         """inverse_LPP of one sample, in float32."""
         count, width = math.prod(self.lattice), num_polynomials(len(self.lattice), self.degree)
@@ -73,21 +78,30 @@ class LocalFits(Need):
         factor, _ = torch.linalg.cholesky_ex(gram.view(count, width, width) + ridge_PP)
         return (torch.cholesky_inverse(factor),)
 
-    def fit(self, value_BNC: Tensor, points: Points) -> Tensor:
-        """Coefficients (B, L, P, C) of the polynomials that fit the values around each token best.
-
-        Every point is heard; padding is not.
-        """
+    def solve(self, moment_BMC: Tensor, points: Points) -> Tensor:
+        """Coefficients (B, L, P, C) of the polynomials, from the right-hand sides (B, L · P, C)."""
         (inverse_BLPP,) = points.get(self)
         batch, count, width, _ = inverse_BLPP.shape
-        moment = value_BNC.new_zeros(batch * count, width * value_BNC.shape[-1])
-        first_B1 = torch.arange(batch, device=value_BNC.device).unsqueeze(1) * count
+        return inverse_BLPP.to(moment_BMC.dtype) @ moment_BMC.reshape(batch, count, width, -1)
+
+    def sums(self, value_BNC: Tensor, points: Points) -> Tensor:
+        """The right-hand sides (B, L · P, C) for values at the points, stretch by stretch; padding is not heard."""
+        batch, width = value_BNC.shape[0], num_polynomials(len(self.lattice), self.degree)
+        moment = value_BNC.new_zeros(batch * self.count, width * value_BNC.shape[-1])
+        first_B1 = torch.arange(batch, device=value_BNC.device).unsqueeze(1) * self.count
         for near in self.near(points):
             weighted_RNP = (near.basis_RNP * near.weight_RN.unsqueeze(-1)).to(value_BNC.dtype)
             token_BN = near.token_RN + first_B1
             share_BNF = _outer(weighted_RNP, value_BNC[:, near.rows])
             moment = moment.index_add(0, token_BN.flatten(), share_BNF.flatten(0, 1))
-        return inverse_BLPP.to(value_BNC.dtype) @ moment.view(batch, count, width, -1)
+        return moment.view(batch, self.count * width, -1)
+
+    def fit(self, value_BNC: Tensor, points: Points) -> Tensor:
+        """Coefficients (B, L, P, C) of the polynomials that fit the values around each token best.
+
+        Every point is heard; padding is not.
+        """
+        return self.solve(self.sums(value_BNC, points), points)
 
     @torch.no_grad()
     def near(self, points: Points) -> Iterator[Near]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from upt_core import DataSpec, FieldSpec, LatentSpec, Points
+from upt_models import fit_sums
+from upt_models.fit_sums import FitSums
 from upt_models.lattice_encoder import LatticeEncoder
 from upt_models.local_fit import REACH, LocalFits, num_polynomials, polynomials
 
@@ -112,16 +116,18 @@ def test_points_are_taken_in_stretches_of_bounded_size(monkeypatch):
     field_BNC, points = torch.randn(2, 100, 1), Points(torch.rand(2, 100, 2), lengths=(100, 70))
     whole = encoder(field_BNC, points)
     monkeypatch.setattr("upt_models.local_fit.CHUNK", 32)
-    torch.testing.assert_close(encoder(field_BNC, points), whole, atol=1e-5, rtol=1e-4)
+    monkeypatch.setattr(fit_sums, "MAX_ENTRIES", 0)
+    torch.testing.assert_close(encoder(field_BNC, replace(points)), whole, atol=1e-5, rtol=1e-4)
 
 
 def test_what_is_found_once_for_a_point_set_is_used_again():
     encoder = LatticeEncoder(spec(2), LatentSpec.on_lattice((4, 4), 8))
     field_BNC, points = torch.randn(2, 100, 1), Points(torch.rand(1, 100, 2)).repeat(2)
-    (need,) = encoder.needs
-    assert not points.knows(need)
+    need, sums = encoder.needs
+    assert not (points.knows(need) or points.knows(sums))
     latent_BLD = encoder(field_BNC, points)
     assert points.knows(need)
+    assert points.knows(sums)
     assert torch.equal(encoder(field_BNC, points), latent_BLD)
     assert points.get(need)[0].shape == (2, 16, 6, 6)
 
@@ -174,3 +180,23 @@ def test_of_several_frames_the_encoder_hears_magnified_changes_where_it_is_asked
 def test_changes_of_a_single_frame_are_refused():
     with pytest.raises(ValueError, match="asked for changes between frames, but the data set shows it one frame; set"):
         LatticeEncoder(spec(1), LatentSpec.on_lattice((6,), 8), changes=5.0)
+
+
+@pytest.mark.parametrize("lengths", [None, (300, 120)], ids=["shared", "padded"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_sums_by_a_matrix_are_those_stretch_by_stretch(axes, lengths):
+    rng = torch.Generator().manual_seed(0)
+    coords = torch.rand(1 if lengths is None else 2, 300, axes, generator=rng).expand(2, -1, -1)
+    points = Points(coords, lengths=lengths)
+    fits = LocalFits(LATTICES[axes], (axes == 2,) * axes, 2)
+    value_BNC = torch.randn(2, 300, 3, generator=rng)
+    found_BMC = FitSums(fits).take(value_BNC, points)
+    torch.testing.assert_close(found_BMC, fits.sums(value_BNC, points), atol=1e-4, rtol=1e-5)
+    assert FitSums(fits).take(value_BNC.double(), points).dtype == torch.float64
+
+
+def test_there_is_no_matrix_where_a_gradient_is_asked_for_or_it_would_be_large(monkeypatch):
+    points, fits = Points(torch.rand(1, 50, 1)), LocalFits((6,), (False,), 2)
+    assert FitSums(fits).take(torch.randn(1, 50, 2, requires_grad=True), points) is None
+    monkeypatch.setattr(fit_sums, "MAX_ENTRIES", 50 * 9 - 1)
+    assert FitSums(fits).take(torch.randn(1, 50, 2), Points(torch.rand(1, 50, 1))) is None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-MEASURE = '''
+MEASURE = """
 import json, resource, sys, time
 import numpy as np, torch
 from upt_core import Experiment, Progress, load
@@ -57,7 +57,7 @@ print(json.dumps({
     "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     "answers": int(np.isfinite(found).sum()),
 }))
-'''
+"""
 
 
 def measured(folder: Path, number: int, encoder: str) -> dict[str, Any]:

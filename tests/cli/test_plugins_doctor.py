@@ -113,6 +113,8 @@ DEADLY = {
     "a_exit": ("import os\nos._exit(7)\n", "its import ended the process with code 7"),
     "b_fault": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "its import ended the process by SIGSEGV"),
     "c_loop": ("while True: pass\n", "its import did not come to an end within 1.5 s"),
+    "c_memory": ("kept = [bytes(2**30) for _ in range(64)]\n", "its import asked for more than 4 GiB of memory"),
+    "d_prints": ("print('{', flush=True)\n", None),
     "d_raises": ("1 / 0\n", None),
     "e_well": ("", None),
 }
@@ -132,7 +134,7 @@ def test_entry_points_that_end_or_block_their_process_are_named(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     points = [p for d in distributions(path=[str(tmp_path)]) for p in d.entry_points if p.group == plugins.GROUP]
     well, broken = doctor.survivors(points, seconds_each=1.5)
-    assert [point.name for point in well] == ["d_raises", "e_well"]
+    assert [point.name for point in well] == ["d_prints", "d_raises", "e_well"]
     assert {plugin.entry_point: plugin.cause for plugin in broken} == {
         name: cause for name, (_, cause) in DEADLY.items() if cause
     }

@@ -17,6 +17,7 @@ from typing import Literal
 from upt_core.errors import CheckpointError
 from upt_core.registry import KINDS, ROLES, Entry, Extension, Kind, Registry, Role
 from upt_core.registry.discovery import GROUP, load
+from upt_core.registry.entry_probe import MOST_BYTES, TOO_LARGE
 from upt_core.registry.names import BrokenPlugin, Distribution
 
 OWN = "upt-core"
@@ -94,6 +95,8 @@ def _end_of(command: Sequence[str], seconds: float) -> str:
         done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return f"did not come to an end within {seconds:g} s"
+    if done.returncode == TOO_LARGE:
+        return f"asked for more than {MOST_BYTES // 2**30} GiB of memory"
     return ended(done.returncode) if done.returncode else ""
 
 

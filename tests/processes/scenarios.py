@@ -111,8 +111,8 @@ AS_ONE = {"dense": {}, "tasks": TASKS, "rare": RARE}
 def train(changes: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A run by ``Experiment.train``: its results and what the listeners of this process were told."""
     tells = Tells()
-    results = Experiment.from_dict({**BASE, **changes, "output": str(folder)}).train(listeners=[tells])
-    return {"results": results, "steps": tells.steps, "epochs": tells.epochs}
+    run = Experiment.from_dict({**BASE, **changes, "output": str(folder)}).train(listeners=[tells])
+    return {"results": run.results, "steps": tells.steps, "epochs": tells.epochs}
 
 
 def trainer_of(changes: dict[str, Any], folder: Path, processes: Processes) -> tuple[Trainer, Built | BuiltTasks]:

@@ -163,7 +163,13 @@ def cloud(model: dict[str, Any]) -> Operator:
     return load("cloud")
 
 
-@pytest.mark.parametrize("model", POINTS.values(), ids=POINTS)
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(model, marks=[pytest.mark.slow] if name != "supernode" else [], id=name)
+        for name, model in POINTS.items()
+    ],
+)
 def test_scattered_points_are_told_to_the_program_or_fixed_in_it(model: dict[str, Any]) -> None:
     operator, rng = cloud(model), np.random.default_rng(1)
     at = rng.uniform(size=(9, 2))
@@ -216,11 +222,12 @@ def test_a_compiled_program_answers_the_same(make: Make) -> None:
     main(["export", "run", "-o", "waves.pt2", "--aot", "--steps", "2"], standalone_mode=False)
     program = torch._inductor.aoti_load_package("waves.pt2")
     u, at = waves(5, trajectories=4)[:, 0], np.linspace(0.01, 0.9, 11)[:, None]
-    answer = program(torch.from_numpy(u[..., None]), torch.from_numpy(at))
+    answer = program(torch.from_numpy(u[..., None]).float(), torch.from_numpy(at).float())
     np.testing.assert_allclose(answer[..., 0], operator.predict(u, at=at, steps=2)["u"], rtol=1e-4, atol=1e-5)
-    assert json.loads(program.get_metadata()["upt"])["steps"] == 2
+    note = json.loads(program.get_metadata()["upt"])
+    assert (note["steps"], note["types"]) == (2, "float32")
     with pytest.raises(RuntimeError, match="input_BNC must have 32 points"):
-        program(torch.zeros(4, 31, 1, dtype=torch.float64), torch.from_numpy(at))
+        program(torch.zeros(4, 31, 1), torch.from_numpy(at).float())
 
 
 @pytest.mark.slow

@@ -28,8 +28,14 @@ def export(operator: Path, output: Path, steps: int, points: Path | None, aot: b
     """
     from upt_core.operator.export import export as write
     from upt_core.operator.load import load
+    from upt_core.remarks import remark
     from upt_core.run.inputs import read_points
 
     found = load(operator, task=task) if task is not None else load(operator)
     said = write(found, output, steps, None if points is None else read_points(points), aot)
     click.echo(f"{output} written ({count(output.stat().st_size // 1024)} KiB): {said['arguments']} → {said['answer']}")
+    if aot:
+        remark(
+            "a compiled program takes float32 and misreads other types without a word; where it runs, "
+            "AOTI_RUNTIME_CHECK_INPUTS=1 makes it compare them"
+        )

@@ -114,11 +114,12 @@ class Normalization(nn.Module):
 
 
 def _scaled(value: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    if value.dtype == torch.float32 and bool((mean.abs() <= NEAR * std).all()):
+    traced = torch.compiler.is_exporting()  # then values cannot be looked at, so nothing is spared
+    if not traced and value.dtype == torch.float32 and bool((mean.abs() <= NEAR * std).all()):
         mean, std = mean.float(), std.float()  # a quarter of the time, and no digit that float32 has is lost
     shifted = value - mean
     constant = std == 1  # only shifted; no deviation that was measured is exactly 1
-    if torch.compiler.is_exporting() or constant.any():  # a program that is traced cannot look
+    if traced or constant.any():
         shifted = shifted.where(~constant | (shifted.abs() > ROUNDING * mean.abs()), 0)
     return shifted.div_(std).float()  # a second array of float64 would cost more than the division
 

@@ -33,7 +33,8 @@ def export(
         coords: physical coordinates (N, X) at which the input always is. Left out: the grid of the training, or, for
             an operator of scattered points, any points, which a call is told.
         aot: compiled for the processor at hand; ``torch._inductor.aoti_load_package`` reads it, and no graph is left
-            to interpret. Needs a C++ compiler.
+            to interpret. Needs a C++ compiler. Trap: it takes float32, and misreads other types without a word unless
+            the variable AOTI_RUNTIME_CHECK_INPUTS is 1 where it runs.
 
     Returns:
         What goes in and comes out, as plain data; it is in the file, too.
@@ -57,7 +58,7 @@ def export(
     asked = _asked(operator, steps, coords, checked=form != "onnx")
     examples, shapes = _examples(asked)
     traced = _traced(asked, examples, shapes)
-    said = note(asked, traced)
+    said = note(asked, traced) | {"types": "any real" if form == "program" else "float32"}
     try:
         if form == "compiled":
             write_compiled(traced, path, said)

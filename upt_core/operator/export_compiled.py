@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def write_compiled(program: torch.export.ExportedProgram, path: Path, note: Mapp
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}")
     metadata = {"upt": json.dumps(note)}
-    aoti_compile_and_package(
-        program, package_path=str(path.resolve()), inductor_configs={"aot_inductor.metadata": metadata}
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of parts of its own
+        aoti_compile_and_package(
+            program, package_path=str(path.resolve()), inductor_configs={"aot_inductor.metadata": metadata}
+        )

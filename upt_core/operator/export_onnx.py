@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ def write_onnx(
 
 def _translated(asked: Program, traced: torch.export.ExportedProgram) -> Any:
     try:
-        return torch.onnx.export(traced, dynamo=True, opset_version=OPSET, verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of parts of its own
+            return torch.onnx.export(traced, dynamo=True, opset_version=OPSET, verbose=False)
     except Exception as error:  # whatever ONNX has no counterpart for
         raise UserError(
             f"ONNX cannot carry this model ({', '.join(type(part).__name__ for part in asked.model.children())}): "

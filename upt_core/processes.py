@@ -226,7 +226,9 @@ def _make_group() -> bool:
 
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     store, rank, size = _meeting_place()
-    named = PrefixStore(f"upt {next(_meetings)}", store)
+    # torchrun's store outlives the processes that it starts again: theirs is a meeting of its own, too.
+    restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    named = PrefixStore(f"upt {restarts}.{next(_meetings)}", store)
     dist.init_process_group(backend, store=named, rank=rank, world_size=size)
     return True
 

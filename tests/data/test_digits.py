@@ -103,6 +103,7 @@ WITHOUT = {
     "advection1d": "generated",
     "burgers1d": "generated",
     "bundled": "is around another data set",
+    "paired": "is around two data sets",
     "burgers2d": "generated",
     "frames": "has no coordinates; its arrays are read as those of npz",
     "neuraloperator": "has no coordinates; its arrays are read as those of npz",

@@ -96,6 +96,12 @@ def test_a_steady_problem_with_other_names(tmp_path: Path) -> None:
         (flow(x=np.array(list("abcdef"))), {}, r"'x': expected a row of numbers, found shape \(6,\) of <U1"),
         (flow(x=np.zeros(1)), {}, "'x': an axis needs at least 2 points, found 1"),
         (flow(t=np.array([0, 1, 2, 3, np.nan])), {}, "'t': a coordinate is NaN or infinite at position 4"),
+        (
+            flow(x=np.array([0, 1, 2, 3, 4, 9.0])),
+            {"extent": [6.0, 4.0]},
+            "'x': extent takes the points as evenly spaced and rising, but these coordinates are not; leave extent out",
+        ),
+        (flow(y=np.arange(4.0)[::-1]), {"extent": [6.0, 4.0]}, "'y': extent takes the points as evenly spaced and ris"),
         (flow(), {"time_stride": 5}, "time_stride 5 leaves fewer than 2 of 5 time steps"),
         (flow(), {"space_stride": 4}, "axis 1: space_stride 4 leaves fewer than 2 of 4 points"),
         (flow(), {"space_stride": 4, "periodic": True}, "axis 0: space_stride 4 does not divide the 6 points"),
@@ -110,6 +116,15 @@ def test_bad_archives_and_settings(tmp_path: Path, arrays: Arrays, settings: Arr
     path = write(tmp_path / "bad.npz", **arrays)
     with pytest.raises(DataError, match=f"bad.npz.*{message}"):
         Npz(path=path, **settings).trajectories("train")
+
+
+def test_an_extent_beside_other_coordinates_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.npz", **flow(x=np.linspace(0, 10, 6), y=np.linspace(0, 1, 4)))
+    remarks = Npz(path=path, extent=[1.0, 4 / 3]).remarks()
+    assert remarks == [
+        f"{path}: 'x' goes from 0 to 10, but extent says a length of 1, which is used; leave it out to use the file's "
+        f"coordinates"
+    ]
 
 
 def test_values_that_are_not_finite_name_field_trajectory_and_time(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from upt_data.files.categories import Categories
 from upt_data.files.content import Values
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
-from upt_data.grid import Grid, unit_axis
+from upt_data.grid import Grid, axis_length, is_even, unit_axis
 from upt_data.point_domain import periodic_axes
 
 USUAL_AXES = ("x", "y", "z")
@@ -92,7 +92,9 @@ class FileReading:
         placed = self._placements(names, sizes)
         num = self._num(placed)
         masks = self._masks(num, names, sizes)
-        grid = grid or self._grid_of(names, self._made_coords(placed))
+        if grid is None:
+            grid = self._grid_of(names, self._made_coords(placed))
+            self._check_against_extent(names, grid.file_shape)
         variables = [self._variable(name, placed) for name in self.settings.fields]
         if self.settings.mapped and not grid.regular:
             variables.append(self._coordinates(names, coords))
@@ -261,6 +263,30 @@ class FileReading:
             raise DataError(f"{self.where}: the fields are on different grids: {sizes}; name fields of one grid")
         shape = next(iter(sizes.values()))
         return [unit_axis(size, length) for size, length in zip(shape, self.settings.extent, strict=True)]
+
+    def _check_against_extent(self, names: Sequence[str], shape: tuple[int, ...]) -> None:
+        """With ``extent`` points are evenly spaced from 0: what the file says of them itself must not contradict.
+
+        Raises:
+            DataError: the file's coordinates are unevenly spaced, curvilinear, or descend.
+        """
+        assert self.settings.extent is not None
+        fields = {array for field in self.settings.fields for array in self._arrays(field)}
+        for name, size, extent in zip(names, shape, self.settings.extent, strict=True):
+            found = self._found(name)
+            if name in fields or found not in self._known or self.source.shape(found) not in ((size,), shape):
+                continue
+            values = np.asarray(self.source.whole(found), dtype=np.float64)
+            if values.ndim > 1 or not (np.diff(values) > 0).all() or not is_even(values):
+                raise DataError(
+                    f"{self.where}, {name!r}: extent takes the points as evenly spaced and rising, but these "
+                    f"coordinates are not; leave extent out, and they are used as they are"
+                )
+            if not 0.99 * (values[-1] - values[0]) <= extent <= 1.01 * axis_length(values):
+                self._notes.append(
+                    f"{self.where}: {name!r} goes from {values[0]:g} to {values[-1]:g}, but extent says a length of "
+                    f"{extent:g}, which is used; leave it out to use the file's coordinates"
+                )
 
     def _variable(self, field: str, placed: dict[str, Placement]) -> Variable:
         parts = []

@@ -128,7 +128,7 @@ def test_a_run_that_lost_its_patience_says_so(case: Path) -> None:
 def test_a_run_predicts_other_files(case: Path) -> None:
     told("train", "config.yaml", "--run-dir", "run", "trainer.epochs=1")
     told("evaluate", "run", "data.path=new.npz")
-    told("predict", "run", "data.path=new.npz", "--output", "new_out.npz")
+    told("predict", "run", "new.npz", "--output", "new_out.npz")
     assert Path("new_out.npz").is_file()
 
 

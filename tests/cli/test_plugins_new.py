@@ -46,7 +46,7 @@ def run(folders: list[Path], *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-        timeout=300,
+        timeout=600,
         check=False,
     )
 
@@ -74,6 +74,16 @@ def test_packages_of_every_kind_pass_their_tests_and_train(packages: dict[str, P
     assert "ok       command 'loss-weights' of upt-loss-weights 0.1.0" in examined.stdout
     assert "ok       schedule 'my_schedule'" in examined.stdout
     assert "2 examined, 0 wrong" in examined.stdout
+
+
+@pytest.mark.slow
+def test_packages_of_every_kind_pass_the_doctor_as_they_are_written(packages: dict[str, Path]) -> None:
+    """Each is imported and examined in a process of its own; nothing was edited."""
+    examined = run(list(packages.values()), "-m", "upt_core", "plugins", "doctor", "--third-party")
+    assert examined.returncode == 0, examined.stdout + examined.stderr
+    for kind, name in NAMES.items():
+        assert f"ok       {kind} '{name}' of " in examined.stdout, examined.stdout
+    assert f"{len(NAMES)} examined, 0 wrong" in examined.stdout
 
 
 EXPERIMENT = """\

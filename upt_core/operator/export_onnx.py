@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ def write_onnx(
     Raises:
         UserError: ONNX lacks something that a part of the model does, or answers differ.
     """
-    program = _translated(asked, traced)
-    for name, value in {"upt": json.dumps(note)}.items():
-        program.model.metadata_props[name] = value
+    names = list(inspect.signature(asked.forward).parameters)[: len(examples)]
+    program = _translated(asked, traced, names)
+    program.model.metadata_props["upt"] = json.dumps(note)
     program.save(str(path))
     difference = _difference(asked, path, examples)
     if not difference <= TOLERANCE:
@@ -58,11 +59,18 @@ def write_onnx(
         )
 
 
-def _translated(asked: Program, traced: torch.export.ExportedProgram) -> Any:
+def _translated(asked: Program, traced: torch.export.ExportedProgram, names: Sequence[str]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of parts of its own
-            return torch.onnx.export(traced, dynamo=True, opset_version=OPSET, verbose=False)
+            return torch.onnx.export(
+                traced,
+                dynamo=True,
+                opset_version=OPSET,
+                verbose=False,
+                input_names=names,  # torch would write them in small letters
+                output_names=["target_BTQC"],
+            )
     except Exception as error:  # whatever ONNX has no counterpart for
         raise UserError(
             f"ONNX cannot carry this model ({', '.join(type(part).__name__ for part in asked.model.children())}): "

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from upt_core import Experiment, UserError
+from upt_core import UserError
 from upt_core.commands import table
 
 MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
@@ -62,6 +62,8 @@ def submit(
         raise UserError(
             "there is no sbatch on this machine; submit from a login node of a SLURM cluster, or try with --here"
         )
+    from upt_core import Experiment
+
     experiment = Experiment.from_yaml(arguments[0], arguments[1:])  # what is wrong with it is told now, not in hours
     asked: dict[str, Any] = {
         "timeout_min": _minutes(time_), "nodes": nodes, "tasks_per_node": max(1, gpus), "cpus_per_task": cpus,

@@ -477,6 +477,22 @@ def plain(processes: Processes, folder: Path) -> dict[str, Any]:
     }
 
 
+def half(processes: Processes, folder: Path, device: str = "cpu", formats: Sequence[str] = ("bf16",)) -> dict[str, Any]:
+    """Losses of the epochs, by format and strategy."""
+    found = {}
+    for precision in formats:
+        for strategy in ("ddp", "fsdp"):
+            trainer = {"precision": precision, "strategy": strategy, "device": device, "epochs": 2, **ADAMW}
+            told = train(with_trainer({}, **trainer), folder / f"{device}-{precision}-{strategy}")
+            found[f"{precision} {strategy}"] = [scalars["loss/total"] for scalars in told["epochs"]]
+    return found
+
+
+def half_on_cuda(processes: Processes, folder: Path) -> dict[str, Any]:
+    """The same with NCCL, in fp16 too, and in fp32."""
+    return half(processes, folder, "cuda", ("fp32", "bf16", "fp16"))
+
+
 def costs(processes: Processes, folder: Path) -> dict[str, Any]:
     """What a step sends, and what an adaptive sampler remembers."""
     trainer, built = trainer_of(with_trainer(ADAPTIVE, epochs=1), folder / "costs", processes)

@@ -104,3 +104,20 @@ def test_what_cannot_be_divided_is_refused(fsdp: Found) -> None:
     assert "trainer.strategy: stages have auto, fsdp, but fsdp divides one model for all" in stages[1]
     assert compiled[0] == stages[0] == "ConfigError"
     assert {kind for kind, _ in fsdp[1]["refused"]} == {"OtherProcessError"}
+
+
+def assert_losses_agree(found: dict[str, list[float]], formats: dict[str, float]) -> None:
+    """Losses of both strategies, by format with the largest relative difference."""
+    for precision, rel in formats.items():
+        assert len(found[f"{precision} fsdp"]) == 2
+        assert found[f"{precision} fsdp"] == pytest.approx(found[f"{precision} ddp"], rel=rel)
+
+
+def test_bf16_trains_as_with_ddp(folder: Path, started: Start) -> None:
+    """FSDP gathers norms and tokens in bf16, too, which autocast leaves in float32: 3 digits of a loss are equal."""
+    assert_losses_agree(started(2, "half", folder)[0], {"bf16": 1e-2})
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_nccl_trains_as_with_ddp(folder: Path, started: Start) -> None:
+    assert_losses_agree(started(2, "half_on_cuda", folder)[0], {"fp32": 1e-4, "bf16": 1e-2, "fp16": 1e-2})

@@ -7,6 +7,7 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -16,14 +17,16 @@ from upt_bench.commands import bench
 from upt_bench.quality.cell import Cell, keep, measure
 from upt_bench.quality.errors import energy_of_shells, relative_error_BT, spectrum_error
 from upt_bench.quality.halfway import halfway, halfway_coords
+from upt_bench.quality.judged import Questions, Space, one_step
 from upt_bench.quality.mode_matrices import ModeMatrices
 from upt_bench.quality.operators import OPERATORS, PLAIN
 from upt_bench.quality.plan import cells_of
 from upt_bench.quality.run import collect
 from upt_bench.quality.tables import is_result, shown, summary, table_of
 from upt_bench.quality.tasks import TASKS
+from upt_bench.quality.untrained import Untrained
 from upt_bench.results import Results
-from upt_core import Experiment, UserError
+from upt_core import Batch, Experiment, UserError
 from upt_optimizers.matrices import matrix_shapes
 
 RNG = torch.Generator().manual_seed(0)
@@ -219,3 +222,20 @@ def test_scattered_points_are_for_operators_that_take_them(tmp_path: Path) -> No
     named = "persistence,fno,upt,upt-quarter,upt-dense"
     cells = cells_of("cfd_cloud", named, "0", tmp_path, False, None)
     assert [cell.operator for cell in cells] == ["persistence", "upt", "upt-dense"]
+
+
+def test_padding_counts_in_no_error(tmp_path: Path) -> None:
+    """An operator that is wrong by a tenth everywhere, padding included, at trajectories of other numbers of points."""
+    rng = np.random.default_rng(0)
+    ptr = np.cumsum([0, *rng.integers(20, 90, 12)])
+    u = rng.normal(3, 1, (ptr[-1], 3))
+    np.savez(tmp_path / "clouds.npz", pos=rng.random((ptr[-1], 2)), u=u, ptr=ptr, t=np.arange(3.0))
+    overrides = [f"data.path={tmp_path / 'clouds.npz'}", "data.test_fraction=0.5", "seed=0"]
+    asked = Questions(Experiment.from_yaml(TASKS["scattered_burgers"].config(), overrides).prepare(), "test")
+
+    class Wrong(Untrained):
+        def predict(self, batch: Batch, steps: int, space: Space) -> torch.Tensor:
+            truth = asked.prepared.normalization.to_physical(batch.target_BTNC)
+            return asked.prepared.normalization.targets(1.1 * truth)
+
+    assert one_step(Wrong(asked.prepared), asked) == pytest.approx(0.1, rel=1e-3)

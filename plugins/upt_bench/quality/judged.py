@@ -11,7 +11,7 @@ from torch import Tensor
 
 from upt_bench.quality.errors import relative_error_BT, spectrum_error
 from upt_bench.quality.halfway import halfway, halfway_coords
-from upt_core import Batch, DataSpec, Experiment, Trajectories
+from upt_core import Batch, DataSpec, Experiment, Points, Trajectories
 from upt_core.commands import PreparedData
 
 Space = Literal["physical", "latent"]
@@ -51,9 +51,13 @@ class Questions:
         batches = self.prepared.batches(self.split, steps, BATCH, first_only=True)
         return batches.iterate(0, batches.per_epoch)
 
-    def physical(self, value: Tensor) -> Tensor:
-        """In the units of the data."""
-        return self.prepared.normalization.to_physical(value).double()
+    def physical(self, value: Tensor, points: Points) -> Tensor:
+        """Values (B, …, N, C) in the units of the data; 0 where a point pads, so that it counts in no norm."""
+        found = self.prepared.normalization.to_physical(value).double()
+        if points.mask_BN is None:
+            return found
+        mask_BN1 = points.mask_BN.unsqueeze(-1)
+        return found * (mask_BN1 if value.dim() == 3 else mask_BN1.unsqueeze(1))
 
 
 class Trained(Protocol):
@@ -96,7 +100,9 @@ def one_step(trained: Trained, asked: Questions) -> float:
 
     def error_B(batch: Batch) -> Tensor:
         prediction_BTNC = trained.predict(batch, 1, "physical")
-        return relative_error_BT(asked.physical(prediction_BTNC), asked.physical(batch.target_BTNC))[:, 0]
+        return relative_error_BT(
+            asked.physical(prediction_BTNC, batch.points), asked.physical(batch.target_BTNC, batch.points)
+        )[:, 0]
 
     return float(torch.cat([error_B(batch) for batch in asked.pairs()]).mean())
 
@@ -119,8 +125,8 @@ def _half_way(trained: Trained, asked: Questions) -> float | None:
         value_BMC = trained.at(batch, halfway_coords(batch.points.coords_BNX, shape, periodic))
         if value_BMC is None:
             return None
-        truth_BMC = halfway(asked.physical(batch.target_BTNC[:, 0]), shape, periodic)
-        return relative_error_BT(asked.physical(value_BMC).unsqueeze(1), truth_BMC.unsqueeze(1))[:, 0]
+        truth_BMC = halfway(asked.physical(batch.target_BTNC[:, 0], batch.points), shape, periodic)
+        return relative_error_BT(asked.physical(value_BMC, batch.points).unsqueeze(1), truth_BMC.unsqueeze(1))[:, 0]
 
     return _mean(asked, error_B)
 
@@ -130,8 +136,8 @@ def _reconstruction(trained: Trained, asked: Questions) -> float | None:
         value_BNC = trained.reconstruct(batch)
         if value_BNC is None or asked.data.inputs != asked.data.targets:
             return None
-        frame_BNC = asked.physical(asked.data.last_frame(batch.input_BNC))
-        return relative_error_BT(asked.physical(value_BNC).unsqueeze(1), frame_BNC.unsqueeze(1))[:, 0]
+        frame_BNC = asked.physical(asked.data.last_frame(batch.input_BNC), batch.points)
+        return relative_error_BT(asked.physical(value_BNC, batch.points).unsqueeze(1), frame_BNC.unsqueeze(1))[:, 0]
 
     return _mean(asked, error_B)
 
@@ -142,8 +148,8 @@ def _rollout(trained: Trained, asked: Questions, space: Space) -> dict[str, Any]
     steps = min(trajectories.num_times(number) for number in range(len(trajectories))) - asked.data.history
     by_step, joint, spectra = [], [], []
     for batch in asked.whole(steps):
-        prediction_BTNC = asked.physical(trained.predict(batch, steps, space))
-        target_BTNC = asked.physical(batch.target_BTNC)
+        prediction_BTNC = asked.physical(trained.predict(batch, steps, space), batch.points)
+        target_BTNC = asked.physical(batch.target_BTNC, batch.points)
         by_step.append(relative_error_BT(prediction_BTNC, target_BTNC))
         joint.append(_joint(prediction_BTNC, target_BTNC))
         if batch.points.grid_shape is not None:

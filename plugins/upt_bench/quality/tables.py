@@ -36,7 +36,11 @@ RATIOS = {
 
 def figures(results: Results) -> list[Figure]:
     """upt's figures that have a goal, the mean over seeds."""
-    return [figure for task in TASKS.values() for figure in (*_absolute(results, task), *_relative(results, task))]
+    found = []
+    for task in TASKS.values():
+        found += [*_absolute(results, task), *_relative(results, task)]
+        found += _of_points(results, task) if task.scattered else []
+    return found
 
 
 def _absolute(results: Results, task: Task) -> Iterator[Figure]:
@@ -49,11 +53,31 @@ def _absolute(results: Results, task: Task) -> Iterator[Figure]:
 
 def _relative(results: Results, task: Task) -> Iterator[Figure]:
     for name, (text, own, other, operators, goal) in RATIOS.items():
-        values = _values(_rows(results, task.name, "upt"), own)
+        values = _values(_rolled_out(_rows(results, task.name, "upt"), own), own)
         best = _best(results, task.name, operators, other)
         if values and best is not None:
             measured = statistics.fmean(values) / best
             yield Figure(f"{task.name}_{name}", f"{task.title}: {text}", measured, goal, detail=_seeds(values))
+
+
+def _of_points(results: Results, task: Task) -> Iterator[Figure]:
+    """Goals at scattered points: against persistence, and after a third of the time against all points as queries."""
+    rows = _rows(results, task.name, "upt")
+    own, still = _values(rows, "one_step"), _values(_rows(results, task.name, "persistence"), "one_step")
+    if own and still:
+        text = f"{task.title}: one step, over persistence"
+        yield Figure(f"{task.name}_to_persistence", text, statistics.fmean(own) / still[0], 0.3, detail=_seeds(own))
+    early = _values(_rows(results, task.name, "upt", rows[0]["budget"] / 3), "one_step") if rows else []
+    dense = _values(_rows(results, task.name, "upt-dense"), "one_step")
+    if early and dense:
+        text = f"{task.title}: one step after a third of the time, over every point in every step"
+        measured = statistics.fmean(early) / statistics.fmean(dense)
+        yield Figure(f"{task.name}_to_dense", text, measured, 1.0, detail=_seeds(early))
+
+
+def _rolled_out(rows: list[Row], name: str) -> list[Row]:
+    """Without rollouts of a single step, which is the same in every space."""
+    return [row for row in rows if not (name.startswith("rollout") and row.get("horizon") == 1)]
 
 
 def _best(results: Results, task: str, operators: Sequence[str], name: str) -> float | None:
@@ -104,10 +128,9 @@ def summary(results: Results) -> str:
     """One line a task: upt, its rivals, and the goals."""
     lines = []
     for task in TASKS.values():
-        for name in ("one_step", "rollout_physical", "rollout_latent"):
-            own = _values(_rows(results, task.name, "upt"), name)
-            if own:
-                lines.append([task.title, SHOWN[name], *_rivals(results, task.name, name)])
+        names = ("one_step", "rollout_physical", "rollout_latent")
+        known = [name for name in names if _values(_rolled_out(_rows(results, task.name, "upt"), name), name)]
+        lines += [[task.title, SHOWN[name], *_rivals(results, task.name, name)] for name in known]
     return markdown(["data", "figure", "persistence", "FNO, AdamW", "FNO, SOAP", "upt", "upt / best FNO"], lines)
 
 
@@ -163,6 +186,7 @@ def measured_on(results: Results) -> str:
 MEASURED = (
     *("burgers1d", "pdebench_burgers", "pdebench_advection", "diffusion_reaction"),
     *("kolmogorov", "darcy", "kuramoto_sivashinsky", "shallow_water"),
+    *("scattered_burgers", "cfd_cloud"),
 )
 """Tasks that the documentation has results of."""
 SHORT = 20.0
@@ -179,4 +203,5 @@ TABLES: dict[str, Callable[[Results], str]] = {
     **{f"ablation_{task}": table_of(task, SHORT, LOSSES) for task in ABLATED},
     **{f"samplers_{task}": table_of(task, SHORT, SAMPLERS) for task in SAMPLED},
     **{f"quality_{task}": table_of(task) for task in MEASURED},
+    "quality_cfd_cloud_third": table_of("cfd_cloud", 20.0, ("upt", "upt-dense")),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from upt_core.batch import Batch
 from upt_core.loss_bundle import LossBundle
 from upt_core.progress import Progress
 from upt_core.registry.hookspecs import hookimpl
+from upt_core.remarks import remark
 from upt_core.run.folder import write_json
 
 if TYPE_CHECKING:
@@ -61,11 +64,15 @@ class Observation:
             self._seen += list(_densities(task, bundle, batches, trainer.device, progress))
         if self._seen:
             names = [*self._seen[0]]
-            np.savez_compressed(
-                self._run_dir / SAMPLING,
-                allow_pickle=False,
-                **{f"{number:04d}/{name}": one[name] for number, one in enumerate(self._seen) for name in names},
-            )
+            path = self._run_dir / SAMPLING
+            part = path.with_name(path.name + ".part")
+            with part.open("wb") as file:
+                np.savez_compressed(
+                    file,
+                    allow_pickle=False,
+                    **{f"{number:04d}/{name}": one[name] for number, one in enumerate(self._seen) for name in names},
+                )
+            part.replace(path)  # a run that is killed now leaves the file of before
 
     @hookimpl
     def run_finished(self, trainer: Trainer) -> None:
@@ -78,10 +85,14 @@ def _densities_of(path: Path) -> list[Density]:
     if not path.is_file():
         return []
     found: dict[str, Density] = {}
-    with np.load(path) as stored:
-        for key in stored.files:
-            number, _, name = key.partition("/")
-            found.setdefault(number, {})[name] = stored[key]
+    try:
+        with np.load(path) as stored:
+            for key in stored.files:
+                number, _, name = key.partition("/")
+                found.setdefault(number, {})[name] = stored[key]
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        remark(f"{path}: damaged ({error}); where the sampler looked before is left out of the report")
+        return []
     return list(found.values())
 
 

@@ -86,7 +86,7 @@ def _densities_of(path: Path) -> list[Density]:
         return []
     found: dict[str, Density] = {}
     try:
-        with np.load(path) as stored:
+        with path.open("rb") as file, np.load(file) as stored:
             for key in stored.files:
                 number, _, name = key.partition("/")
                 found.setdefault(number, {})[name] = stored[key]

@@ -111,6 +111,20 @@ def test_another_box_is_said(run: Path) -> None:
     )
 
 
+def test_another_meaning_of_what_the_decoder_says_is_told(run: Path) -> None:
+    def told(model: dict[str, Any]) -> str:
+        start = starting({"from": str(run), **model}).build_all().parts[""].start
+        assert start is not None
+        return start.scales
+
+    assert (
+        "the decoder was trained to say the state and is now to say the change; unless that is meant, write "
+        in told({"predict": "change"})
+    )
+    assert "decoder" not in told({"predict": "change", "parts": ["encoder", "approximator"]})
+    assert "decoder" not in told({})
+
+
 def test_with_past_frames_the_encoder_begins_anew_where_it_must(run: Path) -> None:
     history = {**CONFIG["data"], "history": 2}
     part = starting({"from": str(run)}, data=history).build_all().parts[""]

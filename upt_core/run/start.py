@@ -142,8 +142,19 @@ def take(
         loaded[part] = (taken, whole)
         left += sentences
     scales, said = _scales(normalization, source, keep)
-    boxes = _boxes(normalization.data, source)
-    return scales, Start(loaded, left, "; ".join([said, *boxes]), _chain(source, settings.parts))
+    told = [said, *_boxes(normalization.data, source), *_meaning(settings, source)]
+    return scales, Start(loaded, left, "; ".join(told), _chain(source, settings.parts))
+
+
+def _meaning(settings: ModelSettings, source: Source) -> list[str]:
+    """That a decoder's answer is now taken for something else, if it is."""
+    there = source.plain["settings"].get("predict", "state")
+    if "decoder" not in settings.parts or there == settings.predict:
+        return []
+    return [
+        f"the decoder was trained to say the {there} and is now to say the {settings.predict}; unless that is meant, "
+        f"write model.predict: {there}"
+    ]
 
 
 def without_start(model: Mapping[str, Any]) -> dict[str, Any]:

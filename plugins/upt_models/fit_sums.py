@@ -49,8 +49,8 @@ class FitSums(Need):
     def take(self, value_BNC: Tensor, points: Points) -> Tensor | None:
         """The sums (B, L · P, C); None where they are to be taken stretch by stretch.
 
-        That is where there is no matrix, where a gradient goes to the values, while a program is traced, and on devices
-        other than the CPU where rows have points of their own.
+        That is where there is no matrix, where a gradient goes to the values, while a program is traced or its memory
+        estimated, and on devices other than the CPU where rows have points of their own.
         """
         if value_BNC.requires_grad or value_BNC.device.type not in ("cpu", "cuda") or torch.compiler.is_compiling():
             return None
@@ -59,6 +59,8 @@ class FitSums(Need):
             return None
         row_BM, point_BE, weight_BE = points.get(self)
         if row_BM.shape[1] == 0:
+            return None
+        if type(value_BNC) is not Tensor:  # tensors without values, by which memory is estimated, know no such matrix
             return None
         if shared:
             matrix = _matrix(row_BM[0], point_BE[0], weight_BE[0].to(value_BNC.dtype), points.num_points)

@@ -41,6 +41,11 @@ def waves(path: str, cases: int, points: int, scale: float = 1.0, shift: float =
     return u
 
 
+def loaded(path: str) -> dict[str, np.ndarray]:
+    with np.load(path) as stored:
+        return {**stored}
+
+
 @pytest.fixture
 def run(own_folder: Path) -> Path:
     """A run on 32 points; new.npz has the same points, fine.npz twice as many."""
@@ -58,7 +63,7 @@ def test_new_files_are_answered_as_by_hand(run: Path, upt: Upt) -> None:
         result = upt("predict", "waves", f"{name}.npz", "-o", f"{name}-out.npz", "--space", "physical")
         assert result.exit_code == 0, result.output
         assert f"2 samples, 5 time steps, {points} points" in result.output
-        found, truth = np.load(f"{name}-out.npz"), np.load(f"{name}.npz")
+        found, truth = loaded(f"{name}-out.npz"), loaded(f"{name}.npz")
         by_hand = operator.predict({"u": truth["u"][:, 0]}, truth["x"][:, None], times=truth["t"], space="physical")
         np.testing.assert_allclose(found["u"], by_hand["u"], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(found["x"], truth["x"], atol=1e-6)
@@ -76,7 +81,7 @@ def test_any_points_and_steps_and_one_case_alone(run: Path, upt: Upt) -> None:
         np.testing.assert_allclose(file["t"], 0.1 * np.arange(1, 8))
         assert file.attrs["input"] == "one.npz"
     assert upt("predict", "waves", "one.npz", "-o", "b.npz", "--resolution", "100").exit_code == 0
-    assert np.load("b.npz")["u"].shape == (1, 5, 100)
+    assert loaded("b.npz")["u"].shape == (1, 5, 100)
 
 
 def test_netcdf_is_read_by_xarray_and_its_absence_is_said(run: Path, upt: Upt, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,14 +99,14 @@ def test_every_file_says_where_it_comes_from(run: Path, upt: Upt) -> None:
     digest = json.loads(upt("info", "waves", "--json").output)[0]["digest"]
     for ending in ("npz", "h5"):
         assert upt("predict", "waves", "new.npz", "-o", f"a.{ending}").exit_code == 0
-    said = json.loads(str(np.load("a.npz")["upt_provenance"]))
+    said = json.loads(str(loaded("a.npz")["upt_provenance"]))
     assert (said["operator"], said["operator_digest"], said["input"]) == ("waves", digest, "new.npz")
     assert said["upt"] == upt_core.__version__
     assert said["command"]
     assert said["dimensions"]["u"] == "sample,time,x"
     with h5py.File("a.h5") as file:
         assert file.attrs["operator_digest"] == digest
-    np.savez("again.npz", u=np.load("a.npz")["u"][:, 0], upt_provenance=np.array("{}"))
+    np.savez("again.npz", u=loaded("a.npz")["u"][:, 0], upt_provenance=np.array("{}"))
     operator = load("waves")
     operator.provenance["config"]["data"] = {"name": "burgers1d"}
     operator.save("plain.upt")
@@ -113,7 +118,7 @@ def test_a_series_for_paraview(run: Path, upt: Upt, monkeypatch: pytest.MonkeyPa
     assert upt("predict", "waves", "new.npz", "-o", "flow.pvd").exit_code == 0
     assert sorted(p.name for p in Path().glob("flow*.pvd")) == ["flow-1.pvd", "flow.pvd"]
     assert len(list(Path("flow").glob("*.vtu"))) == 2 * 5
-    by_hand = load("waves").predict({"u": np.load("new.npz")["u"][:, 0]}, steps=5)["u"]
+    by_hand = load("waves").predict({"u": loaded("new.npz")["u"][:, 0]}, steps=5)["u"]
     np.testing.assert_allclose(meshio.read("flow/1-0003.vtu").point_data["u"], by_hand[1, 2], rtol=1e-5, atol=1e-6)
     message = refused_text(upt, "predict", "waves", "new.npz", "-o", "one.vtu")
     assert ".vtu files hold one mesh, but there are 2 samples and 5 time steps" in message
@@ -170,7 +175,7 @@ def test_generated_data_and_plain_arrays(trained: Path, upt: Upt) -> None:
     np.savez("u.npz", u=np.sin(2 * np.pi * x))
     result = upt("predict", "run", "u.npz", "--steps", "3", "-o", "a.npz")
     assert result.exit_code == 0, result.output
-    assert np.load("a.npz")["u"].shape == (1, 3, 32)
+    assert loaded("a.npz")["u"].shape == (1, 3, 32)
     np.savez("v.npz", u=np.sin(2 * np.pi * x), w=x)
     message = refused_text(upt, "predict", "run", "v.npz", "-o", "a.npz")
     assert "v.npz: the operator does not know the array 'w'; it takes u, coords, x, t" in message

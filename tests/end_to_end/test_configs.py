@@ -68,6 +68,30 @@ def flow_npz(folder: Path, axes: int) -> str:
     return str(folder / "flow.npz")
 
 
+def clouds(folder: Path) -> str:
+    """Trajectories of a scalar at scattered points, others in each."""
+    rng = np.random.default_rng(0)
+    np.savez(
+        folder / "clouds.npz",
+        pos=rng.random((8 * 60, 2)),
+        ptr=np.arange(0, 8 * 60 + 1, 60),
+        t=np.arange(4.0),
+        u=rng.random((8 * 60, 4)),
+    )
+    return str(folder / "clouds.npz")
+
+
+def frames(folder: Path) -> str:
+    """Twelve frames of a vector and a scalar at the same points, a file for each."""
+    rng = torch.Generator().manual_seed(0)
+    (folder / "case").mkdir()
+    for name in ("x", "y"):
+        torch.save(torch.rand(80, generator=rng), folder / "case" / f"{name}.th")
+    for step in range(12):
+        torch.save(torch.rand(3, 80, generator=rng), folder / "case" / f"{step:08d}_mesh.th")
+    return str(folder / "case")
+
+
 OWN: dict[str, Callable[[Path], list[str]]] = {
     "advection_darcy.yaml": lambda folder: [
         *["tasks.advection.data.num_trajectories=8", f"tasks.darcy.data.path={darcy_pt(folder)}"],
@@ -95,6 +119,10 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
     "benchmarks/burgers1d.yaml": lambda folder: [
         *["data.num_trajectories=12", "data.points=64", "data.num_times=6", *lattice(16)],
     ],
+    "benchmarks/cfd_cloud.yaml": lambda folder: [
+        *[f"data.path={frames(folder)}", "model.latent.tokens=[4, 4]", "model.latent.dim=4", "trainer.batch_size=2"],
+        "model.approximator.depth=1",
+    ],
     "benchmarks/darcy.yaml": lambda folder: [f"data.base.path={darcy_pt(folder)}", *lattice(8, 8)],
     "benchmarks/diffusion_reaction.yaml": lambda folder: [f"data.base.path={groups_h5(folder)}", *lattice(4, 4)],
     "benchmarks/kolmogorov.yaml": lambda folder: [
@@ -103,6 +131,7 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
     "benchmarks/kuramoto_sivashinsky.yaml": lambda folder: [f"data.path={flow_npz(folder, 1)}", *lattice(4)],
     "benchmarks/pdebench_advection.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],
     "benchmarks/pdebench_burgers.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],
+    "benchmarks/scattered_burgers.yaml": lambda folder: [f"data.path={clouds(folder)}", *lattice(4, 4)],
     "benchmarks/shallow_water.yaml": lambda folder: [f"data.path={groups_h5(folder)}", *lattice(4, 4)],
 }
 

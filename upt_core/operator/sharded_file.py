@@ -11,6 +11,7 @@ import hashlib
 import pickle
 import warnings
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,18 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Classes of descriptions, and torch's sizes and formats."""
+        if (module, name) == ("builtins", "getattr"):  # so Python before 3.11.4 names the members of an enumeration
+            return _member
         found_dtype = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
         if not found_dtype and name not in _HARMLESS.get(module, ()):
             raise pickle.UnpicklingError(f"{module}.{name} is no part of a checkpoint's description")
         return super().find_class(module, name)
+
+
+def _member(enumeration: object, name: str) -> Any:
+    if not (isinstance(enumeration, type) and issubclass(enumeration, Enum) and name in enumeration.__members__):
+        raise pickle.UnpicklingError(f"{name!r} of {enumeration!r} is no part of a checkpoint's description")
+    return enumeration[name]
 
 
 def digest(path: Path) -> str:

@@ -97,6 +97,8 @@ class _Trial:
                 batch = self._faked(real)
             bundle = self._bundle(built, real.points, num_queries)
             optimizers = experiment.optimizers(model)
+            with ledger.only("points kept for the run"):
+                points = torch.empty(self._kept_points(built, real), dtype=torch.uint8)
             with ledger.only("moving average"):
                 average = [p.detach().clone() for p in model.parameters()] if experiment.settings.trainer.ema else []
             with ledger.only("gradient buckets"):
@@ -107,8 +109,15 @@ class _Trial:
                 self._step(bundle, optimizers, batch)
                 ledger.restart()
                 kept = self._step(bundle, optimizers, batch)
-        del average, buckets
+        del points, average, buckets
         return self._found(model, bundle, batch_size, kept, real.points)
+
+    @staticmethod
+    def _kept_points(built: Built, batch: Batch) -> int:
+        """Bytes of the batch's point sets, which stay on the host for later batches; shared rows are held once."""
+        if built.device.type != "cpu" or batch.points.shared:
+            return 0
+        return built.prepared.point_sets.kept_bytes
 
     def _bundle(self, built: Built, points: Points, num_queries: int | None) -> LossBundle:
         own = built.bundle

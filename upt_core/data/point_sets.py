@@ -54,6 +54,12 @@ class PointSets:
         """The point sets of the targets; mostly these are those of the inputs."""
         return self._apart or self
 
+    @property
+    def kept_bytes(self) -> int:
+        """Memory of the point sets met so far, with what was found for them; it stays for the run."""
+        apart = 0 if self._apart is None else self._apart.kept_bytes
+        return apart + sum(points.kept_bytes for points in self._kept.values())
+
     def want(self, needs: tuple[Need, ...]) -> None:
         """Adds what else is needed."""
         self.needs = tuple(dict.fromkeys((*self.needs, *needs)))

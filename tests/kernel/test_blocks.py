@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from upt_core import DataError, DataSpec, FieldSpec, InMemory, Trajectory
+from upt_core import DataError, DataSpec, FieldSpec, InMemory, TargetPoints, Trajectory
 from upt_core.data.blocks import Blocks
 from upt_core.data.prepared import Survey, check_split
 
@@ -36,6 +38,30 @@ def test_every_step_is_in_one_block(num_times: int) -> None:
 
 def test_a_steady_problem_comes_in_one_block() -> None:
     assert [len(block.time_T) for _, block in Blocks(InMemory([one(1)]), most=2).of(0)] == [1]
+
+
+def test_targets_at_points_of_their_own_count() -> None:
+    """A few sensors in and the whole field out: the field is what fills the memory."""
+    whole = one(12)
+    field = TargetPoints({"u": torch.zeros(12, 90, 1)}, torch.arange(90).double().unsqueeze(1) / 90)
+    sizes = [len(b.time_T) for _, b in Blocks(InMemory([replace(whole, targets=field)]), most=300).of(0)]
+    assert max(sizes) == 3  # 100 values at each time
+
+
+def test_a_trajectory_without_time_steps_is_refused() -> None:
+    class Empty:
+        def __len__(self) -> int:
+            return 1
+
+        def num_times(self, index: int) -> int:
+            return 0
+
+        def read(self, index: int, start: int, stop: int) -> Trajectory:
+            fields = {"u": torch.zeros(0, 5, 1), "k": torch.zeros(0, 5, 1)}
+            return Trajectory(fields, torch.arange(5).double().unsqueeze(1) / 5, torch.zeros(0), {"c": 1.0})
+
+    with pytest.raises(DataError, match="trajectory 0 of the training split has 0 time steps; at least 2 are needed"):
+        Survey.of(Empty(), SPEC)
 
 
 def test_the_survey_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,19 @@ def test_rounding_noise_becomes_zero_and_a_wave_keeps_its_digits() -> None:
     assert torch.allclose(scale.to_physical(scaled)[:, 1], p, rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-12, 1.0, 1e12, 1e30])
+@pytest.mark.parametrize("mean", [0.0, 3.0, 7.9, 8.1, 100.0])
+def test_a_near_mean_is_centred_in_float32_as_in_float64(mean: float, unit: float) -> None:
+    """Values beside the mean, too, where the deviation is 1 up to a rounding of float32."""
+    data = DataSpec((FieldSpec("u"),), (FieldSpec("u"),), (1.0,), (False,))
+    std = torch.tensor([(1 + 1e-10) * unit], dtype=torch.float64)
+    scale = Normalization(data, torch.tensor([(mean + 1e-9) * unit], dtype=torch.float64), std, *torch.zeros(2, 0))
+    near = torch.cat([torch.linspace(-1e-5, 1e-5, 101), torch.linspace(-3, 3, 101)]).double()
+    value = ((near + mean) * unit).float().unsqueeze(-1)
+    exact = (value.double() - scale.mean_C) / scale.std_C
+    assert float((scale.targets(value) - exact).abs().max()) < 5e-7 + 2e-7 * 3  # 2e-7: roundings of 3 deviations
+
+
 def survey_of(p: Tensor) -> Survey:
     fields = (FieldSpec("p"), FieldSpec("rho"))
     data = DataSpec(fields, fields, (1.0,), (False,))

@@ -28,16 +28,18 @@ class Blocks:
 
         Each begins with the last time step of the one before, so that every step from one time to the next is in one.
         """
-        stop, num = 1, self._trajectories.num_times(number)
-        while stop < num or stop == 1:
-            start = stop - 1
+        start, num = 0, self._trajectories.num_times(number)
+        while True:
             stop = min(num, start + max(2, self._most // max(1, self.frame)))
             block = self._trajectories.read(number, start, stop)
-            self.frame = max(self.frame, _values(block) // (stop - start))
+            self.frame = max(self.frame, _values(block) // max(1, stop - start))
             yield start, block
-            if num == 1:
+            if stop == num:
                 return
+            start = stop - 1
 
 
 def _values(trajectory: Trajectory) -> int:
-    return sum(value.numel() for value in trajectory.fields.values())
+    """Values at all points, those of the targets included where they are apart."""
+    apart = {} if trajectory.targets is None else trajectory.targets.fields
+    return sum(value.numel() for fields in (trajectory.fields, apart) for value in fields.values())

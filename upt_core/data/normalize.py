@@ -26,7 +26,8 @@ TIME_STEP = "time_step"
 class Normalization(nn.Module):
     """Means and deviations of the channels of ``DataSpec.fields`` and of the conditions, as buffers.
 
-    Kept in float64, and applied in float64 before values become float32: a small wave on a large mean keeps its digits.
+    Kept in float64, and applied in float64 before values become float32, except where the mean is near (``NEAR``): a
+    small wave on a large mean keeps its digits.
 
     Args:
         data: what is known of the data set.
@@ -115,10 +116,10 @@ class Normalization(nn.Module):
 
 def _scaled(value: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     traced = torch.compiler.is_exporting()  # then values cannot be looked at, so nothing is spared
+    constant = std == 1  # only shifted; no deviation that was measured is exactly 1 in float64
     if not traced and value.dtype == torch.float32 and bool((mean.abs() <= NEAR * std).all()):
         mean, std = mean.float(), std.float()  # a quarter of the time, and no digit that float32 has is lost
     shifted = value - mean
-    constant = std == 1  # only shifted; no deviation that was measured is exactly 1
     if traced or constant.any():
         shifted = shifted.where(~constant | (shifted.abs() > ROUNDING * mean.abs()), 0)
     return shifted.div_(std).float()  # a second array of float64 would cost more than the division

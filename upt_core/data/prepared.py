@@ -419,7 +419,8 @@ def _check_field(value: Tensor, name: str, shape: tuple[int, int, int], where: s
 def _check_times(time_T: Tensor, where: str) -> None:
     steps = time_T.diff()
     if len(steps) == 0:
-        raise DataError(f"{where} has 1 time step; at least 2 are needed")
+        count = "1 time step" if len(time_T) == 1 else f"{len(time_T)} time steps"
+        raise DataError(f"{where} has {count}; at least 2 are needed")
     if not steps.min() > 0:
         raise DataError(
             f"{where}: physical time must increase from step to step; the smallest step is {float(steps.min()):g}"

@@ -50,6 +50,7 @@ class StatisticsCache:
             default=str,
         )
         self._has_files = bool(files.paths)
+        self._probes: dict[int, tuple[Trajectories, bytes]] = {}  # by the split's id, which lives as long as this
 
     def find(self, what: str, trajectories: Trajectories) -> dict[str, Any] | None:
         """What ``keep`` was given for these trajectories; None where that was never, or they fit into memory."""
@@ -84,8 +85,14 @@ class StatisticsCache:
 
     def _file(self, what: str, trajectories: Trajectories) -> Path:
         digest = hashlib.blake2b(f"{what} {self._about} {len(trajectories)}".encode(), digest_size=16)
-        digest.update(digests_of(_Some(trajectories)).numpy().tobytes())
+        digest.update(self._probe(trajectories))
         return cache_dir("statistics") / f"{digest.hexdigest()}.pt"
+
+    def _probe(self, trajectories: Trajectories) -> bytes:
+        """A digest of the beginnings of a split; they are read once."""
+        if id(trajectories) not in self._probes:
+            self._probes[id(trajectories)] = trajectories, digests_of(_Some(trajectories)).numpy().tobytes()
+        return self._probes[id(trajectories)][1]
 
 
 class _Some:

@@ -25,8 +25,8 @@ class Means:
         if losses.total is None:
             return
         found = {"loss/total": losses.total} | {f"loss/{name}": value for name, value in losses.values.items()}
-        values = [value.detach() for value in found.values()]
-        before = [self._sums.get(name, torch.zeros_like(value)) for name, value in zip(found, values, strict=True)]
+        values, sums = [value.detach() for value in found.values()], self._sums
+        before = [sums[n] if n in sums else torch.zeros_like(v) for n, v in zip(found, values, strict=True)]
         # All at once and not in place: single additions cost more than the rest of this, and copies keep their values.
         self._sums.update(zip(found, torch._foreach_add(before, values, alpha=own), strict=True))
         for name in found:

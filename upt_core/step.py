@@ -170,8 +170,13 @@ class Step:
         decoded_BQC = self.data.targets_of(self.decode(latent_BLD, queries))
         if self.model.predict == "state":
             return decoded_BQC
-        frame_BQC = queries.take(self.data.last_frame(input_BNC))
-        return decoded_BQC + detail(self.data, frame_BQC, self.decode(given_BLD, queries))
+
+        def left() -> Tensor:
+            frame_BQC = queries.take(self.data.last_frame(input_BNC))
+            return detail(self.data, frame_BQC, self.decode(given_BLD, queries))
+
+        # A tensor's hash is its identity: many latents that start from one state ask for its detail once.
+        return decoded_BQC + self._memo.tensor(("detail", queries, given_BLD, input_BNC), left)
 
     def reconstructed(self, queries: Queries | None = None) -> Tensor:
         """The input channels of the decoded input latent (B, Q, C)."""

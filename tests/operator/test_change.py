@@ -93,6 +93,13 @@ def test_rollout_starts_from_the_state_that_it_encodes(options: Any) -> None:
     assert Rollout(steps=3, **options)(step) < 1e-10
 
 
+def test_the_detail_of_one_state_is_decoded_once_for_all_time_steps() -> None:
+    small, sizes = model(), []
+    small.decoder.register_forward_hook(lambda part, given, answer: sizes.append(answer.shape[1]))
+    Rollout(steps=3, gradient_steps=2)(Step(small, batch_of(), DATA))
+    assert len(sizes) == 2 + 1
+
+
 def test_between_points_detail_is_carried_from_the_nearest() -> None:
     batch = batch_of()
     at_BQX = batch.points.coords_BNX[:, 10:20].clone()

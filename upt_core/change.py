@@ -107,6 +107,6 @@ def _nearest(points: Points, query_QX: Tensor) -> tuple[Tensor, Tensor]:
         return torch.where(wrap_X, inside.where(inside < 1, 0), coords)  # -1e-17 % 1 is 1, outside the box
 
     tree = KDTree(wrapped(points.coords_BNX[0]).numpy(), boxsize=[1.0 if wrap else 0.0 for wrap in wraps])
-    count = min(points.num_axes + 1, points.num_points)
-    distance_QK, near_QK = tree.query(wrapped(query_QX).numpy(), k=list(range(1, count + 1)))
-    return torch.from_numpy(near_QK), torch.from_numpy(distance_QK).square()
+    distance_QK, near_QK = tree.query(wrapped(query_QX).numpy(), k=list(range(1, points.num_axes + 2)))
+    # Where there are fewer points, the tree gives infinite distances, of weight 0, and a number behind the last.
+    return torch.from_numpy(near_QK).clamp_max(points.num_points - 1), torch.from_numpy(distance_QK).square()

@@ -27,6 +27,7 @@ class Run(Mapping[str, dict[str, float]]):
     """A finished run: ``run["model"]["relative_l2"]`` is the model's error on the test split.
 
     ``Experiment.train`` gives it; ``Run.read`` finds it again. A notebook shows its verdict and its figures.
+    It is read as a dict is, but ``json`` takes only real ones: give it ``run.results``.
 
     Args:
         folder: with configuration, checkpoints, metrics and results.

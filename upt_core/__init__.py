@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from upt_core.points import LocalityOrder, Need, Points, Queries
     from upt_core.progress import Progress
     from upt_core.registry.hookspecs import Register, hookimpl
+    from upt_core.report.run_pictures import RunPictures
     from upt_core.run.experiment import Experiment
     from upt_core.run.trained import Run
     from upt_core.specs import DataSpec, FieldSpec, LatentSpec
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "points": ("LocalityOrder", "Need", "Points", "Queries"),
     "progress": ("Progress",),
     "registry.hookspecs": ("Register", "hookimpl"),
+    "report.run_pictures": ("RunPictures",),
     "run.experiment": ("Experiment",),
     "run.trained": ("Run",),
     "specs": ("DataSpec", "FieldSpec", "LatentSpec"),
@@ -83,6 +85,7 @@ __all__ = [
     "Queries",
     "Register",
     "Run",
+    "RunPictures",
     "Sampler",
     "Schedule",
     "Split",

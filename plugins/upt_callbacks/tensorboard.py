@@ -14,15 +14,15 @@ from upt_core import Callback, Progress, hookimpl
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
-    from upt_callbacks.pictures import Pictures
+    from upt_core import RunPictures, Trainer
 
 
 class TensorBoard(Callback):
     """Writes ``tensorboard/`` in the run folder: every term's raw value and weight, learning rate, gradient, metrics.
 
-    Images: truth, prediction and error of some samples of the validation split as ``predictions``, and
-    where each sampler looked as ``query_points/…``. They are drawn when the run writes the files that they are made
-    from, which takes a small share of its time.
+    Images, as the report has them: target, prediction and error of some samples of the validation split as
+    ``predictions``, and where each sampler looked as ``query_points/…``. They are drawn when the run writes the files
+    that they are made from, for at most 2 % of its time, and at the end.
 
     Names: ``loss/…``, ``weight/…``, ``lr`` and ``gradient_norm`` for logged steps; ``epoch/loss/…``,
     ``epoch/gradient_share/…`` and speed for epochs; ``validation/…`` for metrics. The horizontal axis is the number of
@@ -36,7 +36,7 @@ class TensorBoard(Callback):
     def __init__(self, flush_seconds: PositiveInt = 30, images: bool = True) -> None:
         self._flush_seconds = flush_seconds
         self._images = images
-        self._pictures: Pictures | None = None
+        self._pictures: RunPictures | None = None
         self._writer: SummaryWriter | None = None
 
     @hookimpl
@@ -45,10 +45,10 @@ class TensorBoard(Callback):
         # Both load matplotlib, which would be most of the time of `upt check`.
         from torch.utils.tensorboard.writer import SummaryWriter
 
-        from upt_callbacks.pictures import Pictures
+        from upt_core import RunPictures
 
         self._writer = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=self._flush_seconds)
-        self._pictures = Pictures(run_dir) if self._images else None
+        self._pictures = RunPictures(run_dir) if self._images else None
 
     @hookimpl
     def step_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
@@ -67,8 +67,9 @@ class TensorBoard(Callback):
         self._show(progress.step)
 
     @hookimpl
-    def run_finished(self) -> None:
-        """Closes the log."""
+    def run_finished(self, trainer: Trainer) -> None:
+        """Shows the last pictures, and closes the log."""
+        self._show(trainer.progress().step, last=True)
         self._close()
 
     @hookimpl
@@ -81,9 +82,9 @@ class TensorBoard(Callback):
         for name, value in scalars.items():
             self._writer.add_scalar(prefix + name, value, step)
 
-    def _show(self, step: int) -> None:
+    def _show(self, step: int, last: bool = False) -> None:
         assert self._writer is not None, "run_started comes first"
-        for name, figure in self._pictures.new() if self._pictures is not None else ():
+        for name, figure in self._pictures.new(last) if self._pictures is not None else ():
             self._writer.add_figure(name, figure, step)
 
     def _close(self) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from upt_callbacks.csv import Csv
-from upt_callbacks.pictures import Pictures
 from upt_callbacks.tensorboard import TensorBoard
 from upt_core import Experiment
 
@@ -92,28 +90,3 @@ def test_tensorboard_without_images(tmp_path: Path) -> None:
     log = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     log.Reload()
     assert log.Tags()["images"] == []
-
-
-@pytest.mark.parametrize(("grid", "points", "names"), [((8, 8), None, "uv"), ((8, 8), 50, "u"), ((4, 4, 4), None, "u")])
-def test_pictures_of_grids_and_of_scattered_points(
-    tmp_path: Path, grid: tuple[int, ...], points: int | None, names: str
-) -> None:
-    count = points or int(np.prod(grid))
-    rng = np.random.default_rng(0)
-    np.savez(
-        tmp_path / "latest-flow.npz",
-        target=rng.random((2, 1, count, len(names))),
-        prediction=rng.random((2, 1, count, len(names))),
-        coords=rng.random((2, count, len(grid))),
-        lengths=[count, count // 2 if points else count],
-        grid_shape=np.array(() if points else grid, dtype=int),
-        target_names=list(names),
-        roles=["good", "worst"],
-        errors=[0.1, 0.2],
-    )
-    pictures = Pictures(tmp_path)
-    ((name, figure),) = pictures.new()
-    assert name == "predictions/flow"
-    titles = [panel.get_title() for panel in figure.axes if panel.get_title()]
-    assert titles[:3] == ["truth", "prediction", "good: relative error 0.1"]
-    assert list(pictures.new()) == [], "nothing was written since"

@@ -204,7 +204,7 @@ def load(folder: Path) -> RunData:
         _json(folder / "environment.json") or {},
         _lines(folder / METRICS),
         results["predictors"] if results else None,
-        _examples(_newest(folder / "examples.npz")),
+        read_examples(_newest(folder / "examples.npz")),
         _examples_of_tasks(folder),
         _json(folder / "description.json") or {},
         _densities(folder / "sampling.npz"),
@@ -221,7 +221,7 @@ def _densities(path: Path) -> list[dict[str, Array]]:
 
 def _examples_of_tasks(folder: Path) -> dict[str, Examples]:
     names = {path.stem.partition("-")[2] for kind in ("examples", LATEST) for path in folder.glob(f"{kind}-*.npz")}
-    found = {name: _examples(_newest(folder / f"examples-{name}.npz")) for name in sorted(names)}
+    found = {name: read_examples(_newest(folder / f"examples-{name}.npz")) for name in sorted(names)}
     return {name: examples for name, examples in found.items() if examples is not None}
 
 
@@ -266,7 +266,8 @@ def _arrays(path: Path) -> dict[str, Array] | None:
         raise UserError(f"{path}: cannot be read: {error}; remove the file to write the report without it") from error
 
 
-def _examples(path: Path) -> Examples | None:
+def read_examples(path: Path) -> Examples | None:
+    """What ``write_examples`` wrote; None where there is no such file."""
     arrays = _arrays(path)
     if arrays is None:
         return None

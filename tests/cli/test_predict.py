@@ -202,6 +202,8 @@ def test_generated_data_and_plain_arrays(trained: Path, upt: Upt) -> None:
         (["new.npz", "--at", "p.txt", "-o", "a.npz"], "points are read from .npy, .npz and .csv files"),
         (["new.npz", "--at", "none.csv", "-o", "a.npz"], "none.csv: cannot be read as points"),
         (["none.npz", "-o", "a.npz"], "none.npz: there is no such file"),
+        (["none.npz", "-o", "out"], "none.npz: there is no such file"),
+        (["new.npz", "none.npz", "-o", "out"], "none.npz: there is no such file"),
         (["new.npz", "trainer.epochs=3", "-o", "a.npz"], "only settings of the data set can be given"),
         (["new.npz", "data.colour=3", "-o", "a.npz"], "colour"),
         (["new.npz", "--plot", "a.pdf"], "pictures are written as .png"),

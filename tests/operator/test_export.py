@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,9 @@ def test_the_archive_says_what_goes_in_and_comes_out(make: Make) -> None:
     said = json.loads(files[NOTE])
     assert said["input"] == said["output"] == [["u", 1]]
     assert (said["grid"], said["steps"], said["conditions"]) == ([32], 1, [])
+    with zipfile.ZipFile(path) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    assert max(size for name, size in sizes.items() if "sample_inputs" in name) < 10_000, "arguments of the trace"
 
 
 def test_what_cannot_be_exported_is_refused(make: Make, tmp_path: Path) -> None:
@@ -232,12 +236,13 @@ def test_a_compiled_program_answers_the_same(make: Make) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [POINTS["supernode"], POINTS["lattice"]], ids=["supernode", "lattice"])
-def test_a_program_of_onnx_answers_the_same(model: dict[str, Any]) -> None:
+def test_a_program_of_onnx_answers_the_same(model: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
     onnxruntime: Any = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     operator, rng = cloud(model), np.random.default_rng(2)
     pos, at, u = rng.uniform(size=(30, 2)), rng.uniform(size=(9, 2)), rng.normal(size=(3, 30))
     operator.export("cloud.onnx", steps=2, coords=pos)
+    assert "torchvision" not in capfd.readouterr().err, "libraries that torch could also translate"
     session = onnxruntime.InferenceSession("cloud.onnx", providers=["CPUExecutionProvider"])
     given = {"input_BNC": u[..., None].astype(np.float32), "query_QX": at.astype(np.float32)}
     (answer,) = session.run(None, given)

@@ -65,6 +65,7 @@ def export(
         elif form == "onnx":
             write_onnx(asked, traced, path, examples, said)
         else:
+            traced.example_inputs = None  # of odd sizes, and large: nobody who runs the program needs them
             torch.export.save(traced, path, extra_files={NOTE: json.dumps(said, indent=2)})
     except (OSError, RuntimeError) as error:  # torch says of a missing folder with the one, of a full disk with both
         raise UserError(f"{path}: cannot be written: {error}") from error

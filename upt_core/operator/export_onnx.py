@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,10 @@ def write_onnx(
 
 
 def _translated(asked: Program, traced: torch.export.ExportedProgram, names: Sequence[str]) -> Any:
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
     try:
+        logger.setLevel(logging.ERROR)  # it says which libraries it could also translate
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of parts of its own
             return torch.onnx.export(
@@ -76,6 +80,8 @@ def _translated(asked: Program, traced: torch.export.ExportedProgram, names: Seq
             f"ONNX cannot carry this model ({', '.join(type(part).__name__ for part in asked.model.children())}): "
             f"{_reason(error)}; {_way(asked)}"
         ) from error
+    finally:
+        logger.setLevel(level)
 
 
 def _way(asked: Program) -> str:

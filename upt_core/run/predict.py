@@ -54,8 +54,12 @@ def predict_files(
     """One output for each input, in the folder ``output``; complete ones that were asked for alike are left.
 
     Raises:
+        DataError: an input is not there; said before the first is answered.
         UserError: two inputs would have one output, or the folder cannot be written.
     """
+    for path in inputs:
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file")
     targets = {path: output / f"{path.stem}{ending}" for path in inputs}
     if len(set(targets.values())) < len(inputs):
         raise UserError(

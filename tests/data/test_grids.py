@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from upt_core import DataError, Experiment
 from upt_core.cli import main
 from upt_core.data.latent_cache import LatentCache
-from upt_core.data.loader import Windows
 from upt_core.data.prepared import PreparedData
+from upt_core.data.windows import Windows
 from upt_core.errors import ConfigError
 from upt_data.npz import Npz
 from upt_data.symmetric import Symmetric

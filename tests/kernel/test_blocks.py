@@ -9,7 +9,8 @@ import torch
 
 from upt_core import DataError, DataSpec, FieldSpec, InMemory, TargetPoints, Trajectory
 from upt_core.data.blocks import Blocks
-from upt_core.data.prepared import Survey, check_split
+from upt_core.data.checks import check_split
+from upt_core.data.prepared import Survey
 
 SPEC = DataSpec(
     (FieldSpec("u"), FieldSpec("k")), (FieldSpec("u"),), extent=(1.0,), periodic=(False,), grid_shape=(5,),

@@ -25,7 +25,8 @@ from upt_core import (
     UserError,
     split_indices,
 )
-from upt_core.data.prepared import PreparedData, check_split, check_trajectory, said
+from upt_core.data.checks import check_split, check_trajectory, said
+from upt_core.data.prepared import PreparedData
 
 Tiny = Callable[..., Experiment]
 U = FieldSpec("u")

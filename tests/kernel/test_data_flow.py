@@ -17,10 +17,11 @@ from upt_core import (
     Trajectory,
     split_indices,
 )
-from upt_core.data.loader import Batches, Windows
+from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization, RunningMoments
 from upt_core.data.point_sets import PointSets
 from upt_core.data.prepared import PreparedData, Survey
+from upt_core.data.windows import Windows
 
 U = FieldSpec("u")
 A = FieldSpec("a")

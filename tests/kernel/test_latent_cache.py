@@ -10,7 +10,8 @@ import torch
 
 from upt_core import Experiment, Progress
 from upt_core.data.latent_cache import LatentCache, fingerprint
-from upt_core.data.loader import Batches, Windows
+from upt_core.data.loader import Batches
+from upt_core.data.windows import Windows
 from upt_core.run.built import Built
 from upt_core.specs import LatentSpec
 

@@ -11,9 +11,10 @@ import torch
 
 from upt_core import DataSpec, FieldSpec, InMemory, LocalityOrder, Need, Points, Trajectory
 from upt_core.data import point_sets as module
-from upt_core.data.loader import Batches, Windows
+from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
 from upt_core.data.point_sets import PointSets
+from upt_core.data.windows import Windows
 
 FIELD = (FieldSpec("u"),)
 DATA = DataSpec(FIELD, FIELD, (2.0, 2.0), (False, False), steady=True, origin=(-1.0, -1.0))

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 import upt_core
-from upt_core.data.loader import Batches, Windows
+from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
 from upt_core.data.point_sets import PointSets
+from upt_core.data.windows import Windows
 from upt_core.precision import Precision, autocast
 from upt_core.specs import LatentSpec
 from upt_core.trajectory import Split

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from upt_core.data.loader import Batches, Sample, Windows
+from upt_core.data.loader import Batches
+from upt_core.data.windows import Sample, Windows
 from upt_core.kinds import Metric
 from upt_core.operator.bootstrap import Bootstrap, Range
 from upt_core.operator.errors import Errors

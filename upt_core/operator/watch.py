@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from upt_core.data.loader import Sample
 from upt_core.data.training_data import Range
+from upt_core.data.windows import Sample
 from upt_core.operator import remarks
 from upt_core.operator.arrays import check_time_step
 from upt_core.operator.operator import Operator

@@ -17,9 +17,10 @@ from upt_core.config.document import Document
 from upt_core.config.problems import problems_of
 from upt_core.config.schema import Plugin, Section
 from upt_core.config.yaml_text import Keys
-from upt_core.data.loader import Batches, Windows
+from upt_core.data.loader import Batches
 from upt_core.data.point_sets import Over, PointSets
 from upt_core.data.prepared import PreparedData
+from upt_core.data.windows import Windows
 from upt_core.errors import ConfigError, DataError, Problem, UserError
 from upt_core.kinds import Dataset, Metric
 from upt_core.operator.evaluate import Predictor, baselines, predictor_of, training_mean

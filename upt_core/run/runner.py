@@ -15,8 +15,8 @@ from upt_core.config.document import read
 from upt_core.config.sections import ExperimentSettings, as_plain, plugins_of
 from upt_core.config.settings import Stage
 from upt_core.data.latent_cache import LatentCache, fingerprint
-from upt_core.data.loader import Windows
 from upt_core.data.prepared import PreparedData
+from upt_core.data.windows import Windows
 from upt_core.errors import CheckpointError, UserError
 from upt_core.operator.evaluate import predictor_of
 from upt_core.processes import current

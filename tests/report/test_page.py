@@ -15,6 +15,7 @@ import pytest
 from upt_core import report
 from upt_core.report.film import film
 from upt_core.report.load import load
+from upt_core.report.page import write_page
 from upt_core.report.remarks import remarks
 from upt_core.report.sampling import draw
 from upt_core.report.style import LIGHT
@@ -49,6 +50,24 @@ def test_the_verdict(make_run: RunMaker, model: float, still: float, sense: str,
     [found] = verdicts(load(folder))
     assert found.sense == sense
     assert re.search(words, found.words)
+
+
+@pytest.mark.parametrize(("model", "stands_out"), [(0.01, True), (0.2, False), (0.1, False)])
+def test_the_model_stands_out_only_where_it_is_ahead(make_run: RunMaker, model: float, stands_out: bool) -> None:
+    folder = with_results(make_run(), model={"relative_l2": model}, persistence={"relative_l2": 0.1})
+    page = write_page(load(folder)).read_text()
+    assert ("<tr class=ahead><th scope=row>model</th>" in page) == stands_out
+    assert "<tr class=beside><th scope=row>persistence</th>" in page
+
+
+def test_no_line_breaks_inside_a_number(make_run: RunMaker) -> None:
+    folder = make_run()
+    parameters = {"encoder": 208, "approximator": 1211280, "decoder": 102}
+    found = {"parameters": parameters, "train_samples": 4080, "steps_per_epoch": 128}
+    (folder / "description.json").write_text(json.dumps(found))
+    page = write_page(load(folder)).read_text()
+    assert "approximator 1\N{NO-BREAK SPACE}211\N{NO-BREAK SPACE}280, decoder 102" in page
+    assert "4\N{NO-BREAK SPACE}080 samples, 128 steps" in page
 
 
 def test_where_more_is_better_the_verdict_turns(make_run: RunMaker) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from upt_core.figures import count
 from upt_core.report.load import RunData
 
 
@@ -15,7 +16,7 @@ def sentence(run: RunData) -> str:
         return ""
     parts = "–".join(_plugin(run, part) for part in ("encoder", "approximator", "decoder"))
     terms = " + ".join(run.config.get("losses") or {})
-    return f"{_grouped(sum(found['parameters'].values()))} parameters ({parts}), trained on {terms}, {_data(run)}."
+    return f"{count(sum(found['parameters'].values()))} parameters ({parts}), trained on {terms}, {_data(run)}."
 
 
 def numbers(run: RunData) -> dict[str, str]:
@@ -23,11 +24,11 @@ def numbers(run: RunData) -> dict[str, str]:
     found = run.description
     rows = {f"data{_of(task)}": _described(data) for task, data in found.get("data", {}).items()}
     if "parameters" in found:
-        rows["parameters"] = ", ".join(f"{name} {_grouped(size)}" for name, size in found["parameters"].items())
-        rows["training"] = f"{_grouped(found['train_samples'])} samples, {found['steps_per_epoch']} steps an epoch"
+        rows["parameters"] = ", ".join(f"{name} {count(size)}" for name, size in found["parameters"].items())
+        rows["training"] = f"{count(found['train_samples'])} samples, {found['steps_per_epoch']} steps an epoch"
     rows |= _sampling(run) | _speed(run)
     if "peak_memory_bytes" in found:
-        rows["largest memory"] = f"{found['peak_memory_bytes'] / 2**20:,.0f} MiB".replace(",", " ")
+        rows["largest memory"] = f"{count(round(found['peak_memory_bytes'] / 2**20))} MiB"
     return rows
 
 
@@ -45,13 +46,13 @@ def _data(run: RunData) -> str:
 
 def _described(data: Mapping[str, Any]) -> str:
     shape = data["grid_shape"]
-    points = f"a grid of {' × '.join(map(str, shape))}" if shape else f"up to {_grouped(data['points'])} points"
+    points = f"a grid of {' × '.join(map(str, shape))}" if shape else f"up to {count(data['points'])} points"
     fields = f"{_fields(data['inputs'])} → {_fields(data['targets'])}"
     parts = [fields, points, f"box {' × '.join(f'{length:.3g}' for length in data['extent'])}"]
     parts += ["steady"] if data["steady"] else []
     parts += [f"conditions {', '.join(data['condition'])}"] if data["condition"] else []
     parts += [f"history of {data['history']} time steps"] if data["history"] > 1 else []
-    return ", ".join([*parts, f"{_grouped(data['train_samples'])} training samples"])
+    return ", ".join([*parts, f"{count(data['train_samples'])} training samples"])
 
 
 def _fields(fields: Mapping[str, int]) -> str:
@@ -76,7 +77,7 @@ def _speed(run: RunData) -> dict[str, str]:
         return {}
     speed = float(epochs["samples_per_second"].value[-1])
     counts = [int(found["count"]) for found in run.densities[-1:]]
-    points = f", {_grouped(round(speed * counts[0]))} query points" if counts else ""
+    points = f", {count(round(speed * counts[0]))} query points" if counts else ""
     waiting = epochs.get("data_share")
     share = f"; waiting for data: {100 * float(waiting.value[-1]):.0f} %" if waiting is not None else ""
     return {"speed": f"{speed:.3g} samples{points} a second{share}"}
@@ -84,7 +85,3 @@ def _speed(run: RunData) -> dict[str, str]:
 
 def _of(name: str) -> str:
     return f" of {name}" if name and name != "sampler" else ""
-
-
-def _grouped(value: int) -> str:
-    return f"{value:,}".replace(",", " ")

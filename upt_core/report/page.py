@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -124,7 +125,7 @@ def _verdict(run: RunData) -> str:
     noticed = "".join(f"<li>{escape(remark)}</li>" for remark in remarks(run))
     return (
         said
-        + (f"<p>{escape(about)}</p>" if about else "")
+        + (f"<p>{_whole_numbers(escape(about))}</p>" if about else "")
         + (f'<h2>Worth noticing</h2><ul class="remarks">{noticed}</ul>' if noticed else "")
     )
 
@@ -158,18 +159,20 @@ def _status(run: RunData) -> str:
 def _results(run: RunData) -> str:
     """Test metrics of model and baselines; before the end of a run the last validation."""
     if run.results is not None:
-        return _table("Test split, best checkpoint", run.results, run.monitor)
+        ahead = all(found.sense == "better" for found in verdicts(run))
+        return _table("Test split, best checkpoint", run.results, run.monitor, ahead)
     last = {name: float(series.value[-1]) for name, series in run.series("validation").items()}
     if not last:
         return "<p>No validation has taken place yet.</p>"
-    return _table("Validation split, last validation", {"model": last}, run.monitor)
+    return _table("Validation split, last validation", {"model": last}, run.monitor, ahead=False)
 
 
-def _table(title: str, predictors: dict[str, dict[str, float]], monitor: str) -> str:
+def _table(title: str, predictors: dict[str, dict[str, float]], monitor: str, ahead: bool) -> str:
+    """The figures of each predictor; the model stands out where it is ahead of the others."""
     names = sorted(next(iter(predictors.values())), key=lambda name: name != monitor)
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     rows = "".join(
-        f"<tr class={'model' if who == 'model' else 'baseline'}><th scope=row>{escape(who)}</th>"
+        f"<tr class={'ahead' if ahead and who == 'model' else 'beside'}><th scope=row>{escape(who)}</th>"
         + "".join(f"<td>{values[name]:.4g}</td>" for name in names)
         + "</tr>"
         for who, values in predictors.items()
@@ -195,6 +198,12 @@ def _environment(environment: dict[str, Any]) -> str:
 def facts_table(rows: dict[str, str]) -> str:
     """A table of names and what belongs to them; empty where there is nothing."""
     cells = "".join(
-        f"<tr><th scope=row>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items()
+        f"<tr><th scope=row>{escape(name)}</th><td>{_whole_numbers(escape(value))}</td></tr>"
+        for name, value in rows.items()
     )
     return f'<table class="facts">{cells}</table>' if cells else ""
+
+
+def _whole_numbers(text: str) -> str:
+    """Text in which no line breaks between the groups of a number, as in 43 560."""
+    return re.sub(r"(?<=\d) (?=\d{3}(?!\d))", "\N{NO-BREAK SPACE}", text)

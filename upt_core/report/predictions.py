@@ -50,12 +50,12 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
         return None
     if run.examples.num_axes == 1:
         return draw_lines(run.examples, rows_of(run.examples), theme)
-    rows = rows_of(run.examples)
-    return _images(run.examples, rows[-2:] if theme.narrow else rows, theme)  # little fits a telephone
+    return _images(run.examples, rows_of(run.examples), theme)
 
 
 def _images(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -> Figure:
     fig, axes = panels(theme, len(rows), 4, 10, 2.1)
+    newline = "\n" if theme.narrow else " "  # a long title would meet the colour bar
     for row, (index, channel) in zip(axes, rows, strict=True):
         name, place = examples.target_names[channel], examples.place(index)
         source, given = input_of(examples, index, channel)
@@ -65,7 +65,7 @@ def _images(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -
         own = colours_of([given[: int(inputs.lengths[index])]])
         error = abs(prediction - target)
         drawn = (
-            (f"{place}: input {source}", given, own),
+            (f"{place}:{newline}input {source}", given, own),
             (f"target {name}", target, shared),
             (f"prediction {name}", prediction, shared),
             (f"|error| {name}", error, (ERROR_MAP, (0.0, range_of([error[:length]])[1]))),

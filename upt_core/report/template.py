@@ -24,11 +24,11 @@ figcaption { max-width: 48rem; margin-top: 0.75rem; color: var(--soft);
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.35rem 1.5rem 0.35rem 0; text-align: left; vertical-align: top; }
-.results td, .results thead th { text-align: right; }
+.results td, .results thead th { text-align: right; white-space: nowrap; }
 .results thead th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--line); }
 .results thead td { border-bottom: 1px solid var(--line); }
 .results tbody th { font-weight: 500; }
-.results .model th, .results .model td { font-weight: 650; }
+.results .ahead th, .results .ahead td { font-weight: 650; }
 .verdict { font-size: 1.25rem; line-height: 1.35; font-weight: 600; margin: 0 0 0.75rem; padding-left: 0.75rem;
   border-left: 0.3rem solid var(--line); }
 .verdict.better { border-color: var(--accent); }

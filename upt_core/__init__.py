@@ -9,7 +9,7 @@ from upt_core.lazy import imported_late
 if TYPE_CHECKING:
     from upt_core.batch import Batch
     from upt_core.errors import CheckpointError, ConfigError, DataError, EndRun, PluginError, UserError
-    from upt_core.gather import lagrange_weights
+    from upt_core.gather import is_constant, lagrange_weights
     from upt_core.kinds import Callback, Dataset, Metric, Optimizer, Probe, Sampler, Schedule
     from upt_core.locality import hilbert_key, hilbert_order
     from upt_core.measures import grid_measure, node_measure, simplex_measure
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "batch": ("Batch",),
     "errors": ("CheckpointError", "ConfigError", "DataError", "EndRun", "PluginError", "UserError"),
-    "gather": ("lagrange_weights",),
+    "gather": ("is_constant", "lagrange_weights"),
     "kinds": ("Callback", "Dataset", "Metric", "Optimizer", "Probe", "Sampler", "Schedule"),
     "locality": ("hilbert_key", "hilbert_order"),
     "measures": ("grid_measure", "node_measure", "simplex_measure"),
@@ -101,6 +101,7 @@ __all__ = [
     "hilbert_key",
     "hilbert_order",
     "hookimpl",
+    "is_constant",
     "lagrange_weights",
     "load",
     "node_measure",

@@ -21,7 +21,7 @@ def gather_points(value_BNC: Tensor, index_BQ: Tensor) -> Tensor:
     """
     batch, num_points, channels = value_BNC.shape
     width = channels * value_BNC.element_size()
-    constant = (width in _ELEMENT or value_BNC.stride(0) == 0) and _is_constant(value_BNC)
+    constant = (width in _ELEMENT or value_BNC.stride(0) == 0) and is_constant(value_BNC)
     if batch == 1 or (constant and value_BNC.stride(0) == 0):
         rows_RC, number_BQ = value_BNC[0], index_BQ
     elif value_BNC.is_contiguous():
@@ -58,8 +58,11 @@ def _kept_first_rows(batch: int, stride: int) -> Tensor:
     return torch.arange(batch).unsqueeze(1) * stride
 
 
-def _is_constant(value: Tensor) -> bool:
-    """Whether no derivative goes through a tensor: backwards, forwards, or in the transforms of torch.func."""
+def is_constant(value: Tensor) -> bool:
+    """Whether no derivative goes through a tensor: backwards, forwards, or in the transforms of torch.func.
+
+    Then it may go through operations that torch cannot differentiate or map, as sparse products.
+    """
     if value.requires_grad or torch.compiler.is_compiling():
         return not value.requires_grad
     if type(value) is not Tensor:

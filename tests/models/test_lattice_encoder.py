@@ -201,3 +201,18 @@ def test_there_is_no_matrix_where_a_gradient_is_asked_for_or_it_would_be_large(m
     assert FitSums(fits).take(torch.randn(1, 50, 2, requires_grad=True), points) is None
     monkeypatch.setattr(fit_sums, "MAX_ENTRIES", 50 * 9 - 1)
     assert FitSums(fits).take(torch.randn(1, 50, 2), Points(torch.rand(1, 50, 1))) is None
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own, at the first forward derivative
+def test_derivatives_go_through_the_encoder_forwards_and_in_maps():
+    """A product with a sparse matrix has none of its own; the encoder is linear in the fields up to a constant."""
+    encoder = LatticeEncoder(spec(2), LatentSpec.on_lattice((4, 4), 8))
+    rng = torch.Generator().manual_seed(0)
+    points = Points(torch.rand(1, 200, 2, generator=rng).expand(2, -1, -1))
+    field_BNC, change_BNC = torch.randn(2, 2, 200, 1, generator=rng)
+    encoder(field_BNC, points)  # the matrix is known
+    _, slope_BLD = torch.func.jvp(lambda value: encoder(value, points), (field_BNC,), (change_BNC,))
+    difference_BLD = encoder(field_BNC + change_BNC, points) - encoder(field_BNC, points)
+    torch.testing.assert_close(slope_BLD, difference_BLD, atol=1e-5, rtol=1e-4)
+    mapped = torch.func.vmap(lambda value: encoder(value, points))(torch.stack([field_BNC, change_BNC]))
+    torch.testing.assert_close(mapped[1], encoder(change_BNC, points), atol=1e-5, rtol=1e-4)

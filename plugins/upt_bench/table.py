@@ -31,8 +31,9 @@ def reached(figure: Figure) -> str:
 
 
 def measured(figure: Figure) -> str:
-    """The number with its unit."""
-    return f"{shown(figure.measured)}{_unit(figure)}"
+    """The number, its standard error where that is known, and the unit."""
+    error = f" ± {figure.noise * abs(figure.measured):.2g}" if figure.noise else ""
+    return f"{shown(figure.measured)}{error}{_unit(figure)}"
 
 
 def print_figures(results: Results, console: Console, title: str) -> None:

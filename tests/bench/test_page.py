@@ -9,7 +9,9 @@ import pytest
 
 from upt_bench import claims
 from upt_bench.page import BENCHMARKS, MARK, results_of, with_claims, with_tables
+from upt_bench.results import Figure
 from upt_bench.suites import SUITES
+from upt_bench.table import measured
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [(suite, name) for suite, places in BENCHMARKS.items() for name in (*places.pages, *places.elsewhere)]
@@ -68,3 +70,9 @@ def test_the_results_are_of_a_full_run(benchmark: str) -> None:
     assert results.environment["real_data"] is (benchmark in ("samplers", "neighbours", "quality", "inverse"))
     text = (DOCS / "benchmarks" / benchmark / "results.json").read_text()
     assert not re.search(r"/(home|work|tmp|Users)/", text)
+
+
+def test_a_figure_is_shown_with_its_standard_error_where_that_is_known() -> None:
+    known = Figure("ratio", "a ratio", 0.976, 1.03, unit="×", noise=0.03)
+    assert measured(known) == "0.976 ± 0.029 ×"
+    assert measured(Figure("ratio", "a ratio", 0.976, 1.03, unit="×")) == "0.976 ×"

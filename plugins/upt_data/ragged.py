@@ -16,7 +16,7 @@ from upt_data.arrays.coordinates import read_times
 from upt_data.arrays.grid_content import STEADY_TIMES
 from upt_data.arrays.hdf5 import open_hdf5_arrays
 from upt_data.arrays.npz import open_npz
-from upt_data.arrays.reading import numbers
+from upt_data.arrays.parameters import numbers
 from upt_data.arrays.source import ArraySource
 from upt_data.arrays.zarr import open_zarr
 from upt_data.checks import Array, rising

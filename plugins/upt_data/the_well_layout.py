@@ -10,8 +10,8 @@ import numpy as np
 from upt_core import DataError
 from upt_data.arrays.coordinates import read_grid, read_times
 from upt_data.arrays.grid_content import GridContent, Part, Variable
+from upt_data.arrays.parameters import numbers
 from upt_data.arrays.placement import Placement
-from upt_data.arrays.reading import numbers
 from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array
 from upt_data.files.handle import Handle

@@ -99,7 +99,7 @@ def test_a_steady_problem_with_other_names(tmp_path: Path) -> None:
         (
             flow(x=np.array([0, 1, 2, 3, 4, 9.0])),
             {"extent": [6.0, 4.0]},
-            "'x': extent takes the points as evenly spaced and rising, but these coordinates are not; leave extent out",
+            "'x': extent takes the points as evenly spaced and rising, but .* from 0 to 9, are not; leave extent out",
         ),
         (flow(y=np.arange(4.0)[::-1]), {"extent": [6.0, 4.0]}, "'y': extent takes the points as evenly spaced and ris"),
         (flow(), {"time_stride": 5}, "time_stride 5 leaves fewer than 2 of 5 time steps"),

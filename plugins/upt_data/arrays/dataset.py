@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat
 
 from upt_core import DataError, Split
-from upt_data.arrays.reading import FileReading, GridSettings
+from upt_data.arrays.reading import FileReading
+from upt_data.arrays.settings import GridSettings
 from upt_data.arrays.source import ArraySource
 from upt_data.files.categories import Categories
 from upt_data.files.content import Content

@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from upt_core import DataError
 from upt_data.arrays.coordinates import at_rest, read_grid, read_times
+from upt_data.arrays.extent import beside_extent, beside_time_step, made_coords
 from upt_data.arrays.grid_content import GridContent, Part, Variable
+from upt_data.arrays.named import NamedArrays
+from upt_data.arrays.parameters import lengths, parameters
 from upt_data.arrays.placement import Lengths, Placement, placed_by_length, placed_by_name
+from upt_data.arrays.settings import GridSettings
 from upt_data.arrays.source import ArraySource
 from upt_data.checks import Array
-from upt_data.files.categories import Categories
 from upt_data.files.content import Values
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
-from upt_data.grid import Grid, axis_length, is_even, unit_axis
-from upt_data.point_domain import periodic_axes
+from upt_data.grid import Grid, unit_axis
 
-USUAL_AXES = ("x", "y", "z")
 COORDINATES = "coordinates"
 """Field of a mapped grid's coordinates."""
-
-
-@dataclass(frozen=True)
-class GridSettings:
-    """What the user says of the arrays; see ``GridArrays`` for each."""
-
-    inputs: tuple[str, ...]
-    targets: tuple[str, ...]
-    axes: tuple[str, ...] | None
-    time: str
-    steady: bool
-    conditions: tuple[str, ...]
-    periodic: bool | list[bool]
-    space_stride: int
-    vectors: dict[str, list[str]]
-    dims: tuple[str, ...] | None
-    trajectory: str
-    lengths: str | None
-    extent: tuple[float, ...] | None
-    time_step: float | None
-    complex_channels: bool
-    mapped: bool
-    mask: str | None = None
-    categories: Categories = Categories()  # noqa: RUF009  it is never changed
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Inputs and targets, each once."""
-        return tuple(dict.fromkeys(self.inputs + self.targets))
-
-    def wraps(self, num_axes: int, where: str) -> tuple[bool, ...]:
-        """For each axis, whether it wraps around."""
-        if not isinstance(self.periodic, bool) and len(self.periodic) != num_axes:
-            raise DataError(f"{where}: periodic has {len(self.periodic)} values, the grid has {num_axes} axes")
-        return periodic_axes(self.periodic, num_axes, where)
 
 
 class FileReading:
@@ -72,9 +37,8 @@ class FileReading:
     def __init__(self, place: Place, source: ArraySource, settings: GridSettings) -> None:
         self.place = place
         self.where = place.name
-        self.source = source
         self.settings = settings
-        self._known = set(source.names())
+        self.arrays = NamedArrays(place, source, settings)
         self._notes: list[str] = []
 
     def content(self, handle: Handle[ArraySource]) -> GridContent:
@@ -83,8 +47,8 @@ class FileReading:
         Raises:
             DataError: an array is missing, of another shape or type, or contradicts another.
         """
-        names = self._axis_names()
-        self._check_names(names)
+        names = self.arrays.axis_names()
+        self.arrays.require(names)
         coords = [self._coords(name, len(names)) for name in names] if self.settings.extent is None else []
         grid = self._grid_of(names, coords) if coords else None
         times = self._times()
@@ -93,66 +57,24 @@ class FileReading:
         num = self._num(placed)
         masks = self._masks(num, names, sizes)
         if grid is None:
-            grid = self._grid_of(names, self._made_coords(placed))
-            self._check_against_extent(names, grid.file_shape)
+            grid = self._grid_of(names, made_coords(self.arrays, placed))
+            self._notes += beside_extent(self.arrays, names, placed, grid.file_shape)
         variables = [self._variable(name, placed) for name in self.settings.fields]
         if self.settings.mapped and not grid.regular:
             variables.append(self._coordinates(names, coords))
             grid = _by_index(grid)
         times = self._all_times(times, placed, num)
         self._note(names, grid)
-        parameters = self._parameters(num, 0 if times is None else times.shape[-1])
-        lengths = self._lengths(num, times)
+        said = parameters(self.arrays, num, 0 if times is None else times.shape[-1])
         return GridContent(
-            self.place, handle, num, variables, grid, times, parameters, (), lengths, self.settings.targets,
-            self._notes, masks,
+            self.place, handle, num, variables, grid, times, said, (), lengths(self.arrays, num, times),
+            self.settings.targets, self._notes, masks,
         )  # fmt: skip
-
-    def _found(self, name: str) -> str:
-        """The full name of an array: in the group, or else at the root; the name itself where there is none."""
-        inside = f"{self.place.group}/{name}" if self.place.group else name
-        return inside if inside in self._known else name
-
-    def _arrays(self, field: str) -> list[str]:
-        """The arrays of a field: its own, or its components."""
-        return list(self.settings.vectors.get(field, [field]))
-
-    def _check_names(self, axes: Sequence[str]) -> None:
-        chosen = self.settings
-        needed = [array for field in chosen.fields for array in self._arrays(field)]
-        needed += [] if chosen.extent is not None else list(axes)
-        needed += [] if chosen.steady or chosen.time_step is not None else [chosen.time]
-        needed += [] if chosen.lengths is None else [chosen.lengths]
-        needed += [] if chosen.mask is None else [chosen.mask]
-        missing = sorted({name for name in needed if self._found(name) not in self._known})
-        if missing:
-            names = ", ".join(sorted(self._known)[:40]) or "none"
-            raise DataError(
-                f"{self.where}: there is no array called {' or '.join(map(repr, missing))}; found: {names}; name the "
-                f"right ones in the data set's settings"
-            )
-
-    def _axis_names(self) -> tuple[str, ...]:
-        chosen = self.settings
-        if chosen.axes is not None:
-            names = chosen.axes
-        elif chosen.extent is not None:
-            names = USUAL_AXES[: len(chosen.extent)]
-        else:
-            names = tuple(name for name in USUAL_AXES if self._found(name) in self._known)
-        if not names:
-            raise DataError(
-                f"{self.where}: there is no coordinate array x, y or z; name them in 'axes', or give 'extent' where "
-                f"the file has none; found: {self.source.described(self.place.group)}"
-            )
-        if chosen.extent is not None and len(chosen.extent) != len(names):
-            raise DataError(f"{self.where}: extent has {len(chosen.extent)} values, axes has {len(names)} names")
-        return names
 
     def _times(self) -> Array | None:
         if self.settings.steady or self.settings.time_step is not None:
             return None
-        values = self.source.whole(self._found(self.settings.time))
+        values = self.arrays.whole(self.settings.time)
         if values.dtype.kind == "M":
             self._notes.append(f"{self.where}: times are dates; they become seconds since {values.reshape(-1)[0]}")
         return read_times(values, f"{self.where}, {self.settings.time!r}")
@@ -169,14 +91,14 @@ class FileReading:
     def _placements(self, axes: Sequence[str], lengths: Lengths) -> dict[str, Placement]:
         placed = {}
         for field in self.settings.fields:
-            for array in self._arrays(field):
+            for array in self.arrays.of_field(field):
                 self._check_type(field, array)
                 placed[array] = self._placement(field, array, axes, lengths)
         return placed
 
     def _placement(self, field: str, array: str, axes: Sequence[str], lengths: Lengths) -> Placement:
-        shape, constant = self.source.shape(self._found(array)), field not in self.settings.targets
-        dims = self.source.dims(self._found(array)) if self.settings.dims is None else self.settings.dims
+        shape, constant = self.arrays.shape(array), field not in self.settings.targets
+        dims = self.arrays.dims(array)
         found = None
         for names in _shorter(dims, len(shape), self.settings) if dims is not None else []:
             found = found or self._by_name(names, shape, axes, lengths, constant)
@@ -195,7 +117,7 @@ class FileReading:
         name = self.settings.mask
         if name is None:
             return {}
-        shape = self.source.shape(self._found(name))
+        shape = self.arrays.shape(name)
         found = self._placement(name, name, axes, lengths)
         if found.trajectory is not None and shape[found.trajectory] != num:
             over_time = found.time is None and shape[found.trajectory] == lengths.times
@@ -205,7 +127,7 @@ class FileReading:
                     f"with an axis of trajectories, of times, or of both before"
                 )
             found = Placement(None, found.trajectory, found.grid, found.channels)
-        return {name: Part((self._found(name),), found, found.num_channels(shape))}
+        return {name: Part((self.arrays.full(name),), found, found.num_channels(shape))}
 
     def _by_name(
         self, names: Sequence[str], shape: Sequence[int], axes: Sequence[str], lengths: Lengths, constant: bool
@@ -218,7 +140,7 @@ class FileReading:
         return found if fits and (found.time is None or lengths.has_time) else None
 
     def _check_type(self, field: str, array: str) -> None:
-        kind = self.source.dtype(self._found(array)).kind
+        kind = self.arrays.dtype(array).kind
         place = f"{self.where}, {array!r}"
         if kind == "c" and not self.settings.complex_channels:
             raise DataError(
@@ -230,12 +152,12 @@ class FileReading:
         if kind == "b":
             self._notes.append(f"{place} is true or false; it becomes 1 and 0")
         if kind not in "fiubc":
-            dtype = self.source.dtype(self._found(array))
+            dtype = self.arrays.dtype(array)
             raise DataError(f"{place} holds {dtype}, which is no number; name an array of numbers")
 
     def _num(self, placed: dict[str, Placement]) -> int:
         sizes = {
-            name: self.source.shape(self._found(name))[place.trajectory]
+            name: self.arrays.shape(name)[place.trajectory]
             for name, place in placed.items()
             if place.trajectory is not None
         }
@@ -245,56 +167,19 @@ class FileReading:
 
     def _coords(self, name: str, num_axes: int) -> Values:
         """The coordinates of an axis; as a field (uneven: index) they are read as they are stored."""
-        value = self.source.whole(self._found(name))
+        value = self.arrays.whole(name)
         return value if self.settings.mapped else at_rest(value, name, num_axes, self.where)
 
     def _grid_of(self, names: Sequence[str], coords: Sequence[Values]) -> Grid:
         wraps = self.settings.wraps(len(names), self.where)
         return read_grid(coords, names, wraps, self.settings.space_stride, self.where)
 
-    def _made_coords(self, placed: dict[str, Placement]) -> list[Values]:
-        """Coordinates of evenly spaced axes of the given extent, where the file has none."""
-        assert self.settings.extent is not None
-        sizes = {
-            name: tuple(self.source.shape(self._found(name))[at] for at in place.grid if at is not None)
-            for name, place in placed.items()
-        }
-        if len(set(sizes.values())) > 1:
-            raise DataError(f"{self.where}: the fields are on different grids: {sizes}; name fields of one grid")
-        shape = next(iter(sizes.values()))
-        return [unit_axis(size, length) for size, length in zip(shape, self.settings.extent, strict=True)]
-
-    def _check_against_extent(self, names: Sequence[str], shape: tuple[int, ...]) -> None:
-        """With ``extent`` points are evenly spaced from 0: what the file says of them itself must not contradict.
-
-        Raises:
-            DataError: the file's coordinates are unevenly spaced, curvilinear, or descend.
-        """
-        assert self.settings.extent is not None
-        fields = {array for field in self.settings.fields for array in self._arrays(field)}
-        for name, size, extent in zip(names, shape, self.settings.extent, strict=True):
-            found = self._found(name)
-            if name in fields or found not in self._known or self.source.shape(found) not in ((size,), shape):
-                continue
-            values = np.asarray(self.source.whole(found), dtype=np.float64)
-            if values.ndim > 1 or not (np.diff(values) > 0).all() or not is_even(values):
-                raise DataError(
-                    f"{self.where}, {name!r}: extent takes the points as evenly spaced and rising, but these "
-                    f"coordinates are not; leave extent out, and they are used as they are"
-                )
-            if not 0.99 * (values[-1] - values[0]) <= extent <= 1.01 * axis_length(values):
-                self._notes.append(
-                    f"{self.where}: {name!r} goes from {values[0]:g} to {values[-1]:g}, but extent says a length of "
-                    f"{extent:g}, which is used; leave it out to use the file's coordinates"
-                )
-
     def _variable(self, field: str, placed: dict[str, Placement]) -> Variable:
         parts = []
-        for array in self._arrays(field):
-            name = self._found(array)
-            is_complex = self.source.dtype(name).kind == "c"
-            channels = placed[array].num_channels(self.source.shape(name)) * (2 if is_complex else 1)
-            parts.append(Part((name,), placed[array], channels, is_complex))
+        for array in self.arrays.of_field(field):
+            is_complex = self.arrays.dtype(array).kind == "c"
+            channels = placed[array].num_channels(self.arrays.shape(array)) * (2 if is_complex else 1)
+            parts.append(Part((self.arrays.full(array),), placed[array], channels, is_complex))
         return Variable(field, tuple(parts))
 
     def _coordinates(self, names: Sequence[str], coords: Sequence[Values]) -> Variable:
@@ -302,7 +187,7 @@ class FileReading:
         num, parts = len(names), []
         for axis, (name, values) in enumerate(zip(names, coords, strict=True)):
             grid = tuple(range(num)) if values.ndim > 1 else tuple(0 if at == axis else None for at in range(num))
-            parts.append(Part((self._found(name),), Placement(None, None, grid), 1))
+            parts.append(Part((self.arrays.full(name),), Placement(None, None, grid), 1))
         return Variable(COORDINATES, tuple(parts))
 
     def _all_times(self, times: Array | None, placed: dict[str, Placement], num: int) -> Array | None:
@@ -313,39 +198,12 @@ class FileReading:
             )
         if self.settings.time_step is None or self.settings.steady:
             return times
-        sizes = {
-            name: self.source.shape(self._found(name))[place.time]
-            for name, place in placed.items()
-            if place.time is not None
-        }
+        sizes = {name: self.arrays.shape(name)[place.time] for name, place in placed.items() if place.time is not None}
         if len(set(sizes.values())) != 1:
             raise DataError(f"{self.where}: the fields need one number of time steps, found {sizes}; correct 'dims'")
-        return np.arange(next(iter(sizes.values()))) * self.settings.time_step
-
-    def _parameters(self, num: int, num_times: int) -> dict[str, Array]:
-        attributes = {**self.source.attributes(), **self.source.attributes(self.place.group)}
-        found = {}
-        for name in self.settings.conditions:
-            if self._found(name) in self._known:
-                values = self.source.whole(self._found(name))
-            elif name in attributes:
-                values = np.asarray(attributes[name])
-            else:
-                continue  # it may stand in the file's name or in the table
-            if name in self.settings.categories:
-                values = self.settings.categories.numbers(name, values, f"{self.where}, {name!r}")
-            found[name] = numbers(values, num, f"{self.where}, {name!r}", num_times)
-        return found
-
-    def _lengths(self, num: int, times: Array | None) -> Values | None:
-        name = self.settings.lengths
-        if name is None or times is None:
-            return None
-        where, most = f"{self.where}, {name!r}", times.shape[-1]
-        values = numbers(self.source.whole(self._found(name)), num, where)
-        if len(values) != num or bool(((values < 1) | (values > most) | (values != values.round())).any()):
-            raise DataError(f"{where}: expected a whole number from 1 to {most} for each of {num} trajectories")
-        return values
+        num_times = next(iter(sizes.values()))
+        self._notes += beside_time_step(self.arrays, num_times)
+        return np.arange(num_times) * self.settings.time_step
 
     def _note(self, names: Sequence[str], grid: Grid) -> None:
         turned = [name for name, flipped in zip(names, grid.flipped, strict=False) if flipped]
@@ -358,26 +216,6 @@ class FileReading:
                 f"{self.where}: the grid of {' × '.join(map(str, grid.shape))} is curvilinear or unevenly spaced; its "
                 f"points are taken as scattered points (uneven: index takes it as a grid of its indices)"
             )
-
-
-def numbers(values: Values, num: int, where: str, num_times: int = 0) -> Array:
-    """One finite number for each trajectory, (num,), or one for all, (1,); or one for each time, (num or 1, T).
-
-    Raises:
-        DataError: the array has another shape or type, or holds NaN.
-    """
-    over_time = num_times > 1 and (values.shape == (num, num_times) or (num == 1 and values.shape == (num_times,)))
-    a_row = values.size in (1, num) and max(values.shape, default=1) == values.size
-    if values.dtype.kind not in "fiub" or not (over_time or a_row):
-        raise DataError(
-            f"{where} has shape {values.shape} of {values.dtype}; a condition needs one number for each trajectory, "
-            f"({num},), or one for all" + (f", or one for each time, ({num}, {num_times})" if num_times > 1 else "")
-        )
-    found = values.astype(np.float64).reshape((num, num_times) if over_time else -1)
-    bad = ~np.isfinite(found).reshape(len(found), -1).all(axis=1)
-    if bad.any():
-        raise DataError(f"{where}, trajectory {int(np.argmax(bad))}: the value is NaN or infinite")
-    return found
 
 
 def _by_index(grid: Grid) -> Grid:

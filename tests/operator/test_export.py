@@ -215,8 +215,8 @@ def test_without_a_compiler_nothing_is_compiled(make: Make, monkeypatch: pytest.
     operator = trained(make)
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("PATH", "")
-    torch._inductor.config.cpp.cxx = ("no-such-compiler",)
-    with pytest.raises(UserError, match=r"--aot compiles C\+\+, and there is no compiler: install g\+\+ or clang"):
+    refused = pytest.raises(UserError, match=r"--aot compiles C\+\+, and there is no compiler: install g\+\+ or clang")
+    with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}), refused:
         operator.export("waves.pt2", aot=True)
 
 

@@ -65,7 +65,7 @@ def export(
         elif form == "onnx":
             write_onnx(asked, traced, path, examples, said)
         else:
-            traced.example_inputs = None  # of odd sizes, and large: nobody who runs the program needs them
+            traced.example_inputs = (_of_one_number(examples), {})
             torch.export.save(traced, path, extra_files={NOTE: json.dumps(said, indent=2)})
     except (OSError, RuntimeError) as error:  # torch says of a missing folder with the one, of a full disk with both
         raise UserError(f"{path}: cannot be written: {error}") from error
@@ -171,6 +171,14 @@ def _examples(asked: Program) -> tuple[tuple[Tensor, ...], dict[str, dict[int, o
         free = {name: tuple(range(len(shape))) for name, shape in sizes.items()}
     shapes = {name: dict.fromkeys(free[name], torch.export.Dim.DYNAMIC) for name in sizes}
     return tuple(torch.rand(shape) for shape in sizes.values()), shapes
+
+
+def _of_one_number(examples: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Arguments of the same shapes that hold one number each.
+
+    A program that is read again makes its checks of sizes from them, and the traced ones would be most of the file.
+    """
+    return tuple(example.new_zeros(1).expand(example.shape) for example in examples)
 
 
 def _least_points(traced: torch.export.ExportedProgram) -> int:

@@ -33,6 +33,7 @@ from upt_core.operator.watch import Watch
 from upt_core.precision import Precision, check_precision, resolve_device
 from upt_core.registry import Registry
 from upt_core.registry.discovery import installed
+from upt_core.registry.doctor import missing_plugins
 from upt_core.remarks import remark
 from upt_core.run.built import Results
 from upt_core.run.inputs import Part, dataset_of
@@ -93,7 +94,7 @@ def evaluate_operator(
     dataset = dataset_of(operator, asked.path, asked.overrides, registry)
     prepared = _prepared(operator, dataset)
     trajectories = _trajectories(prepared, asked)
-    remarks += _known(prepared, trajectories, asked)
+    remarks += [*_known(prepared, trajectories, asked), *_not_needed(operator, registry)]
     if asked.resolution is not None:
         dataset, words = at_resolution(operator, dataset, asked.resolution, asked.path, asked.overrides, registry)
         remarks += words
@@ -165,6 +166,15 @@ def _check_metrics(metrics: Mapping[str, Metric], prepared: PreparedData) -> Non
 
 def _name(spec: Any) -> str:
     return str(spec.get("name")) if isinstance(spec, Mapping) else str(spec)
+
+
+def _not_needed(operator: Operator, registry: Registry) -> list[str]:
+    """What is to be said of the run's plugins that are not installed and that no figure needs."""
+    recorded = operator.provenance.get("plugins") or {}
+    lines = missing_plugins({plugin: of for plugin, of in recorded.items() if not plugin.startswith("metric ")}, registry)
+    if not lines:
+        return []
+    return [f"the figures need no plugins that only trained the operator; to go on with the run: {'; '.join(lines)}"]
 
 
 def _prepared(operator: Operator, dataset: Dataset) -> PreparedData:

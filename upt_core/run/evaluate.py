@@ -171,7 +171,9 @@ def _name(spec: Any) -> str:
 def _not_needed(operator: Operator, registry: Registry) -> list[str]:
     """What is to be said of the run's plugins that are not installed and that no figure needs."""
     recorded = operator.provenance.get("plugins") or {}
-    lines = missing_plugins({plugin: of for plugin, of in recorded.items() if not plugin.startswith("metric ")}, registry)
+    lines = missing_plugins(
+        {plugin: of for plugin, of in recorded.items() if not plugin.startswith("metric ")}, registry
+    )
     if not lines:
         return []
     return [f"the figures need no plugins that only trained the operator; to go on with the run: {'; '.join(lines)}"]

@@ -1,4 +1,4 @@
-"""Trained on one grid, judged on a finer one by one command: nearly as good, where training looked between the points."""
+"""Trained on one grid, judged on a finer one by one command: as good, where training looked between the points."""
 
 from __future__ import annotations
 

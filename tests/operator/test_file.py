@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from upt_core import CheckpointError
+from upt_core import CheckpointError, load
 from upt_core.operator import file
 
 
@@ -73,3 +73,9 @@ def test_a_write_that_fails_leaves_the_old_file(path: Path, monkeypatch: pytest.
         file.write({"x": 1}, path)
     assert path.read_bytes() == before
     assert not list(path.parent.glob("*.part"))
+
+
+def test_a_whole_file_without_an_operator_says_what_is_wanted(tmp_path: Path) -> None:
+    file.write({"model": {}}, tmp_path / "weights.pt")
+    with pytest.raises(CheckpointError, match=r"weights\.pt: this file holds no operator; give the folder of a run"):
+        load(tmp_path / "weights.pt")

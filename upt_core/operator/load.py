@@ -122,7 +122,10 @@ def operators_of(content: Mapping[str, Any], path: Path) -> dict[str, dict[str, 
     """
     found = content.get("operators") or (content.get("extra") or {}).get("operators")
     if not found:
-        raise CheckpointError(f"{path}: this file holds no operator")
+        raise CheckpointError(
+            f"{path}: this file holds no operator; give the folder of a run, one of its checkpoints, or what "
+            f"Operator.save wrote"
+        )
     return dict(found)
 
 

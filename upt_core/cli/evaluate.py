@@ -11,7 +11,6 @@ import click
 
 from upt_core.cli.completion import input_files
 from upt_core.cli.predict import resolution_of
-from upt_core.cli.text import of_notebook
 from upt_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -107,17 +106,12 @@ def evaluate(
 
 
 def _evaluated(operator: Operator, asked: Asked) -> Evaluation:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
+    from upt_core.cli.samples import samples_bar
     from upt_core.remarks import remark
     from upt_core.run.evaluate import evaluate_operator
 
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or of_notebook()) as bar:
-        line = bar.add_task("samples", total=None)
-        found = evaluate_operator(operator, asked, lambda done, total: bar.update(line, completed=done, total=total))
+    with samples_bar() as told:
+        found = evaluate_operator(operator, asked, told)
     for text in found.remarks:
         remark(text)
     return found

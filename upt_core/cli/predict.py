@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from upt_core.operator.operator import Operator
     from upt_core.operator.rollout import Space
     from upt_core.run.inputs import Part
-    from upt_core.run.predict import Done
+    from upt_core.run.predict import Done, Told
 
 
 @click.command()
@@ -57,6 +57,7 @@ def predict(
     files = [Path(text) for text in inputs if "=" not in text or Path(text).exists()]
     overrides = [text for text in inputs if Path(text) not in files]
     _check_asked(files, split, at, resolution, output, plot)
+    from upt_core.cli.samples import samples_bar
     from upt_core.operator.cases import Request
     from upt_core.operator.load import load
     from upt_core.precision import resolve_device
@@ -65,7 +66,9 @@ def predict(
     where = read_points(at) if at is not None else resolution_of(resolution)
     request = Request(steps, space, where, batch_size, chunk)
     loaded = load(operator, task, resolve_device(device))
-    _say(_ask(loaded, operator, files, split, output, ending, overrides, request), len(files) or 1, plot)
+    with samples_bar() as told:
+        found = _ask(loaded, operator, files, split, output, ending, overrides, request, told)
+        _say(found, len(files) or 1, plot)
 
 
 def _check_asked(
@@ -113,6 +116,7 @@ def _ask(
     ending: str,
     overrides: list[str],
     request: Request,
+    told: Told,
 ) -> Iterable[Done]:
     from upt_core.run.inputs import of_file
     from upt_core.run.predict import about, predict_files, predict_one, predict_split
@@ -120,11 +124,11 @@ def _ask(
     folder = output is not None and not output.suffix
     if split is not None:
         target = output / f"{split}.{ending}" if output is not None and folder else output
-        return iter([predict_split(loaded, source, split, target, overrides, request)])
+        return iter([predict_split(loaded, source, split, target, overrides, request, told)])
     if output is not None and folder:
-        return predict_files(loaded, source, files, output, f".{ending}", overrides, request)
+        return predict_files(loaded, source, files, output, f".{ending}", overrides, request, told)
     only = files[0]
-    return iter([predict_one(lambda: of_file(loaded, only, overrides, request), output, about(source, only))])
+    return iter([predict_one(lambda: of_file(loaded, only, overrides, request), output, about(source, only), told)])
 
 
 def _say(found: Iterable[Done], total: int, plot: Path | None) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-
-from upt_core.errors import DataError
 from upt_core.operator.prediction import Array, Prediction
 from upt_core.specs import DataSpec
 
@@ -79,40 +75,3 @@ def answers_of(prediction: Prediction, data: DataSpec) -> Answers:
         alone = fields[field.name].ndim == one + (field.channels > 1)
         fields[field.name] = fields[field.name][None] if alone else fields[field.name]
     return Answers(fields, prediction.coords, prediction.grid_shape, prediction.times, prediction.remarks)
-
-
-def joined(parts: Sequence[Answers]) -> Answers:
-    """The answers of several batches as one.
-
-    Raises:
-        DataError: they have different points or time steps, so that no array holds them.
-    """
-    first = parts[0]
-    shapes = {(part.coords.shape[-2], part.grid_shape, part.times is None or part.times.shape[-1]) for part in parts}
-    if len(shapes) > 1:
-        raise DataError(
-            "trajectories have different numbers of points or time steps, so their answers do not fit into one array; "
-            "give --at or --resolution, and --steps, or one file for each trajectory"
-        )
-    fields = {name: np.concatenate([part.fields[name] for part in parts]) for name in first.fields}
-    remarks = tuple(dict.fromkeys(text for part in parts for text in part.remarks))
-    return replace(first, fields=fields, coords=_coords(parts), times=_times(parts), remarks=remarks)
-
-
-def _coords(parts: Sequence[Answers]) -> Array:
-    first = parts[0].coords
-    if all(part.coords.shape == first.shape and np.array_equal(part.coords, first) for part in parts):
-        return first if first.ndim == 2 or len(parts) == 1 else np.concatenate([part.coords for part in parts])
-    return np.concatenate([np.broadcast_to(part.coords, (part.samples, *part.coords.shape[-2:])) for part in parts])
-
-
-def _times(parts: Sequence[Answers]) -> Array | None:
-    first = parts[0].times
-    if first is None:
-        return None
-    times = [part.times for part in parts if part.times is not None]
-    if all(np.array_equal(time_T, first) for time_T in times):
-        return first
-    return np.concatenate(
-        [np.broadcast_to(t, (part.samples, t.shape[-1])) for part, t in zip(parts, times, strict=True)]
-    )

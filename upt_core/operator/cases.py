@@ -40,6 +40,21 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
+class Asked:
+    """The answers to one question, a batch after the other, which are computed as they are taken.
+
+    Args:
+        total: samples of all batches.
+    """
+
+    parts: Iterator[Answers]
+    total: int
+
+    def __iter__(self) -> Iterator[Answers]:
+        return self.parts
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """One sample: fields (history, *points, C), coords_NX (None: the grid of training), time_T, condition (T,).
 
@@ -69,8 +84,8 @@ class Case:
         )
 
 
-def answer(operator: Operator, trajectories: Trajectories, spec: DataSpec, request: Request) -> Iterator[Answers]:
-    """The answers for all trajectories, in order, a batch after the other.
+def answer(operator: Operator, trajectories: Trajectories, spec: DataSpec, request: Request) -> Asked:
+    """The answers for all trajectories, in order.
 
     Args:
         spec: of the data set that the trajectories are from.
@@ -78,6 +93,10 @@ def answer(operator: Operator, trajectories: Trajectories, spec: DataSpec, reque
     Raises:
         DataError: the operator cannot take a trajectory; the message says which.
     """
+    return Asked(_batches(operator, trajectories, spec, request), len(trajectories))
+
+
+def _batches(operator: Operator, trajectories: Trajectories, spec: DataSpec, request: Request) -> Iterator[Answers]:
     batch: list[Case] = []
     for number in range(len(trajectories)):
         try:

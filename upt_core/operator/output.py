@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ UNITS = "as in the training data"
 
 
 def check_output(path: Path) -> None:
-    """Refuses what cannot be written before anything is computed.
+    """Refuses what cannot be written before anything is computed; makes the folder of the path.
 
     Raises:
-        UserError: another ending, or a library that is not installed.
+        UserError: another ending, a library that is not installed, or a folder that cannot be made.
     """
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: cannot write files that end in {path.suffix!r}; use {', '.join(WRITERS)}")
@@ -34,6 +35,22 @@ def check_output(path: Path) -> None:
         _xarray(path)
     if path.suffix in (".pvd", ".vtu", ".vtk"):
         meshio_for(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def writing(path: Path | None) -> Iterator[None]:
+    """Around what writes a file, or beside it; None: what writes temporary files.
+
+    Raises:
+        UserError: the disk is full, or nothing may be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = f"{path}: cannot be written" if path is not None else "temporary files cannot be written"
+        raise UserError(f"{where}: {error.strerror or error}; choose another place with -o") from error
 
 
 def write(answers: Answers, path: Path, about: Mapping[str, str]) -> None:
@@ -45,16 +62,11 @@ def write(answers: Answers, path: Path, about: Mapping[str, str]) -> None:
     check_output(path)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        WRITERS[path.suffix](answers, part, about)
-        os.replace(part, path)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}; choose another place with -o"
-        ) from error
+        with writing(path):
+            WRITERS[path.suffix](answers, part, about)
+            os.replace(part, path)
     finally:
-        if part.parent.is_dir():
-            part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _npz(answers: Answers, path: Path, about: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ from upt_core.data.training_data import check_fits
 from upt_core.errors import ConfigError, DataError, UserError
 from upt_core.kinds import Dataset
 from upt_core.operator.answers import AXES, Answers, answers_of
-from upt_core.operator.cases import Request, answer, placed
+from upt_core.operator.cases import Asked, Request, answer, placed
 from upt_core.operator.operator import Operator
 from upt_core.operator.output import PROVENANCE
 from upt_core.operator.prediction import Array
@@ -42,14 +42,14 @@ class _DataSettings(Section):
     data: Annotated[Any, Plugin("dataset")]
 
 
-def of_own_data(operator: Operator, split: Part, overrides: Sequence[str], request: Request) -> Iterator[Answers]:
+def of_own_data(operator: Operator, split: Part, overrides: Sequence[str], request: Request) -> Asked:
     """Answers for a split of the data that the operator was trained on, or for all of it."""
     if not section_of(operator):
         raise UserError("this operator does not say which data it was trained on; give an INPUT, an .npz of arrays")
     return _of_dataset(operator, dataset_of(operator, None, overrides), split, request)
 
 
-def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: Request) -> Iterator[Answers]:
+def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: Request) -> Asked:
     """Answers for a file: read by the operator's own kind of data set where that reads files, else plain arrays."""
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
@@ -57,7 +57,8 @@ def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: R
         return _of_dataset(operator, dataset_of(operator, path, overrides), "all", request)
     if overrides:
         raise UserError(f"{path}: is read as plain arrays, so nothing of a data set can be set: {', '.join(overrides)}")
-    return iter([of_arrays(operator, path, request)])
+    found = of_arrays(operator, path, request)
+    return Asked(iter([found]), found.samples)
 
 
 def dataset_of(
@@ -117,7 +118,7 @@ def _of_files(section: dict[str, Any]) -> dict[str, Any] | None:
     return section if "path" in section else _of_files(base) if isinstance(base, dict) else None
 
 
-def _of_dataset(operator: Operator, dataset: Dataset, split: Part, request: Request) -> Iterator[Answers]:
+def _of_dataset(operator: Operator, dataset: Dataset, split: Part, request: Request) -> Asked:
     spec = dataset.spec()
     check_fits(spec, operator.data, targets=not operator.data.targets_apart)
     chosen: Trajectories = dataset.everything() if split == "all" else dataset.trajectories(split)

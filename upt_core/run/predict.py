@@ -1,4 +1,7 @@
-"""Predictions for files: each read, answered and written; those that are there already are left as they are."""
+"""Predictions for files: each read, answered and written; those that are there already are left as they are.
+
+Answers go to disk batch by batch, so memory is that of one batch, whatever the number of samples.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,27 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from upt_core import __version__
 from upt_core.errors import DataError, UserError
-from upt_core.operator.answers import Answers, joined
-from upt_core.operator.cases import Request
+from upt_core.operator.answers import Answers
+from upt_core.operator.cases import Asked, Request
 from upt_core.operator.file import digest
+from upt_core.operator.gathered import Gathered
 from upt_core.operator.load import place
 from upt_core.operator.operator import Operator
-from upt_core.operator.output import check_output, write
+from upt_core.operator.output import check_output, write, writing
 from upt_core.run.inputs import Part, of_file, of_own_data
+
+Told = Callable[[int, int], None]
+"""Is told how many samples of how many are answered."""
 
 RECORD = "predictions.json"
 """In a folder of predictions: what each file was asked for, so that an interrupted call goes on."""
@@ -50,6 +58,7 @@ def predict_files(
     ending: str,
     overrides: Sequence[str],
     request: Request,
+    told: Told = lambda done, total: None,
 ) -> Iterator[Done]:
     """One output for each input, in the folder ``output``; complete ones that were asked for alike are left.
 
@@ -70,28 +79,54 @@ def predict_files(
         if target.is_file() and _recorded(output).get(target.name) == wanted:
             yield Done(target, None, 0.0)
             continue
-        yield predict_one(lambda path=path: of_file(operator, path, overrides, request), target, about(source, path))  # type: ignore[misc]
+        ask = partial(of_file, operator, path, overrides, request)
+        yield predict_one(ask, target, about(source, path), told)
         _record(output, {**_recorded(output), target.name: wanted})
 
 
 def predict_split(
-    operator: Operator, source: Path, split: Part, target: Path | None, overrides: Sequence[str], request: Request
+    operator: Operator,
+    source: Path,
+    split: Part,
+    target: Path | None,
+    overrides: Sequence[str],
+    request: Request,
+    told: Told = lambda done, total: None,
 ) -> Done:
     """The answers for a split of the operator's own data."""
-    return predict_one(
-        lambda: of_own_data(operator, split, overrides, request), target, about(source, f"split {split}")
-    )
+    ask = partial(of_own_data, operator, split, overrides, request)
+    return predict_one(ask, target, about(source, f"split {split}"), told)
 
 
-def predict_one(ask: Callable[[], Iterable[Answers]], target: Path | None, about: Mapping[str, str]) -> Done:
-    """Asks, and writes the answers where there is a target."""
+def predict_one(
+    ask: Callable[[], Asked],
+    target: Path | None,
+    about: Mapping[str, str],
+    told: Told = lambda done, total: None,
+) -> Done:
+    """Asks, and writes the answers where there is a target.
+
+    Args:
+        ask: reads the input, and says what is to be answered.
+        about: where the answers come from; kept in the file.
+
+    Raises:
+        DataError: there is nothing to answer, or the operator cannot take it.
+        UserError: the target cannot be written.
+    """
     if target is not None:
         check_output(target)
     start = time.perf_counter()
-    found = list(ask())
-    if not found:
-        raise DataError(f"{about['input']}: holds no trajectories")
-    answers = joined(found)
+    asked = ask()
+    with Gathered(target.parent if target is not None else None) as gathered:
+        for part in asked:
+            with writing(target):
+                gathered.add(part)
+            told(gathered.samples, asked.total)
+        if gathered.samples == 0:
+            raise DataError(f"{about['input']}: holds no trajectories")
+        with writing(target):
+            answers = gathered.answers()
     seconds = time.perf_counter() - start
     if target is not None:
         write(answers, target, about)

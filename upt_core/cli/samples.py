@@ -16,6 +16,14 @@ def samples_bar() -> Iterator[Callable[[int, int], None]]:
     """Gives what to tell, after each batch, how many samples of how many are done; in a terminal a bar shows it."""
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or of_notebook()) as bar:
+    shown = console.is_terminal and not of_notebook()
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         line = bar.add_task("samples", total=None)
-        yield lambda done, total: bar.update(line, completed=done, total=total)
+
+        def told(done: int, total: int) -> None:
+            bar.start()
+            bar.update(line, completed=done, total=total)
+            if done == total:  # the lines that follow stand alone
+                bar.stop()
+
+        yield told

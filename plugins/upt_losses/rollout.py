@@ -93,15 +93,24 @@ class Rollout(LossTerm):
             yield from ((time, step.predicted(time)) for time in range(1, taken + 1))
             return
         input_BNC, gradient = step.batch.input_BNC, torch.is_grad_enabled()
+        there, queries = step.at_inputs(), step.queries()
         with torch.set_grad_enabled(gradient and free == 0):
             latent_BLD = given_BLD = step.latent(0)
         for time in range(1, taken + 1):
             with torch.set_grad_enabled(gradient and time > free):
-                if self.space == "physical" and time > 1:
-                    there = step.at_inputs()
-                    state_BNC = there.answer(latent_BLD, there.all_queries(), input_BNC, given_BLD)
-                    input_BNC = step.data.next_input(input_BNC, state_BNC, step.batch.given_at(time - 1))
-                    latent_BLD = given_BLD = step.encode(input_BNC, step.batch.input_points)
                 latent_BLD = step.advance(latent_BLD, time)
+            if self.space == "latent" or time == taken:
                 if time > free:
-                    yield time, step.answer(latent_BLD, step.queries(), input_BNC, given_BLD)
+                    yield time, step.answer(latent_BLD, queries, input_BNC, given_BLD)
+                continue
+            with torch.set_grad_enabled(gradient and time >= free):  # the next time step is computed from it
+                state_BNC = there.answer(latent_BLD, there.all_queries(), input_BNC, given_BLD)
+            if time > free:
+                decoded = there is step and queries.on_points
+                answer_BQC = (
+                    queries.take(state_BNC) if decoded else step.answer(latent_BLD, queries, input_BNC, given_BLD)
+                )
+                yield time, answer_BQC
+            with torch.set_grad_enabled(gradient and time >= free):
+                input_BNC = step.data.next_input(input_BNC, state_BNC, step.batch.given_at(time))
+                latent_BLD = given_BLD = step.encode(input_BNC, step.batch.input_points)

@@ -117,6 +117,14 @@ def test_in_physical_space_each_state_is_decoded_and_encoded_again(world):
     assert all(p.grad is not None for p in small.model.encoder.parameters())
 
 
+@pytest.mark.parametrize("queries", [None, 5])
+def test_in_physical_space_query_points_come_from_the_state_that_is_decoded_anyway(world, uniform, queries):
+    small = world("line")
+    step = small.step(None if queries is None else uniform(queries))
+    Rollout(steps=3, space="physical")(step)
+    assert small.calls == (3, 3, 3)
+
+
 def test_relative_errors_of_the_time_steps_are_weighted(world):
     step = world("line").step()
     ratios = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from upt_core.lazy import imported_late
 
 if TYPE_CHECKING:
+    from upt_core.cli.files import write_new
     from upt_core.cli.group import INTERRUPTED
     from upt_core.cli.text import heading, table
     from upt_core.config.document import Converted, Converter, Document, read
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from upt_core.wording import shown
 
 _MODULE_OF = {
+    "cli.files": ("write_new",),
     "cli.group": ("INTERRUPTED",),
     "cli.text": ("heading", "table"),
     "config.document": ("Converted", "Converter", "Document", "read"),
@@ -112,6 +114,7 @@ __all__ = [
     "table",
     "validate",
     "watch",
+    "write_new",
 ]
 
 __getattr__, __dir__ = imported_late(__name__, _MODULE_OF)

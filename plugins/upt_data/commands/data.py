@@ -1,4 +1,4 @@
-"""``upt data info``, ``upt data check`` and ``upt data convert``."""
+"""``upt data info``, ``upt data check``, ``upt data init`` and ``upt data convert``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def data() -> None:
     \b
     upt data info FILE...              what upt understands of files, and the YAML that reads them
     upt data check FILE... | CONFIG    NaN, constant fields, duplicates, leaks between splits, outliers
+    upt data init FILE... -o my.yaml   a whole experiment on files, sized by what is in them
     upt data convert FILE... OUT.zarr  the same data in one store that is fast to read
     """
 
@@ -61,6 +62,21 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
 
         draw(dataset, picture)
         click.echo(f"\npicture: {picture}", err=as_json)
+
+
+@data.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("experiment.yaml"), show_default=True)
+@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+def init(files: tuple[Path, ...], output: Path, name: str | None) -> None:
+    """Write an experiment on FILES: the model, sampler, losses and length that suit data of their kind and size."""
+    from upt_core.commands import write_new
+    from upt_data.commands.recipe import experiment
+    from upt_data.commands.understand import understand
+
+    found = understand(files, name)
+    write_new(output, experiment({"name": found.name, **found.settings}, found.build()))
+    click.echo(f"{output}: an experiment on {found.name} data\n\nnext: upt check {output}\n      upt train {output}")
 
 
 def _rows(described: dict[str, object]) -> list[tuple[str, object]]:

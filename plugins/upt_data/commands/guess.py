@@ -1,4 +1,4 @@
-"""Two more guesses from a look at values: which parameters are names, and where the domain has holes."""
+"""More guesses from a look at the data: parameters that are names, holes in the domain, what splits can deal out."""
 
 from __future__ import annotations
 
@@ -75,6 +75,17 @@ def holes(dataset: Dataset) -> dict[str, Any]:
     except DataError:  # the settings do not fit yet, which is told where the data set is described
         return {}
     return {"holes": "nan"} if any(found) and None not in found else {}
+
+
+def few(dataset: Dataset) -> dict[str, Any]:
+    """``split_by: time`` where trajectories are too few for three splits, and have time steps to deal out."""
+    if not isinstance(dataset, FileDataset):
+        return {}
+    try:
+        moving = not dataset.spec().steady
+        return {"split_by": "time"} if moving and sum(content.num for content in dataset.contents) < 3 else {}
+    except DataError:
+        return {}
 
 
 def _hole_share(content: Content, number: int) -> float | None:

@@ -18,7 +18,7 @@ from upt_data.arrays.netcdf import open_netcdf
 from upt_data.arrays.npz import open_npy_folder, open_npz
 from upt_data.arrays.source import ArraySource
 from upt_data.arrays.zarr import is_store, open_zarr
-from upt_data.commands.guess import holes
+from upt_data.commands.guess import few, holes
 from upt_data.commands.propose import propose_grid, propose_points
 from upt_data.files.paths import find_files
 from upt_data.mesh import Mesh
@@ -78,7 +78,7 @@ def understand(files: Sequence[Path], name: str | None = None) -> Understood:
     name = name or _name(first)
     source = OPENERS[name](first) if name in OPENERS else None
     if source is None:
-        return Understood(name, {"path": path, **_usual(name, files)}, [])
+        return _tried(Understood(name, {"path": path, **_usual(name, files)}, []))
     arrays = [[one, str(source.shape(one)), str(source.dtype(one))] for one in sorted(source.names())[:30]]
     try:
         if {"pos", "ptr"} <= set(source.names()):
@@ -88,7 +88,16 @@ def understand(files: Sequence[Path], name: str | None = None) -> Understood:
             found = Understood(name, {"path": path, **propose_grid(source, name, alone)}, arrays)
     finally:
         source.close()
-    return replace(found, settings={**found.settings, **holes(found.build())})
+    return _tried(found)
+
+
+def _tried(found: Understood) -> Understood:
+    """With what a look at the data adds, where they can be read at all."""
+    try:
+        dataset = found.build()
+    except ValueError:
+        return found  # what is wrong is told where the data set is described
+    return replace(found, settings={**few(dataset), **found.settings, **holes(dataset)})
 
 
 def _first(path: Path) -> Path:

@@ -294,6 +294,21 @@ def test_soap_works_on_matrices_together_as_on_each_alone():
         assert torch.allclose(alone[0], together, atol=1e-12)
 
 
+@pytest.mark.parametrize("seen", [4, 8, 16, 27, 64])
+def test_soap_takes_a_gradient_of_rank_one_with_equal_entries(seen):
+    """As the first batch of a constant or sparse input gives it; float32 eigenvectors do not converge for many."""
+    rng = torch.Generator().manual_seed(seen)
+    for _ in range(10):
+        net = nn.Linear(128, 8, bias=False)
+        before = net.weight.detach().clone()
+        gradient = torch.zeros(8, 128)
+        gradient[:, torch.randperm(128, generator=rng)[:seen]] = 0.2548
+        steps(Soap().build(net), [[gradient], [gradient]])
+        moved = before - net.weight.detach()
+        assert torch.isfinite(moved).all()
+        assert (moved * gradient).sum() > 0, "downhill"
+
+
 def test_soap_leaves_long_sides_alone():
     net = nn.Linear(40, 4, bias=False)
     (optimizer,) = Soap(max_size=8).build(net)

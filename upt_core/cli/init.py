@@ -16,6 +16,8 @@ from upt_core.cli.files import write, write_new
 def init(file: Path, source: str | None) -> None:
     """Write a commented configuration to FILE (experiment.yaml), and the JSON Schema for editors beside it.
 
+    For files of your own, upt data init FILES writes one that suits them.
+
     A schema that is there already is renewed: it belongs to the installation, not to you.
     """
     from upt_core.config.starter import SCHEMA_FILE, shipped, starter

@@ -186,7 +186,8 @@ def _eigenvectors(factor: Tensor) -> Tensor:
     NaN: 18 % of those tried in float32, 0.3 % in float64; gradients are so where inputs are constant or sparse.
     """
     device = "cpu" if factor.device.type == "mps" else factor.device  # which has no float64
-    return torch.linalg.svd(factor.to(device, torch.float64))[0].to(factor)
+    basis: Tensor = torch.linalg.svd(factor.to(device, torch.float64))[0]
+    return basis.to(factor)
 
 
 def _squares(gradient: Tensor) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:

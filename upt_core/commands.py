@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from upt_core.errors import Problem
     from upt_core.kinds import FixedValue
     from upt_core.loss_bundle import LossBundle, WeightedTerm
-    from upt_core.operator.evaluate import mean_field
+    from upt_core.operator.mean_field import mean_field
     from upt_core.operator.rollout import persistence, rollout
     from upt_core.precision import Precision, autocast, resolve_device
     from upt_core.registry import Registry

@@ -20,6 +20,7 @@ from typing import (
     ClassVar,
     Literal,
     Protocol,
+    Self,
     final,
     get_args,
     get_origin,
@@ -249,6 +250,19 @@ class Metric(Bounded, ABC):
         From them intervals and the worst trajectories are found. None: the figure is no mean over samples.
         """
         return None
+
+    def merge(self, other: Self) -> None:
+        """Adds what another metric of the same settings has seen, as if it had come after what this one has seen.
+
+        So several processes validate together: each sees its own batches, and sends its metrics, pickled, to the first.
+        Where a metric has no ``merge``, the first process alone validates.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no merge")
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether there is a ``merge``."""
+        return type(self).merge is not Metric.merge
 
     def remark(self) -> str:
         """What a reader must know of the figure just computed, one line; empty: nothing."""

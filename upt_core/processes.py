@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from upt_core.errors import UserError
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.distributed import ProcessGroup
     from torch.distributed.distributed_c10d import Store
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
-"""How long a message is waited for: the first process may validate or encode latents for hours. A process that ends
-is noticed at once."""
+"""How long a message is waited for: one process may encode latents, or have the last of long batches, for hours. A
+process that ends is noticed at once."""
 
 
 class OtherProcessError(UserError):
@@ -76,7 +77,7 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes, prints and validates."""
+        """Whether this process writes and prints."""
         return self.rank == 0
 
     @property
@@ -120,6 +121,22 @@ class Processes:
         dist.all_reduce(total, group=self.group)
         found: list[float] = total.tolist()
         return found
+
+    def sum_of(self, value: Tensor) -> Tensor:
+        """A tensor on the CPU, summed over all processes; in place."""
+        if self.several:
+            import torch.distributed as dist
+
+            dist.all_reduce(value, group=self.group)
+        return value
+
+    def told_by(self, rank: int, value: Tensor) -> Tensor:
+        """A tensor of one process, which takes the place of those of the others: all have the same shape and type."""
+        if self.several:
+            import torch.distributed as dist
+
+            dist.broadcast(value, rank, group=self.group if value.device.type == "cpu" else None)
+        return value
 
     def mean(self, values: Mapping[str, float], weight: float) -> dict[str, float]:
         """Each value's mean over all processes, of which this one counts by ``weight``; the weights sum to 1."""

@@ -216,7 +216,20 @@ def _frame(path: Path, settings: MeshSettings, step: int, is_series: bool) -> Me
             mesh = meshio.Mesh(points, cells, point_data, cell_data)
         else:
             mesh = meshio.read(path)
+    _check_cells(path, mesh)
     return _chosen(path, mesh, settings)
+
+
+def _check_cells(path: Path, mesh: Any) -> None:
+    """Refuses cells between nodes that are not there; a negative number would stand for a node counted from the end."""
+    for block in mesh.cells:
+        numbers = np.asarray(block.data) if isinstance(block.data, np.ndarray) else np.zeros(0)
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(mesh.points)):
+            wrong = numbers.min() if numbers.min() < 0 else numbers.max()
+            raise DataError(
+                f"{path}: a cell of type {block.type} names the node {wrong}, but there are {len(mesh.points)} nodes, "
+                f"counted from 0; the file is damaged: write it again"
+            )
 
 
 def _chosen(path: Path, mesh: Any, settings: MeshSettings) -> MeshFrame:

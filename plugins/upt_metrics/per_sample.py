@@ -6,7 +6,7 @@ Everything is computed in float64, so that data of any unit, 1e-12 or 1e12, give
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import final
+from typing import Self, final
 
 import torch
 from torch import Tensor
@@ -34,6 +34,11 @@ class MeanOfFigures(Metric):
         """
         check_shapes(prediction_BTNC, target_BTNC)
         self._seen.append(self.figures(wide(prediction_BTNC), wide(target_BTNC), batch).detach())
+
+    @final
+    def merge(self, other: Self) -> None:
+        """Adds the figures of another."""
+        self._seen = [*self._seen, *other._seen]
 
     @final
     def compute(self) -> float:

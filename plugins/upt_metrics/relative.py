@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import final
+from typing import Self, final
 
 import torch
 from torch import Tensor
@@ -47,6 +47,11 @@ class MeanOfRatios(Metric):
         prediction_BTNC, target_BTNC = wide(prediction_BTNC), wide(target_BTNC)
         self._errors.append(self.sizes(prediction_BTNC - target_BTNC, batch).detach())
         self._sizes.append(self.target_sizes(target_BTNC, batch).detach())
+
+    @final
+    def merge(self, other: Self) -> None:
+        """Adds the errors and sizes of another."""
+        self._errors, self._sizes = [*self._errors, *other._errors], [*self._sizes, *other._sizes]
 
     @final
     def compute(self) -> float:

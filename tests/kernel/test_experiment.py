@@ -15,7 +15,8 @@ import yaml
 
 from upt_core import CheckpointError, ConfigError, DataError, Experiment, UserError
 from upt_core.config.sections import as_plain
-from upt_core.operator.evaluate import baselines, evaluate, mean_field, predictor_of
+from upt_core.operator.evaluate import baselines, evaluate, predictor_of
+from upt_core.operator.mean_field import mean_field
 from upt_core.operator.rollout import rollout
 from upt_core.run.evaluate import evaluate_run
 from upt_core.run.experiment import load_run

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scenarios() -> Any:
-    spec = importlib.util.spec_from_file_location("scenarios", HERE / "scenarios.py")
+    return _module("scenarios")
+
+
+@pytest.fixture(scope="module")
+def shared_scenarios(scenarios: Any) -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "scenarios", scenarios)  # which it imports, as in the processes
+        yield _module("shared_scenarios")
+
+
+def _module(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

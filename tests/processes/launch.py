@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import scenarios
+import shared_scenarios
 import torch
 import torch.distributed as dist
 
@@ -46,7 +47,8 @@ def run(rank: int, size: int, scenario: str, folder: Path, port: int) -> None:
         dist.init_process_group("gloo")
     with joined() as processes, joined() as again:
         assert again is processes is current()
-        found = getattr(scenarios, scenario)(processes, folder)
+        module = scenarios if hasattr(scenarios, scenario) else shared_scenarios
+        found = getattr(module, scenario)(processes, folder)
     assert dist.is_initialized() is own
     assert current() is ALONE
     torch.save(found, folder / f"{scenario}-{size}-{rank}.pt")

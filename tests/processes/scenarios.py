@@ -24,6 +24,7 @@ from upt_core.training import checkpoint
 from upt_core.training.ema import Ema
 from upt_core.training.listeners import Listeners
 from upt_core.training.means import Means
+from upt_core.training.probe import TrainingProbe
 from upt_core.training.trainer import Trainer
 from upt_data.files import trajectories as reading
 
@@ -499,4 +500,14 @@ def costs(processes: Processes, folder: Path) -> dict[str, Any]:
     trainer.train()
     [scores] = [value["value_SK"] for value in trainer.state_dict()["samplers"].values() if "value_SK" in value]
     assert isinstance(built, Built)
-    return {"sent": sent_bytes(processes, folder), "scores": scores, "samples": built.train.num_samples}
+    stream = next(iter(built.bundle.samplers))
+    probe = TrainingProbe(built.bundle, stream, built.train.in_order(), trainer.progress(), trainer.device, processes)
+    with Sent() as sent:
+        points = sum(value.numel() for _, value in probe.errors())
+    told = {"bytes": sent.bytes.get("broadcast_", 0), "points": points}
+    return {
+        "sent": sent_bytes(processes, folder),
+        "scores": scores,
+        "samples": built.train.num_samples,
+        "probe": told,
+    }

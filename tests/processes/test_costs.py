@@ -43,6 +43,11 @@ def test_an_adaptive_sampler_remembers_blocks_of_samples(costs: dict[str, Any]) 
     assert costs["scores"].nbytes == 4 * samples * blocks
 
 
+def test_a_probe_sends_a_number_for_each_point(costs: dict[str, Any]) -> None:
+    assert costs["probe"]["points"] == costs["samples"] * 32
+    assert costs["probe"]["bytes"] == 4 * costs["probe"]["points"]
+
+
 def test_bytes_of_a_sample(scenarios: Any) -> None:
     built = Experiment.from_dict({**scenarios.BASE, "trainer": {**scenarios.BASE["trainer"], "batch_size": 1}}).build()
     batch, data = built.train[0], built.prepared.data

@@ -130,6 +130,30 @@ class OtherSamples(MeanDifference):
         return torch.full((self.count,), 2 * self.compute())
 
 
+class Merging(MeanDifference):
+    """A right one that several processes can share."""
+
+    def merge(self, other: Metric) -> None:
+        assert isinstance(other, MeanDifference)
+        self.total, self.count = self.total + other.total, self.count + other.count
+
+
+class MergingHalf(MeanDifference):
+    """Forgets how many samples the other has seen."""
+
+    def merge(self, other: Metric) -> None:
+        assert isinstance(other, MeanDifference)
+        self.total, self.count = self.total + other.total, max(1, self.count)
+
+
+class NotSent(Merging):
+    """Keeps what cannot be pickled."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.scale = lambda value: value
+
+
 class Refusing(MeanDifference):
     def update(self, prediction_BTNC: Tensor, target_BTNC: Tensor, batch: Batch) -> None:
         raise ValueError("needs five axes")
@@ -150,6 +174,8 @@ METRICS: dict[type[Metric], str] = {
     Upwards: r"direction: 0 for perfect predictions, [\d.]+ for wrong ones.*\n.*lower_is_better is False",
     OverTimes: r"arguments: update\(\) changed prediction or target",
     OtherSamples: r"samples: by_sample\(\) gave \(5,\) figures with the mean [\d.]+ of 5 samples; compute\(\) gave",
+    MergingHalf: r"merge: [\d.]+ of three that have seen 2, 1 and 2 samples, [\d.]+ of one that has seen all, on a",
+    NotSent: r"merge: .* when three that have seen 2, 1 and 2 samples are sent and put together, on a grid of 16",
     Refusing: r"points: update\(\) refuses all points: a grid of 16 points: needs five axes",
     Failing: r"update: IndexError \(.*\) on a grid of 16 points",
 }
@@ -162,7 +188,10 @@ def test_wrong_metrics_are_refused(cls: type[Metric]) -> None:
 
 
 def test_a_metric_is_compared_with_its_reference() -> None:
+    check_metric(Merging(), lambda prediction, target: float((prediction - target).abs().double().mean()))
     check_metric(MeanDifference(), lambda prediction, target: float((prediction - target).abs().double().mean()))
+    with pytest.raises(NotImplementedError, match="MeanDifference has no merge"):
+        MeanDifference().merge(MeanDifference())
     with pytest.raises(
         ConformanceError, match=r"reference: 0\.\d+ on a grid of 16 points\n    expected: 0\.\d+, which"
     ):

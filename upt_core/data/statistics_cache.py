@@ -57,8 +57,12 @@ class StatisticsCache:
         if not self._has_files or are_held(trajectories):
             return None
         try:
-            found = torch.load(self._file(what, trajectories), weights_only=True)
+            file = self._file(what, trajectories)
         except BROKEN:
+            return None
+        try:
+            found = torch.load(file, weights_only=True)
+        except Exception:  # what a damaged pickle raises depends on its bytes; it is measured anew
             return None
         return found if isinstance(found, dict) else None
 

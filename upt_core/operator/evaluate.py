@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 
 import torch
 from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.data.loader import Batches
-from upt_core.data.normalize import RunningMoments
 from upt_core.data.prepared import PreparedData
 from upt_core.data.training_data import TrainingData
 from upt_core.errors import DataError
 from upt_core.kinds import Metric
+from upt_core.operator.mean_field import mean_field
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space, persistence, rollout
 from upt_core.precision import Precision, autocast
+from upt_core.processes import ALONE, Processes
 from upt_core.remarks import remark
 from upt_core.task_bundle import in_task
 
@@ -26,19 +29,66 @@ Predictor = Callable[[Batch], Tensor]
 
 @torch.no_grad()
 def evaluate(
-    predict: Predictor, batches: Batches, metrics: Mapping[str, Metric], device: torch.device
+    predict: Predictor,
+    batches: Batches,
+    metrics: Mapping[str, Metric],
+    device: torch.device,
+    processes: Processes = ALONE,
 ) -> dict[str, float]:
-    """Every metric over every batch of a split."""
-    normalization = batches.normalization.on(device)
+    """Every metric over every batch of a split.
+
+    Several processes share the batches: process r of R predicts batches r, r + R, …. What the metrics have seen comes
+    to the first, which puts it together in the order of the batches: the figures are those of one process with the
+    same batches, in every bit. All call this together, and get the same figures.
+    """
     for metric in metrics.values():
         metric.reset()
-    for batch in batches.iterate(0, batches.per_epoch):
-        batch = batch.to(device)
+    if not processes.several:
+        _see(predict, batches, range(batches.per_epoch), list(metrics.values()), device)
+        return {name: metric.compute() for name, metric in metrics.items()}
+    if not all(metric.mergeable for metric in metrics.values()):
+        return processes.of_first(lambda: evaluate(predict, batches, metrics, device))
+    own: dict[int, bytes] = {}
+    with processes.agreed():
+        for number in range(processes.rank, batches.per_epoch, processes.size):
+            fresh = copy.deepcopy(list(metrics.values()))
+            _see(predict, batches, [number], fresh, device)
+            own[number] = _packed(fresh)
+    found = processes.of_all(own)
+    return processes.of_first(lambda: _merged(metrics, {number: seen for one in found for number, seen in one.items()}))
+
+
+def _see(
+    predict: Predictor, batches: Batches, numbers: Sequence[int], metrics: Sequence[Metric], device: torch.device
+) -> None:
+    """Shows metrics some batches."""
+    normalization = batches.normalization.on(device)
+    for number in numbers:
+        batch = batches[number].to(device)
         prediction = batches.data.unbundled(normalization.to_physical(predict(batch)))
         target = batches.data.unbundled(normalization.to_physical(batch.target_BTNC))
-        for metric in metrics.values():
+        for metric in metrics:
             metric.update(prediction, target, batch)
+
+
+def _packed(metrics: Sequence[Metric]) -> bytes:
+    packed = BytesIO()
+    torch.save(list(metrics), packed)
+    return packed.getvalue()
+
+
+def _merged(metrics: Mapping[str, Metric], seen: Mapping[int, bytes]) -> dict[str, float]:
+    """The figures of what was seen of each batch, in the order of the batches."""
+    for number in sorted(seen):
+        parts = torch.load(BytesIO(seen[number]), map_location="cpu", weights_only=False)  # of our own processes
+        for metric, part in zip(metrics.values(), parts, strict=True):
+            metric.merge(part)
     return {name: metric.compute() for name, metric in metrics.items()}
+
+
+def unmergeable(metrics: Mapping[str, Metric]) -> list[str]:
+    """Names of the metrics for whose sake the first of several processes validates alone."""
+    return [name for name, metric in metrics.items() if not metric.mergeable]
 
 
 def say_remarks(metrics: Mapping[str, Metric], task: str = "") -> None:
@@ -67,11 +117,14 @@ def predictor_of(operator: Operator, precision: Precision = "fp32", space: Space
     return predict
 
 
-def baselines(prepared: PreparedData, batches: Batches) -> dict[str, Predictor]:
-    """What a model must beat: persistence for states that move, the mean field of the training split for the rest."""
+def baselines(prepared: PreparedData, batches: Batches, processes: Processes = ALONE) -> dict[str, Predictor]:
+    """What a model must beat: persistence for states that move, the mean field of the training split for the rest.
+
+    Several processes share the work, and call this together.
+    """
     if not batches.data.steady and not batches.data.targets_apart:
         return {"persistence": lambda batch: persistence(batches.data, batch, batch.target_BTNC.shape[1])}
-    mean_TNC = mean_field(prepared)
+    mean_TNC = mean_field(prepared, processes)
     everywhere_TNC = mean_TNC.mean(1, keepdim=True)  # for points that are not those of the training split
 
     def mean(batch: Batch) -> Tensor:
@@ -85,37 +138,3 @@ def training_mean(training: TrainingData, batches: Batches) -> Predictor:
     """The baseline for data that are not the operator's own: everywhere the mean of each target over training."""
     mean_C = batches.normalization.targets(batches.data.targets_of(training.mean_C))
     return lambda batch: mean_C.to(batch.input_BNC.device).expand_as(batch.target_BTNC)
-
-
-def mean_field(prepared: PreparedData) -> Tensor:
-    """Mean target of the training split, (1, N, C) at shared points; the mean value (1, 1, C) where points differ."""
-    train = prepared.batches("train", 1, 64)
-    everywhere, shared = RunningMoments(), _SharedMean()
-    for batch in train.iterate(0, train.per_epoch):
-        target_BNC, mask_BN = batch.target_BTNC[:, 0].double(), batch.points.mask_BN
-        everywhere.add(target_BNC.flatten(0, 1) if mask_BN is None else target_BNC[mask_BN])
-        shared.add(target_BNC, batch)
-    mean_NC = everywhere.mean.unsqueeze(0) if shared.total_NC is None else shared.total_NC / shared.count
-    return mean_NC.unsqueeze(0).float()
-
-
-class _SharedMean:
-    """Sum of fields at each point, as long as all are at the same points."""
-
-    def __init__(self) -> None:
-        self.total_NC: Tensor | None = None
-        self.count = 0
-        self._coords_NX: Tensor | None = None
-
-    def add(self, value_BNC: Tensor, batch: Batch) -> None:
-        """Adds a batch; at other points than those before, the sum is given up."""
-        coords_NX = batch.points.coords_BNX[0]
-        known = coords_NX if self.count == 0 else self._coords_NX
-        same = batch.points.shared and batch.points.mask_BN is None and known is not None
-        if not same or known is None or not torch.equal(known, coords_NX):
-            self.total_NC = self._coords_NX = None
-        else:
-            total_NC = value_BNC.sum(0)
-            self.total_NC = total_NC if self.total_NC is None else self.total_NC + total_NC
-            self._coords_NX = known
-        self.count += len(value_BNC)

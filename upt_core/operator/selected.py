@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from torch import Tensor
 
@@ -97,6 +97,15 @@ class SelectedMetric(Metric):
     def by_sample(self) -> Tensor | None:
         """Those of the metric."""
         return self.metric.by_sample()
+
+    def merge(self, other: Self) -> None:
+        """As the metric does."""
+        self.metric.merge(other.metric)
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether the metric is."""
+        return self.metric.mergeable
 
     def remark(self) -> str:
         """That of the metric."""

@@ -163,11 +163,15 @@ class Assembler:
         return model, start
 
     def validation_batches(self, prepared: PreparedData, split: Split, steps: int | None = None) -> Batches:
-        """The batches that metrics are computed on: every window, or for rollouts those from t = 0 only."""
-        steps = steps or self.settings.validation.rollout
-        own = current().share.largest(self.settings.trainer.batch_size)
-        batch_size = self.settings.validation.batch_size or own
-        return prepared.batches(split, steps, batch_size, first_only=steps > 1)
+        """The batches that metrics are computed on: every window, or for rollouts those from t = 0 only.
+
+        Of several processes each computes its own batches, so they are small enough that all have some.
+        """
+        steps, share = steps or self.settings.validation.rollout, current().share
+        size = self.settings.validation.batch_size or share.largest(self.settings.trainer.batch_size)
+        batches = prepared.batches(split, steps, size, first_only=steps > 1)
+        batches.batch_size = min(size, share.largest(batches.num_samples)) if share.size > 1 else size
+        return batches
 
     def metrics(self, data: DataSpec | None = None, steps: int | None = None) -> dict[str, Metric]:
         """The metrics, by name, each of the field and the time steps that it names.

@@ -14,12 +14,13 @@ from upt_core.data.prepared import PreparedData
 from upt_core.data.task_batches import TaskBatches
 from upt_core.errors import UserError
 from upt_core.model import Upt
-from upt_core.operator.evaluate import Predictor, baselines, evaluate, predictor_of, say_remarks
+from upt_core.operator.evaluate import Predictor, baselines, evaluate, predictor_of, say_remarks, unmergeable
 from upt_core.operator.operator import Operator
 from upt_core.operator.rollout import Space
 from upt_core.processes import current
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
+from upt_core.remarks import remark
 from upt_core.run import folder as run_folder
 from upt_core.run.assemble import Assembler, Known
 from upt_core.run.built import Built, BuiltTasks, Results
@@ -183,14 +184,24 @@ class WholeAssembler(Assembler):
         )
 
     def _validation(self, built: Built | BuiltTasks) -> Callable[[], Scalars]:
-        """Computes the metrics of the validation split: of each task, and the mean of the one that decides."""
+        """Computes the metrics of the validation split: of each task, and the mean of the one that decides.
+
+        Several processes share its batches, and call it together.
+        """
+        processes = current()
         metrics = {name: self.parts[name].metrics(part.prepared.data) for name, part in built.parts.items()}
         shown = self.shown(built)
+        alone = sorted({name for own in metrics.values() for name in unmergeable(own)})
+        if processes.several and processes.is_first and alone:
+            remark(
+                f"validation.metrics: {', '.join(alone)} cannot be put together from what several processes have seen, "
+                f"so the first alone validates and the others wait; give the metric a merge"
+            )
 
         def validate_now() -> Scalars:
             found: Scalars = {}
             for name, (predict, batches) in shown.items():
-                values = evaluate(predict, batches, metrics[name], built.device)
+                values = evaluate(predict, batches, metrics[name], built.device, processes)
                 found |= {in_task(name, metric): value for metric, value in values.items()}
             return self._with_mean(found)
 
@@ -220,7 +231,7 @@ class WholeAssembler(Assembler):
         steps: int | None = None,
         space: Space | None = None,
     ) -> Results:
-        """Metrics of operators, and of the baselines, on a split.
+        """Metrics of operators, and of the baselines, on a split. Several processes share it, and call it together.
 
         Args:
             operators: of each task, in evaluation mode.
@@ -229,18 +240,19 @@ class WholeAssembler(Assembler):
             space: in which rollouts go on; None: as in the settings' validation.
         """
         space, precision = space or self.settings.validation.space, self.settings.trainer.precision
-        results: Results = {}
+        results, processes = Results(), current()
         for name, operator in operators.items():
             own, data = self.parts[name], prepared[name]
             data.point_sets.want(operator.model.encoder.needs)
-            batches = own.validation_batches(data, split, steps)
-            data.check_files()
-            predictors = {"model": predictor_of(operator, precision, space), **baselines(data, batches)}
+            with processes.agreed():
+                batches = own.validation_batches(data, split, steps)
+                data.check_files()
+            predictors = {"model": predictor_of(operator, precision, space), **baselines(data, batches, processes)}
             metrics = own.metrics(data.data, steps)
             for predictor, predict in predictors.items():
-                values = evaluate(predict, batches, metrics, operator.device)
+                values = evaluate(predict, batches, metrics, operator.device, processes)
                 row = predictor if predictor == "model" or not self.tasks else "baseline"
-                if predictor == "model":
+                if predictor == "model" and processes.is_first:
                     say_remarks(metrics, name)
                 results.setdefault(row, {}).update({in_task(name, metric): v for metric, v in values.items()})
         return {row: self._with_mean(values) for row, values in results.items()}

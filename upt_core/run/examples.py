@@ -12,6 +12,7 @@ from upt_core.batch import Batch
 from upt_core.data.loader import Batches
 from upt_core.operator.evaluate import Predictor
 from upt_core.points import Points
+from upt_core.processes import ALONE, Processes
 from upt_core.specs import DataSpec, FieldSpec
 from upt_core.trajectory import Split
 
@@ -35,11 +36,13 @@ def write_examples(
     name: str = EXAMPLES,
     split: Split = "test",
     looked_at: int = MEASURED,
-) -> Path:
+    processes: Processes = ALONE,
+) -> None:
     """Inputs, targets and predictions of a good, a median and the worst sample of a split, in physical units.
 
     The error that orders them is the relative L2 error of all target channels over all time steps. Of a large split
-    ``looked_at`` evenly spaced samples are looked at. A reader never meets half a file.
+    ``looked_at`` evenly spaced samples are looked at. A reader never meets half a file. Several processes share the
+    looking, and call this together; the first writes.
 
     The arrays: input (n, N, C), target and prediction (n, T, N, C), coords (n, N, X) in the unit box, lengths (n,),
     extent (X,), grid_shape (X or 0,), input_names and target_names (one a channel), roles (n,), numbers (n,) in the
@@ -54,13 +57,45 @@ def write_examples(
     numbers = batches.windows.of_grids()[0]  # a picture is of one grid
     evenly = torch.linspace(0, len(numbers) - 1, min(looked_at, len(numbers)), dtype=torch.float64)
     measured = [numbers[round(place)] for place in evenly.tolist()]
-    error_M = torch.cat([_errors(predict, batches, device, [number]) for number in measured])
+    error_M = _errors_of_all(predict, batches, device, measured, processes)
+    with processes.agreed():
+        if processes.is_first:
+            _write(
+                folder / (f"{name}-{task}.npz" if task else f"{name}.npz"),
+                predict,
+                batches,
+                device,
+                (measured, error_M),
+                split,
+            )
+
+
+def _errors_of_all(
+    predict: Predictor, batches: Batches, device: torch.device, measured: list[int], processes: Processes
+) -> torch.Tensor:
+    """Errors of samples, of which every process looks at its own."""
+    with processes.agreed():
+        places = range(processes.rank, len(measured), processes.size)
+        own = {place: float(_errors(predict, batches, device, [measured[place]])) for place in places}
+    found = {place: error for part in processes.of_all(own) for place, error in part.items()}
+    return torch.tensor([found[place] for place in range(len(measured))], dtype=torch.float64)
+
+
+def _write(
+    path: Path,
+    predict: Predictor,
+    batches: Batches,
+    device: torch.device,
+    looked_at: tuple[list[int], torch.Tensor],
+    split: Split,
+) -> None:
+    """A good, a median and the worst one of samples whose errors are known."""
+    measured, error_M = looked_at
     order = error_M.argsort().tolist()
     places = {role: order[round(part * (len(order) - 1))] for role, part in ROLES.items()}
     roles = {place: role for role, place in reversed(places.items())}  # of few samples one may be two of them
     chosen = [measured[place] for place in sorted(roles, key=lambda place: float(error_M[place]))]
     batch, prediction, target = _predicted(predict, batches, device, chosen)
-    path = folder / (f"{name}-{task}.npz" if task else f"{name}.npz")
     arrays: dict[str, Any] = {
         "input": _numpy(_present(batches.data, batches.normalization.on(device).inputs_to_physical(batch.input_BNC))),
         "target": _numpy(target),
@@ -81,7 +116,6 @@ def write_examples(
     unfinished = path.with_name(f".{path.name}")
     np.savez_compressed(unfinished, **arrays)
     unfinished.replace(path)
-    return path
 
 
 def _where_inputs(points: Points) -> dict[str, np.ndarray[Any, Any]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import sys
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,7 +88,7 @@ def _densities_of(path: Path) -> list[Density]:
             for key in stored.files:
                 number, _, name = key.partition("/")
                 found.setdefault(number, {})[name] = stored[key]
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # what numpy raises depends on the bytes that are damaged
         remark(f"{path}: damaged ({error}); where the sampler looked before is left out of the report")
         return []
     return list(found.values())

@@ -95,7 +95,7 @@ class Runner:
         for number in range(len(self.built)):
             self._train_stage(number)
         with self._gathered():
-            return self.processes.of_first(self._conclude)
+            return self._conclude()
 
     def _all_listeners(self) -> list[object]:
         """The log, the experiment's callbacks, and the caller's listeners."""
@@ -232,7 +232,22 @@ class Runner:
             remark("; ".join(start.sentences()))
 
     def _conclude(self) -> Results:
-        """Metrics and example predictions of the best checkpoint of the last stage, as files."""
+        """Metrics and examples of the best checkpoint of the last stage, as files; all processes do it together."""
+        self.processes.of_first(self._keep_last_stage)
+        stage, built = self.built[-1]
+        experiment = self.experiment.of_stage(stage)
+        results = experiment.compare(built, "test")
+        self.processes.of_first(lambda: self._write_results(results, experiment.plan().monitor))
+        settings, operators = experiment.settings, experiment.operators(built)
+        for task, part in built.parts.items():
+            with self.processes.agreed():
+                batches = experiment.parts[task].validation_batches(part.prepared, "test")
+            predict = predictor_of(operators[task], settings.trainer.precision, settings.validation.space)
+            write_examples(self.run_dir, predict, batches, built.device, task, processes=self.processes)
+        return results
+
+    def _keep_last_stage(self) -> None:
+        """The checkpoints of the last stage are those of the run."""
         folder = self.run_dir / "checkpoints"
         own = self._checkpoints(len(self.built) - 1)
         for path in own.iterdir() if own != folder else ():
@@ -240,16 +255,9 @@ class Runner:
                 shutil.copytree(path, folder / path.name, dirs_exist_ok=True)
             elif path.name in ("best.pt", "last.pt"):
                 shutil.copyfile(path, folder / path.name)
-        stage, built = self.built[-1]
-        experiment = self.experiment.of_stage(stage)
-        results = experiment.compare(built, "test")
-        state = checkpoint.load(folder / "best.pt")["state"]
-        best = {"metric": experiment.plan().monitor, "value": state["best"], "epoch": state["best_epoch"] + 1}
+
+    def _write_results(self, results: Results, monitor: str) -> None:
+        state = checkpoint.load(self.run_dir / "checkpoints" / "best.pt")["state"]
+        best = {"metric": monitor, "value": state["best"], "epoch": state["best_epoch"] + 1}
         content = {"split": "test", "best": best, "predictors": results}
         run_folder.write_json(self.run_dir, run_folder.RESULTS, content)
-        settings, operators = experiment.settings, experiment.operators(built)
-        for task, part in built.parts.items():
-            batches = experiment.parts[task].validation_batches(part.prepared, "test")
-            predict = predictor_of(operators[task], settings.trainer.precision, settings.validation.space)
-            write_examples(self.run_dir, predict, batches, built.device, task)
-        return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -30,7 +31,7 @@ def check_metric(
     the reference; that the figure does not depend on how samples are dealt out to batches; that ``reset`` forgets;
     that padding does not count; that means are over space where points have a measure; that a perfect prediction is
     not worse than another; that arguments are left alone; that ``by_sample`` has
-    the figure as its mean.
+    the figure as its mean; that ``merge``, where there is one, gives the figure of all samples.
 
     Args:
         metric: the metric.
@@ -150,6 +151,7 @@ def _check_case(metric: Metric, samples: _Samples, reference: Reference | None, 
             "compare order of means and roots, and which axes are summed: (B, T, N, C)",
         )
     _check_samples(metric, samples, value)
+    _check_merge(metric, samples, value)
     _check_dealing(metric, samples, value)
     _check_padding(metric, samples, value)
     _check_direction(metric, samples, value)
@@ -167,6 +169,37 @@ def _check_samples(metric: Metric, samples: _Samples, value: float) -> None:
         f"{value:.8g}, on {samples.case}",
         "one figure for each sample, whose mean is the figure",
         "let by_sample() return None where the figure is no mean over samples",
+    )
+
+
+def _check_merge(metric: Metric, samples: _Samples, value: float) -> None:
+    if not metric.mergeable:
+        return
+    parts = []
+    for start, stop in pairwise((0, 2, 3, _SAMPLES)):
+        part = copy.deepcopy(metric)
+        part.reset()
+        part.update(*samples.part(start, stop))
+        parts.append(part)
+    by_sample = metric.by_sample()
+    metric.reset()
+    with answering(
+        "merge",
+        f"when three that have seen 2, 1 and 2 samples are sent and put together, on {samples.case}",
+        "a metric that can be pickled, and takes in another of its kind",
+        "keep tensors and plain numbers only, and let merge() add those of the other",
+    ):
+        for part in parts:
+            metric.merge(pickle.loads(pickle.dumps(part)))
+        merged, own = metric.compute(), metric.by_sample()
+    require(
+        math.isclose(merged, value, rel_tol=1e-5, abs_tol=1e-7)
+        and (by_sample is None or (own is not None and torch.allclose(own.double(), by_sample.double(), rtol=1e-5))),
+        "merge",
+        f"{merged:.8g} of three that have seen 2, 1 and 2 samples, {value:.8g} of one that has seen all, on "
+        f"{samples.case}; or other figures of samples",
+        "the same figures: several processes each see some samples, and one puts together what they saw, in order",
+        "let merge() add all that update() keeps, that of the other after one's own",
     )
 
 

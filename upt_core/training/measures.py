@@ -12,6 +12,7 @@ from upt_core.data.loader import Batches
 from upt_core.data.task_batches import TaskBatches
 from upt_core.loss_bundle import LossBundle
 from upt_core.precision import Precision, autocast
+from upt_core.processes import ALONE, Processes
 from upt_core.progress import Progress
 from upt_core.task_bundle import TaskBundle, in_task
 from upt_core.training.gradients import gradient_norms, gradient_shares
@@ -38,14 +39,15 @@ class Setting:
             yield task, bundle, self.batches.parts[task]
 
 
-def refresh_samplers(setting: Setting, progress: Progress) -> None:
-    """Lets the adaptive samplers that ask for it look at all points of their task's training split."""
+def refresh_samplers(setting: Setting, progress: Progress, processes: Processes = ALONE) -> None:
+    """Lets the adaptive samplers that ask for it look at all points of their task's training split, which several
+    processes share."""
     for _, bundle, batches in setting.tasks():
         for stream, sampler in bundle.samplers.items():
             if sampler.refresh_due(progress):
                 bundle.eval()
                 in_order = batches.in_order()
-                probe = TrainingProbe(bundle, stream, in_order, progress, setting.device)
+                probe = TrainingProbe(bundle, stream, in_order, progress, setting.device, processes)
                 sampler.refresh(probe, progress)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from upt_core.data.loader import Batches
 from upt_core.feedback import Feedback
 from upt_core.loss_bundle import LossBundle
 from upt_core.points import Points
+from upt_core.processes import ALONE, Processes
 from upt_core.progress import Progress
 from upt_core.seeding import generator
 
@@ -33,6 +34,8 @@ class TrainingProbe:
         batches: the training split.
         progress: weights are those of now; a term of weight 0 counts with 1 if no term has a weight.
         device: of the bundle.
+        processes: that share the computing: process r of R looks at batches r, r + R, … and tells the others what it
+            found. All ask for the same in the same order, and are given the same.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class TrainingProbe:
         batches: Batches,
         progress: Progress,
         device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
         self.bundle = bundle
         self.batches = batches
         self.progress = progress
         self.device = device
+        self.processes = processes
         self.num_samples = len(batches.windows)
         terms = [weighted for weighted in bundle.terms if weighted.stream == stream]
         weights = [weighted.weight(progress) for weighted in terms]
@@ -54,8 +59,7 @@ class TrainingProbe:
 
     def errors(self) -> Iterator[tuple[Points, Tensor]]:
         """(points, value_BN): the pointwise loss of the terms, weighted and summed."""
-        for batch in self._batches():
-            yield batch.points, self._pointwise(batch)
+        yield from self._shared(lambda number, batch: self._pointwise(batch))
 
     def loss_gradients(self, num_directions: int) -> Iterator[tuple[Points, Tensor]]:
         """(points, value_BN): squared norm of each point's gradient over all trainable parameters.
@@ -67,7 +71,8 @@ class TrainingProbe:
         size = sum(float(p.detach().square().sum()) for p in parameters) ** 0.5
         count = sum(p.numel() for p in parameters)
         step = RELATIVE_STEP * max(size, 1.0) / count**0.5  # a standard normal direction is √count long
-        for number, batch in enumerate(self._batches()):
+
+        def square(number: int, batch: Batch) -> Tensor:
             total: Tensor | None = None
             for direction in range(num_directions):
                 rng = generator(self.device, self.bundle.seed, "probe", self.progress.epoch, number, direction)
@@ -75,16 +80,36 @@ class TrainingProbe:
                 slope = self._slope(batch, parameters, directions, step).square() / num_directions
                 total = slope if total is None else total + slope
             assert total is not None
-            yield batch.points, total
+            return total
+
+        yield from self._shared(square)
 
     def targets(self) -> Iterator[tuple[Points, Tensor]]:
         """(points, target_BNC) at the first predicted time step, normalised."""
-        for batch in self._batches():
+        for number in range(self.batches.per_epoch):
+            batch = self._batch(number)
             yield batch.points, batch.target_BTNC[:, 0]
 
-    def _batches(self) -> Iterator[Batch]:
-        for batch in self.batches.iterate(0, self.batches.per_epoch):
-            yield batch.to(self.device)
+    def _batch(self, number: int) -> Batch:
+        return self.batches[number].to(self.device)
+
+    def _shared(self, value_of: Callable[[int, Batch], Tensor]) -> Iterator[tuple[Points, Tensor]]:
+        """Points and values (B, N) of each batch, in order; each process computes those of its own batches."""
+        rank, size, count = self.processes.rank, self.processes.size, self.batches.per_epoch
+        for first in range(0, count, size):
+            own: tuple[Points, Tensor] | None = None
+            with self.processes.agreed():
+                if first + rank < count:
+                    batch = self._batch(first + rank)
+                    own = batch.points, value_of(first + rank, batch)
+            for number in range(first, min(first + size, count)):
+                points = own[0] if own and number == first + rank else self._batch(number).points
+                value_BN = (
+                    own[1]
+                    if own and number == first + rank
+                    else torch.zeros(points.batch_size, points.num_points, device=self.device)
+                )
+                yield points, self.processes.told_by(number - first, value_BN.contiguous())
 
     def _slope(self, batch: Batch, parameters: list[Tensor], directions: list[Tensor], step: float) -> Tensor:
         with _restored(parameters) as own:

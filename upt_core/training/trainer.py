@@ -59,13 +59,14 @@ class Trainer:
         optimizers: together they hold every trainable parameter once.
         lr_schedule: factor of the learning rates.
         plan: how long, how precisely.
-        validate: computes the metrics of the validation split with the weights as they are.
+        validate: computes the metrics of the validation split with the weights as they are. All processes call it
+            together, and get the same figures.
         listeners: of the run (``upt_core.training.listeners.RunHooks``).
         run_dir: the run's folder.
         checkpoints: folder of ``last.pt`` and ``best.pt``.
         extra: plain data to be kept in every checkpoint.
-        processes: that train together. All go through the same steps; the first alone validates and writes, and it
-            alone should have listeners.
+        processes: that train together. All go through the same steps and share the validation; the first alone
+            writes, and it alone should have listeners.
         check_data: raises a UserError where the data are no longer those that training began with; called in every
             process before each epoch and each validation. None: they are not looked at.
         sharding: of the model over the processes; None: each holds the whole of it.
@@ -235,7 +236,7 @@ class Trainer:
         if self.state.step == progress.epoch * self.batches.per_epoch:  # else a resume goes on within the epoch
             self._whole.means = Means()
             with self.gathered():
-                refresh_samplers(self._whole.setting, progress)
+                refresh_samplers(self._whole.setting, progress, self.processes)
         self.bundle.train()  # who refreshed a sampler left it in evaluation mode
         before, stop = self._whole.means.seconds, (progress.epoch + 1) * self.batches.per_epoch
         for window in self._stepping.windows(stop):
@@ -324,7 +325,7 @@ class Trainer:
         self._look_at_data()
         self.bundle.eval()
         with nullcontext() if self.ema is None else self.ema.applied(), self.gathered():
-            self.state.metrics = self.processes.of_first(self.validate)
+            self.state.metrics = self.validate()
         self._validated_at = self.state.step
         done, metrics = self.plan.in_run(progress), self.state.metrics
         # Every process decides, from the same figures, what is the best: their states must stay equal.

@@ -41,9 +41,11 @@ class Hdf5Source(ArraySource):
         self._arrays: dict[str, h5py.Dataset] = {}
         file.visititems(lambda name, item: self._add(name, item))
 
-    def _add(self, name: str, item: Any) -> None:
+    def _add(self, name: str | bytes, item: Any) -> None:
+        """Names are bytes where they are no UTF-8, of old or damaged files."""
         if isinstance(item, h5py.Dataset) and item.shape is not None:
-            self._arrays[name] = item
+            text = name if isinstance(name, str) else name.decode("utf-8", "backslashreplace")
+            self._arrays[text] = item
 
     def names(self) -> list[str]:
         """Paths of all datasets."""

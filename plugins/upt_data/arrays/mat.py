@@ -10,6 +10,7 @@ import numpy as np
 
 from upt_data.arrays.extra import library
 from upt_data.arrays.hdf5 import Hdf5Source, careful_hdf5
+from upt_data.arrays.mat_tags import check_tags
 from upt_data.arrays.source import ArraySource, Index, MemorySource
 from upt_data.checks import existing
 from upt_data.files.content import Values
@@ -29,6 +30,7 @@ def open_mat(path: Path) -> ArraySource:
         return careful_hdf5(path, MatlabHdf5Source)
     io = library("scipy.io", "mat", f"{path}: reading a .mat file of version 5")
     with reading(f"{path}: not a whole .mat file", DAMAGED, path):
+        check_tags(path)
         content: dict[str, Any] = io.loadmat(path, squeeze_me=False, mat_dtype=False)
     arrays = {name: value for name, value in content.items() if not name.startswith("__")}
     return MemorySource({name: np.asarray(value) for name, value in arrays.items() if hasattr(value, "dtype")})

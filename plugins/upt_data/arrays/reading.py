@@ -75,9 +75,10 @@ class FileReading:
         if self.settings.steady or self.settings.time_step is not None:
             return None
         values = self.arrays.whole(self.settings.time)
+        times = read_times(values, f"{self.where}, {self.settings.time!r}")
         if values.dtype.kind == "M":
             self._notes.append(f"{self.where}: times are dates; they become seconds since {values.reshape(-1)[0]}")
-        return read_times(values, f"{self.where}, {self.settings.time!r}")
+        return times
 
     def _lengths_of(self, names: Sequence[str], coords: Sequence[Values], times: Array | None) -> Lengths:
         if not coords:

@@ -43,19 +43,21 @@ class Ratio:
 
     Args:
         value: the ratio.
-        noise: its standard error, relative to it.
+        noise: its standard error, relative to it; None: one round does not tell.
     """
 
     value: float
-    noise: float
+    noise: float | None
 
     @classmethod
     def of(cls, found: Sequence[float]) -> Ratio:
         """The median of ratios. Its standard error is that of normal values: 1.2533 σ / √n, and σ is 1.4826 times the
         median distance from the median, so that one round at a bad moment counts little."""
         value = statistics.median(found)
+        if len(found) == 1:
+            return cls(value, None)
         sigma = 1.4826 * statistics.median(abs(ratio - value) for ratio in found)
-        return cls(value, 1.2533 * sigma / (value * math.sqrt(len(found))))
+        return cls(value, 1.2533 * sigma / abs(value) / math.sqrt(len(found)))
 
 
 def medians(

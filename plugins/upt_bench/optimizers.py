@@ -37,7 +37,7 @@ def measure(setting: Setting, results: Results) -> None:
                 GOAL.get(name),
                 detail=f"{1e3 * found.median(name):.3g} ms beside {1e3 * found.median(BOTH):.3g} ms of "
                 f"forward and backward; {ROWS} samples of {edge} × {edge} points, Q = {count}, {weights:,} weights",
-                noise=ratio.noise / (1 + ratio.value),  # of r / (1 + r)
+                noise=None if ratio.noise is None else ratio.noise / (1 + ratio.value),  # of r / (1 + r)
             )
         )
 

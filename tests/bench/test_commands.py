@@ -130,9 +130,13 @@ def test_a_ratio_is_of_times_of_the_same_round() -> None:
     assert found.median("a") == 3.0
 
 
+def test_one_round_tells_no_noise() -> None:
+    assert Ratio.of([0.5]) == Ratio(0.5, None)
+
+
 def test_the_noise_of_a_median_is_its_standard_error() -> None:
     rng = torch.Generator().manual_seed(0)
     samples = 1 + 0.1 * torch.randn(2000, 25, generator=rng)
     spread = samples.median(1).values.std().item()
-    noise = statistics.mean(Ratio.of(row.tolist()).noise for row in samples)
+    noise = statistics.mean(Ratio.of(row.tolist()).noise or math.nan for row in samples)
     assert noise == pytest.approx(spread, rel=0.12)  # 25 values: the estimate of σ is a few percent low

@@ -50,3 +50,18 @@ def test_a_missing_argument_is_a_usage_error(own_process: Process) -> None:
     done = own_process("train")
     assert done.returncode == 2
     assert "CONFIG is missing: the YAML file of an experiment, or --resume RUN" in done.stderr
+
+
+def test_the_garbage_collector_leaves_torch_alone_and_works_again() -> None:
+    code = """
+import gc, sys
+from upt_core.cli.load import import_torch
+import_torch()
+first = gc.get_freeze_count()
+print("torch" in sys.modules, first > 100_000, gc.isenabled())
+kept = [[] for _ in range(1000)]
+import_torch()  # once: what a run holds by now is not frozen
+print(gc.get_freeze_count() == first)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True True\nTrue\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from upt_core.cli.completion import input_files
+from upt_core.cli.load import import_torch
 from upt_core.cli.predict import resolution_of
 from upt_core.errors import UserError
 
@@ -74,6 +75,7 @@ def evaluate(
             "an INPUT is taken whole; leave --split out, or leave INPUT out for a split of the run's own data"
         )
     shape = resolution_of(resolution)
+    import_torch()
     from upt_core.operator.load import chosen
     from upt_core.run.evaluate import Asked, operators_on
 

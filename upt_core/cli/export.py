@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from upt_core.cli.load import import_torch
 from upt_core.figures import count
 
 
@@ -26,6 +27,7 @@ def export(operator: Path, output: Path, steps: int, points: Path | None, aot: b
     torch._inductor.aoti_load_package("burgers.pt2")(…)                  compiled, --aot
     onnxruntime.InferenceSession("burgers.onnx")                         ONNX
     """
+    import_torch()
     from upt_core.operator.export import export as write
     from upt_core.operator.load import load
     from upt_core.remarks import remark

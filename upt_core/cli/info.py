@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from upt_core.cli.load import import_torch
 from upt_core.cli.text import heading, results_table, style, terminal_width
 from upt_core.operator import described
 
@@ -19,7 +20,8 @@ from upt_core.operator import described
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: a list, an operator each.")
 def info(operator: Path, as_json: bool) -> None:
     """Say what an OPERATOR (a run folder, a checkpoint or a file) is and where it comes from."""
-    from upt_core.operator.info import info as found_in  # late: it imports torch
+    import_torch()
+    from upt_core.operator.info import info as found_in
 
     found = found_in(operator)
     if as_json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,9 +49,26 @@ def experiment_of(path: Path | str, overrides: Sequence[str] = (), third_party: 
 
     if not document.starts_elsewhere:  # else parts of the model may stand in the operator that it starts from
         check_quickly(document, registry)
+    import_torch()
     from upt_core.run.experiment import Experiment
 
     return Experiment.from_document(document, Path(path).stem, registry)
+
+
+def import_torch() -> None:
+    """Imports torch, once and before anything that needs it.
+
+    The million objects that come with it stay as long as the process: the garbage collector does not look through
+    them meanwhile, nor ever again.
+    """
+    if "torch" in sys.modules:
+        return
+    gc.disable()
+    try:
+        import torch  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def plugins_to_use(third_party: bool) -> Registry:

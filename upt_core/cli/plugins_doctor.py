@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import entry_points
 
 import click
 
@@ -28,6 +27,8 @@ def doctor(names: tuple[str, ...], kind: Kind | Role | None, third_party: bool) 
     \b
     upt plugins doctor halton
     """
+    from importlib.metadata import entry_points  # late, as all that help does not need
+
     from upt_core.errors import UserError
     from upt_core.registry import doctor as examiner
     from upt_core.registry.discovery import GROUP, load

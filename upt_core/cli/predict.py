@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from upt_core.cli.completion import input_files
+from upt_core.cli.load import import_torch
 from upt_core.errors import UserError
 from upt_core.figures import count, duration, many
 
@@ -57,6 +58,7 @@ def predict(
     files = [Path(text) for text in inputs if "=" not in text or Path(text).exists()]
     overrides = [text for text in inputs if Path(text) not in files]
     _check_asked(files, split, at, resolution, output, plot)
+    import_torch()
     from upt_core.cli.samples import samples_bar
     from upt_core.operator.cases import Request
     from upt_core.operator.load import load

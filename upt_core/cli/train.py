@@ -13,11 +13,9 @@ import click
 
 from upt_core.cli.completion import config_then_keys
 from upt_core.cli.group import INTERRUPTED, USER_ERROR
-from upt_core.cli.load import experiment_of, plugins_to_use
+from upt_core.cli.load import experiment_of, import_torch, plugins_to_use
 from upt_core.cli.text import heading, results_table, table
 from upt_core.figures import duration, number
-from upt_core.interrupt import Interrupted
-from upt_core.processes import OtherProcessError, joined
 
 if TYPE_CHECKING:
     from upt_core.cli.record import Record
@@ -52,6 +50,8 @@ def train(
     upt train burgers.yaml --resume
     torchrun --nproc-per-node 4 -m upt_core train burgers.yaml
     """
+    from upt_core.processes import OtherProcessError, joined
+
     try:
         with joined() as processes:
             with processes.agreed(), _heard(processes):
@@ -64,6 +64,7 @@ def train(
 def _train(experiment: Experiment, resume: Path | None, run_dir: Path | None, processes: Processes) -> None:
     from upt_core.cli.progress import display
     from upt_core.cli.record import Record
+    from upt_core.interrupt import Interrupted
     from upt_core.report.listener import ReportWriter
 
     record, name = Record(), resume.resolve().name if resume else experiment.name
@@ -106,6 +107,7 @@ def _experiment(
     for argument in arguments:
         if "=" not in argument:
             raise click.UsageError(f"--resume goes on with the run's own configuration; remove {argument}")
+    import_torch()
     from upt_core.run.experiment import load_run
 
     run = Path(resume)

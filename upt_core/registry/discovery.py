@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
 
 from upt_core.errors import PluginError
+from upt_core.registry.entry_points import Point, entry_points
 from upt_core.registry.hookspecs import PROJECT, RegistrationHooks, refuse_unknown_hooks
 from upt_core.registry.names import KINDS, BrokenPlugin, Distribution, Entry, Extension, Kind, Registry, Role
 
@@ -27,29 +26,34 @@ def installed() -> Registry:
     return load(entry_points(group=GROUP))
 
 
-def load(points: Iterable[EntryPoint]) -> Registry:
+def load(points: Iterable[Point]) -> Registry:
     """A registry from entry points. Each is loaded on its own, so that one that fails leaves the others alone."""
-    registry = Registry()
-    for point in sorted(points, key=lambda point: (_distribution(point).name, point.name)):
-        distribution = _distribution(point)
+    registry, manager = Registry(), _manager()
+    owned = [(_distribution(point), point) for point in points]
+    for distribution, point in sorted(owned, key=lambda pair: (pair[0].name, pair[1].name)):
         try:
-            register_module(registry, point.load(), distribution)
+            register_module(registry, point.load(), distribution, manager)
         except (Exception, SystemExit) as error:  # a stranger's import may raise anything
+            manager = _manager()  # what was refused may be in the old one
             registry.broken.append(BrokenPlugin(point.name, distribution, _cause(error)))
     return registry
 
 
-def register_module(registry: Registry, module: Any, distribution: Distribution) -> None:
+def register_module(
+    registry: Registry, module: Any, distribution: Distribution, manager: pluggy.PluginManager | None = None
+) -> None:
     """Calls the registration hooks of one plugin: a module, or any object with ``@hookimpl`` methods.
 
     All of its names are registered, or none.
 
+    Args:
+        manager: without plugins, before and after; None: a new one, and each costs as much as a plugin.
+
     Raises:
         PluginError: a name or class that cannot be registered, or a hook without its mark.
     """
-    manager = pluggy.PluginManager(PROJECT)  # one for each: that of all would not tell whose name it is
-    manager.add_hookspecs(RegistrationHooks)
-    manager.register(module)
+    manager = manager or _manager()
+    manager.register(module)  # alone: with the others, nothing would tell whose name it is
     refuse_unknown_hooks(manager)
     found = {caller.name for caller in manager.get_hookcallers(module) or ()}
     hooks = [*HOOKS.values(), *EXTENSION_HOOKS.values()]
@@ -62,10 +66,17 @@ def register_module(registry: Registry, module: Any, distribution: Distribution)
     extensions: list[Extension] = []
     for role, hook in EXTENSION_HOOKS.items():
         getattr(manager.hook, hook)(register=_extender(extensions, role, distribution))
+    manager.unregister(module)
     for entry in entries:
         registry.register(entry)
     for extension in extensions:
         registry.extend(extension)
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(RegistrationHooks)
+    return manager
 
 
 def _collector(entries: list[Entry], kind: Kind, distribution: Distribution) -> Any:
@@ -82,7 +93,7 @@ def _extender(extensions: list[Extension], role: Role, distribution: Distributio
     return register
 
 
-def _distribution(point: EntryPoint) -> Distribution:
+def _distribution(point: Point) -> Distribution:
     if point.dist is None:
         return Distribution("unknown", "0")
     return Distribution(str(point.dist.name or "unknown"), str(point.dist.version or "0"))
@@ -93,6 +104,8 @@ def _cause(error: BaseException) -> str:
     said = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
+    import traceback  # nothing else needs it before help is shown
+
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_machinery(frame.filename)]
     own = [frame for frame in frames if frame.filename != __file__]
     return f"{said} ({own[-1].filename}:{own[-1].lineno})" if own else said

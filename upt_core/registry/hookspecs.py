@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 import pluggy
@@ -76,6 +75,8 @@ def refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
+        import difflib  # late: help needs none
+
         callers = {name: caller for name, caller in vars(manager.hook).items() if not name.startswith("_")}
         known = sorted(name for name, caller in callers.items() if caller.has_spec())
         unknown = next(name for name in callers if name not in known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 from dataclasses import dataclass, field
@@ -223,6 +222,8 @@ class Registry:
         return [claims for claims in self.entries.values() if len(claims) > 1]
 
     def _unknown(self, kind: Kind, name: str) -> str:
+        import difflib  # late: help needs none
+
         known = self.names(kind)
         near = difflib.get_close_matches(name, known, n=3)
         parts = [f"no {kind} is called {name!r}"]

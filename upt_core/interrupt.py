@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -31,6 +33,19 @@ class Interrupted(KeyboardInterrupt):
         return Interrupted, (self.number,)
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """A block in which these signals wait: they act when it is over.
+
+    A mask would not do: the system gives a signal that one thread blocks to another thread.
+    """
+    noted: list[int] = []
+    with Interrupt(patient=True, heard=noted.append):
+        yield
+    for number in dict.fromkeys(noted):
+        signal.raise_signal(number)
+
+
 class Interrupt:
     """While active, the first signal only sets ``requested``; a second one acts at once, as without upt.
 
@@ -38,12 +53,14 @@ class Interrupt:
 
     Args:
         patient: further signals change nothing either: who ends several processes may signal each more than once.
+        heard: is told of each signal.
     """
 
-    def __init__(self, patient: bool = False) -> None:
+    def __init__(self, patient: bool = False, heard: Callable[[int], object] = lambda number: None) -> None:
         self.number = signal.SIGINT.value
         self.requested = False
         self._patient = patient
+        self._heard = heard
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
@@ -60,6 +77,7 @@ class Interrupt:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested, self.number = True, number
+        self._heard(number)
         if not self._patient:
             self._restore()
 

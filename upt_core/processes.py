@@ -110,6 +110,17 @@ class Processes:
         dist.broadcast_object_list(told, 0, group=self.group)
         return told[0]  # type: ignore[return-value]
 
+    def to_first(self, rank: int, value: T | None) -> T | None:
+        """What one process, not the first, sends to the first; None in the others."""
+        import torch.distributed as dist
+
+        told = [value]
+        if self.rank == rank:
+            dist.send_object_list(told, 0, group=self.group)
+        elif self.is_first:
+            dist.recv_object_list(told, rank, group=self.group)
+        return told[0] if self.is_first else None
+
     def sums(self, values: Sequence[float]) -> list[float]:
         """Each value summed over all processes."""
         if not self.several:

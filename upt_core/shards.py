@@ -23,6 +23,15 @@ def local(value: Tensor) -> Tensor:
     return own
 
 
+def first_row(value: Tensor) -> int:
+    """Where this process's part begins along the first axis of a tensor; 0 where it is not sharded."""
+    if not is_sharded(value):
+        return 0
+    mesh = value.device_mesh  # type: ignore[attr-defined]
+    each = -(-len(value) // mesh.size())  # as torch.chunk cuts it
+    return int(min(each * mesh.get_local_rank(), len(value)))
+
+
 def whole(value: Tensor) -> Tensor:
     """The whole of a tensor. All processes must ask for it."""
     found: Tensor = value.full_tensor() if is_sharded(value) else value  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ def test_skip_leaves_the_step_out_and_counts(tiny: Tiny, run_dir: Path, bad: Bad
     assert finite(trainer)
     assert trainer.state.skipped == 2
     assert scalars.epochs[0]["skipped_steps"] == 2.0
+    assert math.isfinite(scalars.epochs[0]["loss/total"]), "what is left out counts in no mean"
     assert capsys.readouterr().err.count("remark: step 3 is skipped: ") == 1
 
 

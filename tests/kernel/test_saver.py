@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import shutil
 from collections.abc import Callable
@@ -109,6 +110,20 @@ class TestNewest:
         assert found is not None
         assert found[0]["number"] == 2
         assert "last.pt: " in capsys.readouterr().err
+
+    def test_is_the_one_that_is_furthest_whatever_the_dates(self, tmp_path: Path) -> None:
+        """A run that went on with another strategy leaves a file and a folder; copies have dates of their own."""
+        for name, step in (("last.pt", 7), ("last/state.pt", 5)):
+            checkpoint.save({"state": {"step": step}, "seconds": 1.0, "files": {}}, tmp_path / name)
+        os.utime(tmp_path / "last.pt", (0, 0))
+        found = newest(tmp_path)
+        assert found is not None
+        assert found[1] == tmp_path / "last.pt"
+        checkpoint.save({"state": {"step": 8}, "seconds": 1.0, "files": {}}, tmp_path / "last" / "state.pt")
+        os.utime(tmp_path / "last", (0, 0))
+        found = newest(tmp_path)
+        assert found is not None
+        assert found[1] == tmp_path / "last"
 
     def test_of_nothing_is_none_and_of_damaged_ones_alone_an_error(self, tmp_path: Path) -> None:
         assert newest(tmp_path) is None

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from upt_core import CheckpointError, hookimpl
+from upt_core import CheckpointError, Progress, hookimpl
 from upt_core.config.yaml_text import parse_yaml
 from upt_core.interrupt import Interrupted
 from upt_core.run.experiment import load_run
 from upt_core.run.metrics_log import read_metrics
+from upt_core.run.trained import Run
 
 from .conftest import Make, waves, write
 
@@ -123,3 +124,22 @@ def test_the_means_of_an_epoch_that_was_interrupted_cover_all_of_it(make: Make) 
     assert [epoch for epoch, _ in epochs("whole")] == [1, 2]
     found = dict(epochs("parts"))
     assert found == dict(epochs("whole"))
+
+
+class Breaks:
+    """Ends the program in a later epoch, as a defect would."""
+
+    @hookimpl
+    def step_ended(self, progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise SystemExit(7)
+
+
+def test_a_finished_run_that_goes_on_is_not_finished(run: Path) -> None:
+    assert Run.read(run)["model"]
+    with pytest.raises(SystemExit):
+        load_run(run, ["trainer.epochs=4", "trainer.log_every=1"]).train(run, resume=True, listeners=[Breaks()])
+    with pytest.raises(CheckpointError, match="this run is not finished; go on with"):
+        Run.read(run)
+    load_run(run).train(run, resume=True)
+    assert Run.read(run)["model"]

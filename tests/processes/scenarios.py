@@ -396,15 +396,20 @@ def saved(processes: Processes, folder: Path) -> dict[str, Any]:
     """The whole state of a run that all processes have saved in parts."""
     trainer, _ = trainer_of(with_trainer({}, **ADAMW, **FSDP, epochs=1), folder / "saved", processes)
     trainer.train()
+    trainer._keeping._save_own_part()  # as after an error, when nobody can wait for the others
+    processes.wait()
     return plain_state(trainer)
 
 
 def loaded(processes: Processes, folder: Path) -> dict[str, Any]:
     """The whole state of a run that goes on from what another number of processes has saved."""
     trainer, _ = trainer_of(with_trainer({}, **ADAMW, **FSDP, epochs=1), folder / "loaded", processes)
-    last = folder / "saved" / "checkpoints" / "last"
-    trainer.load_state_dict(checkpoint.load(last), last)
-    return plain_state(trainer)
+    [alone] = (folder / "saved" / "checkpoints").glob("alone-*")
+    found = {}
+    for path in (alone, folder / "saved" / "checkpoints" / "last"):
+        trainer.load_state_dict(checkpoint.load(path), path)
+        found[path.name.partition("-")[0]] = plain_state(trainer)
+    return found
 
 
 def plain_state(trainer: Trainer) -> dict[str, Any]:

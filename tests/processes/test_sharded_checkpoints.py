@@ -16,6 +16,7 @@ import upt_core
 from upt_core import CheckpointError
 from upt_core.operator import file, sharded_file
 from upt_core.processes import ALONE
+from upt_core.training import checkpoint
 from upt_core.training.saver import newest
 
 Found = list[dict[str, Any]]
@@ -50,12 +51,34 @@ def test_other_numbers_of_processes_go_on_from_the_same_bits(
     size: int, saved: Found, folder: Path, started: Start
 ) -> None:
     for found in started(size, "loaded", folder):
-        assert same(found, saved[0])
+        assert same(found["last"], saved[0])
+        assert same(found["alone"], saved[0]), "parts that each process saved by itself"
 
 
 def test_one_process_goes_on_from_the_same_bits(saved: Found, folder: Path, scenarios: Any) -> None:
     found = scenarios.loaded(ALONE, folder)
-    assert same(found, saved[0])
+    assert same(found["last"], saved[0])
+    assert same(found["alone"], saved[0])
+
+
+def test_parts_that_do_not_fit_together_are_passed_over(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One process was ended before it could save its part, or was a step behind."""
+    [alone] = last.parent.glob("alone-*")
+    whole, step = newest(last.parent), checkpoint.load(last)["state"]["step"]
+    assert whole is not None
+    assert whole[0]["state"]["step"] == step
+    part = file.read(alone / "part-2-of-4.pt")
+    del part["format"]
+    file.write({**part, "step": step - 1}, alone / "part-2-of-4.pt")
+    steps = f"{step}, {step}, {step - 1}, {step}"
+    with pytest.raises(CheckpointError, match=f"the processes saved the steps {steps}, not the same one"):
+        sharded_file.state_of(alone)
+    (alone / "part-2-of-4.pt").unlink()
+    found = newest(last.parent)
+    assert found is not None
+    assert found[1] == last
+    said = capsys.readouterr().err
+    assert f"{alone.name}: of 4 processes only 3 saved their parts, so it is no use; going on from last, which" in said
 
 
 def test_the_folder_is_one_operator(last: Path, saved: Found, tmp_path: Path) -> None:
@@ -88,6 +111,8 @@ def test_a_flipped_bit_is_refused(name: str, last: Path) -> None:
 
 def test_a_missing_part_is_refused_and_an_older_folder_taken(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(last, last.with_name("last-1"))
+    for path in last.parent.glob("alone-*"):
+        shutil.rmtree(path)
     (last / "__2_0.distcp").unlink()
     with pytest.raises(CheckpointError, match="__2_0.distcp: this part of the checkpoint is missing"):
         sharded_file.state_of(last)
@@ -98,7 +123,8 @@ def test_a_missing_part_is_refused_and_an_older_folder_taken(last: Path, capsys:
 
 
 def test_a_best_state_without_optimizer_is_nothing_to_go_on_from(last: Path) -> None:
-    shutil.rmtree(last)
+    for path in (last, *last.parent.glob("alone-*")):
+        shutil.rmtree(path)
     assert newest(last.parent) is None
 
 

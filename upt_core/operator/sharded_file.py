@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from upt_core.errors import CheckpointError
-from upt_core.operator import file
+from upt_core.operator import file, own_parts
 
 STATE = "state.pt"
 KEY = "divided tensor"
@@ -40,8 +40,8 @@ _HARMLESS = {
 
 
 def is_one(path: Path) -> bool:
-    """Whether a folder is such a checkpoint."""
-    return (path / STATE).is_file()
+    """Whether a folder is such a checkpoint, or one of parts that each process saved by itself."""
+    return (path / STATE).is_file() or own_parts.is_one(path)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -59,6 +59,8 @@ def state_of(folder: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: a file is missing or damaged.
     """
+    if own_parts.is_one(folder):
+        return {**own_parts.state_of(folder), DIGESTS: {}}
     state = file.read(folder / STATE)
     for name, expected in state[DIGESTS].items():
         path = folder / name
@@ -80,6 +82,9 @@ def whole(state: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def fill(tensors: dict[str, Tensor], folder: Path) -> None:
     """Reads the divided tensors of these keys, or this process's parts of them, in place."""
+    if own_parts.is_one(folder):
+        own_parts.fill(tensors, folder)
+        return
     from torch.distributed.checkpoint.filesystem import FileSystemReader
     from torch.distributed.checkpoint.state_dict_loader import load
 
@@ -106,6 +111,8 @@ def sizes_of(folder: Path) -> dict[str, tuple[torch.Size, torch.dtype]]:
     Raises:
         CheckpointError: what says so cannot be read, or holds more than that.
     """
+    if own_parts.is_one(folder):
+        return own_parts.sizes_of(folder)
     path = folder / ".metadata"
     if not path.exists():
         return {}

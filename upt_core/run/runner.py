@@ -157,6 +157,7 @@ class Runner:
                 trainer.load_state_dict(*found)
         self._latest.shown = experiment.shown(built)
         if not trainer.finished:
+            self.processes.of_first(lambda: (self.run_dir / run_folder.RESULTS).unlink(missing_ok=True))  # of before
             trainer.train()
         elif trainer.out_of_patience and self.processes.is_first:
             remark(

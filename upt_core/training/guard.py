@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from upt_core.loss_bundle import Losses
 from upt_core.processes import ALONE, Processes
 from upt_core.shards import local
 
+GRADIENT = "the gradient"
 WARM_UP, MEMORY = 20, 0.98
 """Gradients before the first spike is looked for, and how much of the running mean stays at each."""
 SMALLEST_SCALE = 2.0**-20
@@ -26,11 +27,13 @@ class BadNumbersError(UserError):
 
     Args:
         step: number of the batch.
+        rank: of the process whose rows of it were bad.
     """
 
-    def __init__(self, message: str, step: int) -> None:
+    def __init__(self, message: str, step: int, rank: int = 0) -> None:
         super().__init__(message)
         self.step = step
+        self.rank = rank
 
 
 class Guard:
@@ -53,7 +56,7 @@ class Guard:
 
     def note_gradient(self, step: int, norm: Tensor) -> None:
         """Keeps the norm of the gradient of a step."""
-        self._unchecked.append((step, {"the gradient": norm.detach()}))
+        self._unchecked.append((step, {GRADIENT: norm.detach()}))
 
     def check(self) -> None:
         """Looks at all that was kept.
@@ -65,15 +68,17 @@ class Guard:
         if not self._processes.any(found is not None):
             return
         said = [(problem, rank) for rank, problem in enumerate(self._processes.of_all(found)) if problem is not None]
-        (step, message), rank = min(said, key=lambda one: one[0][0])  # a gradient that is averaged is bad in all, later
-        raise BadNumbersError(f"{message}{f' (process {rank})' if self._processes.several else ''}", step)
+        # A gradient that is averaged is bad in all: the term that made it so, in one of them, is what is to be known.
+        (step, _, message), rank = min(said, key=lambda one: one[0][:2])
+        raise BadNumbersError(f"{message}{f' (process {rank})' if self._processes.several else ''}", step, rank)
 
-    def _problem(self) -> tuple[int, str] | None:
+    def _problem(self) -> tuple[int, bool, str] | None:
+        """Of the first bad value the step, whether it is a gradient, and what is to be said."""
         unchecked, self._unchecked = self._unchecked, []
         for step, values in unchecked:
             for name, value in values.items():
                 if not math.isfinite(float(value)):
-                    return step, self._message(name, float(value), step)
+                    return step, name == GRADIENT, self._message(name, float(value), step)
         return None
 
     def _message(self, name: str, value: float, step: int) -> str:
@@ -132,11 +137,10 @@ class Spikes:
         return spike
 
 
-def write_inputs(batch: Batch, folder: Path, step: int) -> Path:
-    """The samples of a batch as a file of tensors, to look at what made the numbers bad."""
-    path = folder / f"bad-batch-{step}.pt"
+def inputs_of(batch: Batch, step: int) -> dict[str, Any]:
+    """The samples of a batch as tensors, to look at what made the numbers bad."""
     points = batch.points
-    content = {
+    return {
         "step": step,
         "task": batch.task,
         "sample_B": points.sample_id_B,
@@ -147,5 +151,3 @@ def write_inputs(batch: Batch, folder: Path, step: int) -> Path:
         "lengths": points.lengths,
         "input_coords_BNX": batch.input_points.coords_BNX,
     }
-    torch.save(content, path)
-    return path

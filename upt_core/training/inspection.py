@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from upt_core.errors import UserError
-from upt_core.training.guard import SMALLEST_SCALE, BadNumbersError, Guard, write_inputs
+from upt_core.training.guard import SMALLEST_SCALE, BadNumbersError, Guard, inputs_of
 from upt_core.training.saver import in_words
 from upt_core.training.whole import Whole
 
@@ -55,13 +57,21 @@ class Inspection:
         self.guard.check_weights(self._whole.bundle.model, self._whole.state.step)
 
     def _keep_inputs(self, error: BadNumbersError) -> None:
-        batch = self._whole.batches[error.step]
-        samples = [] if batch.points.sample_id_B is None else batch.points.sample_id_B.tolist()
-        error.add_note(f"the batch: {f'task {batch.task}, ' if batch.task else ''}training samples {samples}")
-        kept = len(list(self._run_dir.glob("bad-batch-*.pt")))
-        if not self._whole.processes.is_first or kept >= MOST_BATCHES_KEPT:
+        """The first process keeps the rows of the process that met them; all come here together."""
+        processes = self._whole.processes
+        inputs = inputs_of(self._whole.batches[error.step], error.step) if processes.rank == error.rank else None
+        if error.rank > 0:
+            inputs = processes.to_first(error.rank, inputs)
+        if inputs is None or not processes.is_first:
             return
+        task, sample_B = inputs["task"], inputs["sample_B"]
+        samples = [] if sample_B is None else sample_B.tolist()
+        error.add_note(f"the batch: {f'task {task}, ' if task else ''}training samples {samples}")
+        if len(list(self._run_dir.glob("bad-batch-*.pt"))) >= MOST_BATCHES_KEPT:
+            return
+        path = self._run_dir / f"bad-batch-{error.step}.pt"
         try:
-            error.add_note(f"its inputs are in {write_inputs(batch, self._run_dir, error.step)}")
+            torch.save(inputs, path)
+            error.add_note(f"its inputs are in {path}")
         except (OSError, RuntimeError) as failure:
             error.add_note(f"its inputs could not be written: {in_words(failure, self._run_dir)}")

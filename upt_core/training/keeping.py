@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from upt_core.errors import CheckpointError, UserError
-from upt_core.interrupt import Interrupted
+from upt_core.interrupt import Interrupted, held_back
 from upt_core.remarks import remark
+from upt_core.shards import local
 from upt_core.training import checkpoint
 from upt_core.training.guard import BadNumbersError, all_finite
 from upt_core.training.inspection import Inspection
@@ -50,11 +52,13 @@ class Keeping:
         self._saver = saver
         self._mark = Mark(0, Means(), {})
         self._rewound = 0
+        self._token = ""
 
     def begin(self) -> None:
         """Starts the clock of the checkpoints."""
         if self._whole.processes.is_first:
             self._saver.begin(self._whole.state.updates)
+        self._token = self._whole.processes.of_first(lambda: uuid4().hex[:8])
 
     def mark(self) -> None:
         """Notes that a step of the optimizers is whole: an error from now on comes back to here."""
@@ -112,8 +116,9 @@ class Keeping:
         # A signal's state is saved already, bad numbers are not worth it, and what could not be written cannot be now.
         if isinstance(error, Interrupted | BadNumbersError | CheckpointError):
             return
-        # Of several processes the others may be gone, and a state of all would wait for them: the first saves its own.
-        if whole.processes.several and (not whole.processes.is_first or whole.sharding is not None):
+        # Of several processes the others may be gone, and a state of all would wait for them: the first saves its own,
+        # and where the model is divided each its part.
+        if whole.processes.several and not whole.processes.is_first and whole.sharding is None:
             return
         if whole.moving:
             remark("the run ended in the middle of a step of the optimizer, so this state is not saved")
@@ -121,12 +126,27 @@ class Keeping:
         whole.state.step, whole.means = self._mark.step, self._mark.means
         checkpoint.restore_random_state(self._mark.random, whole.device)
         try:
-            if whole.processes.several:
-                self._save_alone(tell)
-            else:
-                self.save(tell)
+            with held_back():  # whoever started several processes ends the others when one has ended
+                if whole.sharding is not None:
+                    self._save_own_part()
+                elif whole.processes.several:
+                    self._save_alone(tell)
+                else:
+                    self.save(tell)
         except Exception as failure:  # the error that ends the run is the one to be told
             error.add_note(f"and the state could not be saved: {failure}")
+
+    def _save_own_part(self) -> None:
+        """Saves what this process has of a divided model, and what only it knows; a part of a state that all save."""
+        whole = self._whole
+        if not all_finite(local(v) for v in whole.bundle.model.state_dict().values() if v.is_floating_point()):
+            return
+        path = self._saver.save_own_part(whole.state_dict(), self._token)
+        if whole.processes.is_first:
+            remark(
+                f"each process saves its part of the state after step {whole.state.step} in {path.parent}; where all "
+                f"have done so, a resume goes on from there"
+            )
 
     def _save_alone(self, tell: Tell) -> None:
         """Saves what this process knows: weights, averages and optimizers are those of all after a whole step."""

@@ -43,6 +43,10 @@ class Means:
         other._sums, other._counts, other.seconds = dict(self._sums), dict(self._counts), self.seconds
         return other
 
+    def become(self, other: Means) -> None:
+        """Takes over the sums of another, as ``copy`` gave it; the seconds stay."""
+        self._sums, self._counts = dict(other._sums), dict(other._counts)
+
     def state_dict(self) -> dict[str, Any]:
         """The sums of this process, the counts of all."""
         return {"sums": dict(self._sums), "counts": dict(self._counts), "seconds": self.seconds}

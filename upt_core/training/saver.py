@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from upt_core.errors import CheckpointError
+from upt_core.operator import own_parts
 from upt_core.remarks import remark
 from upt_core.training import checkpoint
 
@@ -104,6 +104,10 @@ class Saver:
         self._writing.append(in_thread(self._write, best, copied(state)))
         self._saved_at, self._saved_step = self._clock(), step
 
+    def save_own_part(self, state: Mapping[str, Any], token: str) -> Path:
+        """Where the model is divided: see ``ShardedSaver``."""
+        raise NotImplementedError("each process has the whole state, not a part of it")
+
     def written(self) -> Iterator[Path]:
         """The files that were written since the last call; a failure is told, once for each reason."""
         done = [writing for writing in self._writing if writing.done()]
@@ -143,7 +147,14 @@ class Saver:
         return done
 
     def _write_last(self, last: Any) -> Path:
-        return self._replace(last, self.folder / LAST, self.plan.keep_last)
+        path = self._replace(last, self.folder / LAST, self.plan.keep_last)
+        self._remove_parts()
+        return path
+
+    def _remove_parts(self) -> None:
+        """What processes saved each by itself has a younger state beside it now."""
+        for path in self.folder.glob(f"{own_parts.PREFIX}*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def _note(self, error: OSError | RuntimeError) -> None:
         reason = f"{self.folder}: no checkpoint could be written: {in_words(error, self.folder)}"
@@ -172,12 +183,32 @@ def newest(folder: Path) -> tuple[dict[str, Any], Path] | None:
     Raises:
         CheckpointError: there are some, and none can be read.
     """
-    files = [folder / LAST, *by_age(folder, LAST)]
-    folders = [folder / "last", *by_age(folder, "last", "")]  # of processes that divide the model
-    last = sorted((files, folders), key=lambda family: _age(family[0]))
-    found = [*last[0], *last[1], folder / BEST, *by_age(folder, BEST)]
+    families = [
+        [folder / LAST, *by_age(folder, LAST)],
+        [folder / "last", *by_age(folder, "last", "")],  # of processes that divide the model
+        *([path] for path in sorted(folder.glob(f"{own_parts.PREFIX}*"))),
+    ]
     errors: list[CheckpointError] = []
-    for path in found:
+    found = [one for family in families if (one := _newest_of(family, errors)) is not None]
+    if len(found) > 1:  # not by the files' dates, which a copy changes: a run only ever saves what is further on
+        found = [max(found, key=lambda one: (one[0]["state"]["step"], one[0]["seconds"]))]
+    chosen = found[0] if found else _newest_of([folder / BEST, *by_age(folder, BEST)], errors)
+    if chosen is None and errors:
+        raise errors[0]
+    if chosen is not None:
+        for damaged in errors:
+            remark(f"{damaged}; going on from {chosen[1].name}, which is older")
+    return chosen
+
+
+def _newest_of(family: Sequence[Path], unread: list[CheckpointError]) -> tuple[dict[str, Any], Path] | None:
+    """The first of some checkpoints, the newest first, that can be read; those before it are told of.
+
+    Args:
+        unread: is given the errors where none can be read.
+    """
+    errors: list[CheckpointError] = []
+    for path in family:
         if not path.exists():
             continue
         try:
@@ -190,8 +221,7 @@ def newest(folder: Path) -> tuple[dict[str, Any], Path] | None:
         for damaged in errors:
             remark(f"{damaged}; going on from {path.name}, which is older")
         return state, path
-    if errors:
-        raise errors[0]
+    unread += errors
     return None
 
 
@@ -228,11 +258,6 @@ def in_words(error: OSError | RuntimeError, folder: Path) -> str:
         if shutil.disk_usage(folder).free < 1 << 20:
             return _REASONS[errno.ENOSPC]
     return f"{type(error).__name__}: {error}"
-
-
-def _age(path: Path) -> float:
-    """Larger for what was written earlier, and largest for what is not there."""
-    return -path.stat().st_mtime if path.exists() else math.inf
 
 
 def _older(path: Path, number: int) -> Path:

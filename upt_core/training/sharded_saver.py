@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch.distributed as dist
 from torch import Tensor
 
-from upt_core.operator import file, sharded_file
+from upt_core.operator import file, own_parts, sharded_file
 from upt_core.shards import is_sharded
-from upt_core.training.saver import CheckpointPlan, Saver, by_age, copied, in_thread
+from upt_core.training.saver import BEST, CheckpointPlan, Saver, by_age, copied, in_thread
 
 if TYPE_CHECKING:
     from upt_core.training.sharding import Sharding
@@ -68,6 +68,18 @@ class ShardedSaver(Saver):
         best, self._best = self._best, None
         self._writing.append(in_thread(self._write, best, self._copied(state)))
         self._saved_at, self._saved_step = self._clock(), step
+
+    def save_own_part(self, state: Mapping[str, Any], token: str) -> Path:
+        """Writes this process's part at once and without a message: the others may be gone.
+
+        Args:
+            token: the same in all processes, and another each time that they start.
+        """
+        if self._best is not None:  # the state knows that there is such a one
+            self._replace(self._best, self.folder / BEST, self.plan.keep_best)
+        divided = self._copied(state)
+        folder = self.folder / f"{own_parts.PREFIX}{token}"
+        return own_parts.write(folder, (self._sharding.rank, self._sharding.size), divided.state, divided.tensors)
 
     def _copied(self, state: Mapping[str, Any]) -> Divided:
         tensors: dict[str, Tensor] = {}
@@ -151,6 +163,7 @@ class ShardedSaver(Saver):
                 os.rename(older[number - 1], target)
         os.rename(part, self.folder / FOLDER)
         file.sync_folder(self.folder)
+        self._remove_parts()
         for path in by_age(self.folder, FOLDER, "")[self.plan.keep_last - 1 :]:
             with contextlib.suppress(OSError):
                 shutil.rmtree(path)

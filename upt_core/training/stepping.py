@@ -99,7 +99,7 @@ class Stepping:
         first = whole.state.step
         rows = [whole.batches.rows(first + number) for number in range(len(window))]
         own = [whole.processes.share.count(count) for count in rows]
-        last = self._last_due(window)
+        last, before = self._last_due(window), means.copy()
         sent = self._sent(window, last)
         for number, batch in enumerate(window):
             progress = whole.progress()
@@ -109,6 +109,8 @@ class Stepping:
             self._inspection.guard.note(whole.state.step, losses)
             whole.state.step += 1
         norm = self._step(progress) if last is not None else None
+        if whole.state.skipped_in_a_row and last is not None:  # a step that is left out counts in no mean
+            means.become(before)
         whole.state.updates += 1
         return Update(progress, losses, own[-1] / rows[-1], norm)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -162,20 +162,29 @@ class Trainer:
         """
         self._begin()
         try:
-            self._stepping.together()
-            with Interrupt(patient=self.processes.several) as interrupt:
+            # A signal to one that has just failed must not hinder its rescue, so that comes within.
+            with Interrupt(patient=self.processes.several) as interrupt, self._rescued():
+                self._stepping.together()
                 while not self.finished:
                     self._epoch_or_back(interrupt)
-            self._end()
+            with self._rescued():
+                self._end()
         except BaseException as error:
-            # The state first: what listeners do then may take long, or end the process.
-            self._keeping.rescue(error, self._tell_of_file)
             self.listeners.tell("run_failed", trainer=self, error=error)
             raise
         finally:
             self._stepping.apart()
         self.listeners.tell("run_finished", trainer=self, metrics=self.state.metrics)
         return self.state.metrics
+
+    @contextmanager
+    def _rescued(self) -> Iterator[None]:
+        """Saves the state where the block fails, before all else: what listeners do then may end the process."""
+        try:
+            yield
+        except BaseException as error:
+            self._keeping.rescue(error, self._tell_of_file)
+            raise
 
     @property
     def finished(self) -> bool:
@@ -242,7 +251,6 @@ class Trainer:
         for window in self._stepping.windows(stop):
             self.update(window, self._whole.means)
             self._whole.means.seconds = before + time.perf_counter() - started
-            self._keeping.mark()
             if self.state.step < stop and self._attend(interrupt):  # after the last one the epoch is ended first
                 break
         self._end_epoch(replace(progress, step=self.state.step, position=self.state.step / self.batches.per_epoch))
@@ -299,6 +307,7 @@ class Trainer:
     def update(self, window: Sequence[Batch], means: Means) -> None:
         """One step of the optimizers: the mean gradient of the samples of a window of batches."""
         done = self._stepping.update(window, means)
+        self._keeping.mark()  # at once: an error from here on must find the weights and their step together
         if self.state.updates % self.plan.log_every == 0:
             self._log(done)
 

@@ -189,6 +189,31 @@ def test_muons_long_matrices_take_a_shorter_way_to_the_same(shape, steps):
     assert (orthogonal(value, steps).double() - exact).abs().max() < 2e-4
 
 
+@pytest.mark.parametrize("size", [1e-5, 1e6])
+@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (16, 16)])
+def test_muons_direction_does_not_depend_on_the_gradients_size(shape, size):
+    value = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    assert (orthogonal(size * value, 5) - orthogonal(value, 5)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("shape", [(8, 24), (24, 8), (16, 16)])
+def test_muons_ways_through_memory_give_the_same(shape, nesterov):
+    """Weights that lie in order are moved in place, others by whole tensors, as on other devices."""
+    torch.manual_seed(0)
+    one = nn.Linear(*shape, bias=False)
+    other = nn.Linear(*shape, bias=False)
+    other.weight = nn.Parameter(one.weight.detach().T.contiguous().T)  # the same numbers, columns first
+    assert not other.weight.is_contiguous()
+    own = [OrthogonalMomentum(matrix_shapes(net), 0.01, 0.1, 0.9, nesterov, 5) for net in (one, other)]
+    for _ in range(5):
+        one.weight.grad = torch.randn_like(one.weight)
+        other.weight.grad = one.weight.grad.clone()
+        for optimizer in own:
+            optimizer.step()
+    assert (one.weight - other.weight).abs().max() < 1e-6
+
+
 def _plain_iterations(value, steps):
     value = value / torch.linalg.matrix_norm(value, keepdim=True)
     if value.shape[-2] > value.shape[-1]:

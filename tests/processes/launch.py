@@ -11,6 +11,7 @@ import socket
 import sys
 from pathlib import Path
 
+import cost_scenarios
 import fault_scenarios
 import scenarios
 import shared_scenarios
@@ -48,7 +49,9 @@ def run(rank: int, size: int, scenario: str, folder: Path, port: int) -> None:
         dist.init_process_group("gloo")
     with joined() as processes, joined() as again:
         assert again is processes is current()
-        module = next(one for one in (scenarios, shared_scenarios, fault_scenarios) if hasattr(one, scenario))
+        module = next(
+            one for one in (scenarios, shared_scenarios, fault_scenarios, cost_scenarios) if hasattr(one, scenario)
+        )
         found = getattr(module, scenario)(processes, folder)
     assert dist.is_initialized() is own
     assert current() is ALONE

@@ -20,8 +20,10 @@ from pathlib import Path
 import torch
 
 from upt_core import CheckpointError
+from upt_core.operator import sharded_file
 from upt_core.run.metrics_log import read_metrics
 from upt_core.training import checkpoint
+from upt_core.training.saver import newest
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
@@ -46,6 +48,28 @@ trainer:
   checkpoint: {every_steps: 20, every_minutes: null}
 validation: {metrics: {relative_l2: {name: relative_l2}}, every: 4}
 """
+
+
+ODD = """\
+import os, signal, sys
+from pathlib import Path
+from upt_core.cli import main
+from upt_core.training.trainer import Trainer
+
+update, how, happened = Trainer.update, sys.argv.pop(1), Path("happened")
+
+def odd(trainer, window, means):
+    update(trainer, window, means)
+    if how != "nothing" and trainer.processes.rank == 1 and trainer.state.step == 50 and not happened.exists():
+        happened.touch()
+        if how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError("an error that nobody expected")
+
+Trainer.update = odd
+main(sys.argv[1:])
+"""
+"""Trains; after step 50 something happens once in the second process."""
 
 
 @dataclass
@@ -193,12 +217,63 @@ def flipped(runs: Runs, rng: random.Random) -> Row:
     return Row(f"one flipped bit in a checkpoint: {refused} of 60 refused", 60, 0, 0.0, refused == 60, said)
 
 
+def together(folder: Path, how: str, strategy: str) -> tuple[int, str]:
+    """Two processes train, or go on, in a folder of their own: exit code, and what was said."""
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.yaml").write_text(CONFIG)
+    (folder / "odd.py").write_text(ODD)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launcher, "odd.py", how, "train", "tiny.yaml", "--resume", f"trainer.strategy={strategy}"],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The last weights of the only run in a folder."""
+    [last] = (path for path in folder.glob("runs/*/checkpoints/last*") if path.stem == "last")
+    found: dict[str, torch.Tensor] = sharded_file.read(last)["model"]
+    return found
+
+
+def one_of_two(how: str, fault: str, strategy: str) -> Callable[[Runs, random.Random], Row]:
+    """Something happens to one of two processes that train together; the same command then goes on."""
+
+    def row(runs: Runs, rng: random.Random) -> Row:
+        whole, odd = (runs.folder / f"{name}-{strategy}" for name in ("whole", how))
+        if not whole.exists():
+            assert together(whole, "nothing", strategy)[0] == 0
+        assert together(odd, how, strategy)[0] != 0
+        [checkpoints] = odd.glob("runs/*/checkpoints")
+        found = newest(checkpoints)
+        assert found is not None
+        started = time.monotonic()
+        code, said = together(odd, how, strategy)
+        assert code == 0, said
+        weights = weights_of(odd)
+        equal = all(torch.equal(value, weights[name]) for name, value in weights_of(whole).items())
+        lost = 50 - int(found[0]["state"]["step"])
+        return Row(f"{fault}, `{strategy}`", 1, lost, time.monotonic() - started, equal, "")
+
+    return row
+
+
+KILLED, FAILED = "kill -9 of one of two processes", "an unexpected error in one of two processes"
 FAULTS: list[tuple[Callable[[Runs, random.Random], Row], int]] = [
     (kill, 3),
     *((signalled(number), 1) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU)),
     (damaged, 1),
     (torn, 1),
     (flipped, 1),
+    (one_of_two("killed", KILLED, "ddp"), 1),
+    (one_of_two("killed", KILLED, "fsdp"), 1),
+    (one_of_two("failed", FAILED, "ddp"), 1),
+    (one_of_two("failed", FAILED, "fsdp"), 1),
 ]
 
 

@@ -179,6 +179,16 @@ def test_a_state_that_cannot_go_on_never_takes_the_place_of_one_that_can(tiny: T
     assert saved["state"]["step"] == trainer.batches.per_epoch
 
 
+def test_an_fp16_factor_that_fell_to_nothing_is_named(tiny: Tiny, run_dir: Path) -> None:
+    """Every gradient overflows, so the scaler halves its factor at each step; it begins close to the limit here."""
+    trainer = trainer_of(tiny, run_dir, At(large_gradient))
+    trainer.optimization.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**-19, backoff_factor=0.25)
+    for parameter in trainer.bundle.model.parameters():
+        parameter.register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(UserError, match="fp16: the factor of the loss fell to nothing, because gradients overflow at"):
+        trainer.train()
+
+
 def test_a_validation_that_is_not_finite_is_told_and_never_the_best(tiny: Tiny, run_dir: Path, capsys: Any) -> None:
     trainer = trainer_of(tiny, run_dir, At(nan))
     trainer.validate = lambda: {"relative_l2": float("nan")}

@@ -432,9 +432,12 @@ def sent_bytes(processes: Processes, folder: Path) -> dict[str, dict[str, int]]:
         padded = sum(-(-p.shape[0] // processes.size) * processes.size * p[:1].numel() for p in model.parameters())
         with Sent() as sent:
             stepping.update([built.train[1]], Means())
+        with Sent() as window:
+            stepping.update([built.train[2], built.train[3]], Means())
         stepping.apart()
         count = sum(1 for _ in model.parameters())
         found[name] = {**sent.bytes, "parameters": parameters, "padded": padded, "count": count}
+        found[name]["window"] = window.bytes["allreduce_" if name == "ddp" else "_reduce_scatter_base_"]
     return found
 
 

@@ -110,6 +110,11 @@ def test_fsdp_gathers_twice_and_reduces_once_for_a_call_of_each_part(costs: dict
     assert sent["parameters"] <= sent["padded"]
 
 
+def test_a_window_of_two_batches_sends_gradients_once(costs: dict[str, Any]) -> None:
+    assert costs["sent"]["ddp"]["window"] == costs["sent"]["ddp"]["allreduce_"]
+    assert costs["sent"]["fsdp"]["window"] == costs["sent"]["fsdp"]["_reduce_scatter_base_"]
+
+
 def test_an_adaptive_sampler_remembers_blocks_of_samples(costs: dict[str, Any]) -> None:
     samples, blocks = costs["scores"].shape
     assert samples == costs["samples"]

@@ -134,11 +134,11 @@ class Processes:
         return found
 
     def sum_of(self, value: Tensor) -> Tensor:
-        """A tensor on the CPU, summed over all processes; in place."""
+        """A tensor, summed over all processes, in place; all have the same shape and type, and get the same bits."""
         if self.several:
             import torch.distributed as dist
 
-            dist.all_reduce(value, group=self.group)
+            dist.all_reduce(value, group=self.group if value.device.type == "cpu" else None)
         return value
 
     def told_by(self, rank: int, value: Tensor) -> Tensor:

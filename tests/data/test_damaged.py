@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from upt_core import DataError
+from upt_data.arrays.coordinates import read_times
 from upt_data.foreign import reading, why
 from upt_data.frames import Frames
 from upt_data.hdf5_arrays import Hdf5
@@ -160,3 +161,10 @@ def test_a_compressed_element_that_ends_early(tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(header + struct.pack("<II", 15, len(small)) + small)
     with pytest.raises(DataError, match=r"a.mat: not a whole .mat file .*a compressed element ends early"):
         Mat(path=tmp_path / "a.mat").spec()
+
+
+@pytest.mark.parametrize("kind", ["datetime64[s]", "timedelta64[s]", "float64"])
+@pytest.mark.parametrize("shape", [(0,), (0, 0)])
+def test_no_times_at_all(shape: tuple[int, ...], kind: str) -> None:
+    with pytest.raises(DataError, match=r"a.npz, 't': expected a row of numbers, found shape \(0,"):
+        read_times(np.zeros(shape, kind), "a.npz, 't'")

@@ -18,7 +18,9 @@ from upt_core.operator.evaluate import evaluate, predictor_of
 from upt_core.operator.mean_field import mean_field
 from upt_core.processes import Processes
 from upt_core.run.built import Built
+from upt_core.training.mean_gradient import mean_of_all
 from upt_core.training.probe import TrainingProbe
+from upt_core.training.sampling_share import sampling_share
 from upt_metrics.relative_l2 import RelativeL2
 from upt_metrics.rmse import Rmse
 
@@ -150,6 +152,23 @@ def examples(folder: Path, **trainer: Any) -> dict[str, Any]:
         return {name: torch.from_numpy(np.asarray(stored[name])) for name in names}
 
 
+def shares_of_noise(processes: Processes, folder: Path) -> dict[str, float]:
+    """Components of the gradient's variance over 4 batches, the last with few rows, at all points."""
+    found = {}
+    for strategy in ("ddp", "fsdp"):
+        trainer, built = trainer_of(with_trainer({}, strategy=strategy, batch_size=11), folder / "noise", processes)
+        assert isinstance(built, Built)
+        trainer.bundle.eval()
+        numbers = range(built.train.per_epoch - 4, built.train.per_epoch)
+        rows = [built.train.rows(number) for number in numbers]
+        means = [mean_of_all(processes, processes.share.count(count) / count) for count in rows]
+        with trainer.gathered():
+            shares = sampling_share(built.bundle, [built.train[n] for n in numbers], trainer.progress(), 2, means)
+        found[strategy] = shares["between_batches"]
+        assert shares["between_draws"] < 1e-9 * shares["between_batches"], "all points are all points in each draw"
+    return found
+
+
 class Alone(RelativeL2):
     """A metric that several processes cannot put together."""
 
@@ -195,6 +214,7 @@ def shared(processes: Processes, folder: Path) -> dict[str, Any]:
         "probes": probes(processes, own),
         "examples": examples(own / "examples"),
         "examples fsdp": examples(own / "examples-fsdp", **FSDP),
+        "noise": shares_of_noise(processes, own),
         "without merge": without_merge(processes, own),
     }
     if processes.size == 3:  # two are in ``fsdp``

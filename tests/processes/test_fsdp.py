@@ -76,8 +76,12 @@ class TestAsWholeModels:
 
 @pytest.mark.parametrize("name", ["adamw", "muon", "soap"])
 def test_steps_along_the_same_gradients(name: str, fsdp: Found) -> None:
-    """Muon and SOAP work on whole matrices, gathered for the step; a state that was saved whole is divided again."""
-    assert fsdp[0]["optimizers"][name] <= 1e-7
+    """Muon and SOAP work on whole matrices, gathered for the step; a state that was saved whole is divided again.
+
+    On the CPU Muon moves a whole matrix by one operation, which rounds once, and a divided one by three: at most 1.5
+    units in the last place, 6e-8 for weights below 1, in each of 12 steps.
+    """
+    assert fsdp[0]["optimizers"][name] <= (12 * 1.5 * 6e-8 if name == "muon" else 1e-7)
     assert fsdp[0]["optimizers"][name] == fsdp[1]["optimizers"][name]
 
 

@@ -90,7 +90,7 @@ class TestAsOneProcess:
             assert several == pytest.approx(one, rel=1e-3)
         for one, several in zip(alone["epochs"], first["epochs"], strict=True):
             assert several.keys() == one.keys()
-            means = {key: value for key, value in one.items() if key.startswith("loss/")}
+            means = {key: value for key, value in one.items() if key.startswith(("loss/", "gradient_share/"))}
             assert {key: several[key] for key in means} == pytest.approx(means, rel=1e-4)
 
 

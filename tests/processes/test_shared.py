@@ -76,6 +76,14 @@ def test_probes_see_what_one_process_sees_and_each_computes_its_part(
         assert each["probes"][strategy]["encoded"] == one["encoded"] // one["batches"] * own
 
 
+def test_the_gradients_noise_is_that_of_all_rows(several: Found, tmp_path: Path, shared_scenarios: Any) -> None:
+    """Float32 gradients of batches that are cut in other ways."""
+    one = shared_scenarios.shares_of_noise(ALONE, tmp_path)
+    for each in several:
+        assert each["noise"] == several[0]["noise"]
+        assert each["noise"] == pytest.approx(one, rel=1e-4)
+
+
 @pytest.mark.parametrize("name", ["examples", "examples fsdp"])
 def test_examples_are_those_of_one_process(name: str, several: Found, tmp_path: Path, shared_scenarios: Any) -> None:
     one = shared_scenarios.examples(tmp_path)

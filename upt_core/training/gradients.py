@@ -11,9 +11,12 @@ from upt_core.loss_bundle import LossBundle
 from upt_core.precision import Precision, autocast
 from upt_core.progress import Progress
 from upt_core.task_bundle import TaskBundle, in_task
+from upt_core.training.mean_gradient import Mean, own_rows
 
 
-def gradient_norms(bundle: LossBundle | TaskBundle, batch: Batch, progress: Progress) -> dict[str, dict[str, float]]:
+def gradient_norms(
+    bundle: LossBundle | TaskBundle, batch: Batch, progress: Progress, mean: Mean = own_rows
+) -> dict[str, dict[str, float]]:
     """term → part → norm of the unweighted term's gradient; parts that a term does not reach are left out.
 
     All terms are evaluated on one step, in the order of training: whatever one does to the step, the others meet.
@@ -21,20 +24,24 @@ def gradient_norms(bundle: LossBundle | TaskBundle, batch: Batch, progress: Prog
     own = bundle.parts[batch.task]
     step = own.step(batch, progress)
     values = {term.name: own.evaluate(term, step) for term in own.in_order}
-    return {in_task(batch.task, term.name): _norms(own, values[term.name]) for term in own.terms}
+    return {in_task(batch.task, term.name): _norms(own, values[term.name], mean) for term in own.terms}
 
 
-def _norms(bundle: LossBundle, value: Tensor) -> dict[str, float]:
+def _norms(bundle: LossBundle, value: Tensor, mean: Mean) -> dict[str, float]:
     named = [(name, p) for name, p in bundle.model.named_parameters() if p.requires_grad]
     if not value.requires_grad or not named:
         return {}
     # The graph stays: all terms stand on one step, and the next one goes back through the same encoding.
     gradients = torch.autograd.grad(value, [p for _, p in named], allow_unused=True, retain_graph=True)
     squares: dict[str, Tensor] = {}
-    for (name, _), gradient in zip(named, gradients, strict=True):
-        if gradient is not None:
-            part = name.partition(".")[0]
-            squares[part] = squares.get(part, torch.zeros((), device=gradient.device)) + gradient.float().square().sum()
+    reached = [
+        (name, gradient.float()) for (name, _), gradient in zip(named, gradients, strict=True) if gradient is not None
+    ]
+    if not reached:
+        return {}
+    for (name, _), gradient in zip(reached, mean([gradient for _, gradient in reached]), strict=True):
+        part = name.partition(".")[0]
+        squares[part] = squares.get(part, torch.zeros((), device=gradient.device)) + gradient.square().sum()
     return {part: float(square.sqrt()) for part, square in squares.items()}
 
 

@@ -11,13 +11,18 @@ from torch import Tensor
 from upt_core.batch import Batch
 from upt_core.loss_bundle import LossBundle
 from upt_core.progress import Progress
+from upt_core.training.mean_gradient import Mean, own_rows
 
 _FIRST_RANK = 1 << 20
 """Draws are told apart by the rank, which changes nothing but query points; real ranks are smaller."""
 
 
 def sampling_share(
-    bundle: LossBundle, batches: Sequence[Batch], progress: Progress, num_draws: int = 4
+    bundle: LossBundle,
+    batches: Sequence[Batch],
+    progress: Progress,
+    num_draws: int = 4,
+    means: Sequence[Mean] = (),
 ) -> dict[str, float]:
     """Variance components of the gradient of the total: between draws of query points, and between batches.
 
@@ -31,6 +36,7 @@ def sampling_share(
         batches: of the training split, at least 2; 4 to 8 give the share within about a tenth.
         progress: what is due, and with which weights, is decided here; query points differ from those of training.
         num_draws: at least 2.
+        means: of each batch, over the rows of all processes; none: one process has them all.
 
     Returns:
         share (0 = no sampler can help, 1 = all noise is sampling), between_draws and between_batches (variances).
@@ -49,7 +55,7 @@ def sampling_share(
     was_training = bundle.training
     bundle.eval()
     try:
-        within, among = _mean_squares(bundle, batches, progress, num_draws)
+        within, among = _mean_squares(bundle, batches, progress, num_draws, means or [own_rows] * len(batches))
     finally:
         bundle.train(was_training)
     between_batches = max(0.0, (among - within) / num_draws)
@@ -62,15 +68,16 @@ def sampling_share(
 
 
 def _mean_squares(
-    bundle: LossBundle, batches: Sequence[Batch], progress: Progress, num_draws: int
+    bundle: LossBundle, batches: Sequence[Batch], progress: Progress, num_draws: int, means: Sequence[Mean]
 ) -> tuple[float, float]:
     """Mean squares within and among batches, from sums of gradients and of their squared lengths."""
     squares, squares_of_sums = 0.0, 0.0
     total: list[Tensor] | None = None
-    for number, batch in enumerate(batches):
+    first = _FIRST_RANK * (1 + progress.rank)  # each process draws its own points on its rows
+    for number, (batch, mean) in enumerate(zip(batches, means, strict=True)):
         own: list[Tensor] | None = None
         for draw in range(num_draws):
-            gradient = _gradient(bundle, batch, replace(progress, rank=_FIRST_RANK + number * num_draws + draw))
+            gradient = mean(_gradient(bundle, batch, replace(progress, rank=first + number * num_draws + draw)))
             squares += _square(gradient)
             own = gradient if own is None else [a + b for a, b in zip(own, gradient, strict=True)]
         assert own is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from upt_core.progress import Progress
 from upt_core.training.measures import Scalars, measures_of_epoch
@@ -37,8 +36,7 @@ def scalars_of_epoch(whole: Whole, done: Progress) -> Scalars:
     share = (done.step - first) / batches.per_epoch
     scalars["samples_per_second"] = share * batches.num_samples / max(scalars["seconds"], 1e-9)
     gradient_share, sampling_share = _shares_due(whole)
-    measure = partial(measures_of_epoch, whole.setting, begun, gradient_share, sampling_share)
-    scalars.update(whole.processes.of_first(measure))
+    scalars.update(measures_of_epoch(whole.setting, begun, gradient_share, sampling_share, whole.processes))
     if whole.state.skipped:
         scalars["skipped_steps"] = float(whole.state.skipped)
     return scalars

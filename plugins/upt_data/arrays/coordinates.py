@@ -19,6 +19,8 @@ def as_seconds(values: Values, where: str) -> Values:
         DataError: the values are neither.
     """
     if values.dtype.kind == "M":
+        if not values.size:
+            return np.zeros(values.shape)
         return np.asarray((values - values.reshape(-1)[0]) / np.timedelta64(1, "s"))
     if values.dtype.kind == "m":
         return values.astype("timedelta64[ns]").astype(np.float64) * 1e-9

@@ -80,8 +80,12 @@ def parse_yaml(text: str, name: str, show_place: bool = True) -> tuple[Any, Orig
     return data, builder.origins
 
 
-def dump_yaml(data: Any, flow: bool = False) -> str:
-    """Plain data as YAML text that ``parse_yaml`` reads back as the same data; ``flow``: with brackets, on one line."""
+def dump_yaml(data: Any, flow: bool | None = False) -> str:
+    """Plain data as YAML text that ``parse_yaml`` reads back as the same data.
+
+    Args:
+        flow: True: with brackets, on one line; None: with brackets where nothing is nested, as a person writes it.
+    """
     width = 10**9 if flow else 120
     text: str = yaml.dump(
         data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=flow

@@ -91,7 +91,8 @@ def experiment(settings: Section, dataset: Dataset) -> str:
         "",
     ]
     for key, section, said in _sections(facts, settings):
-        text += [*(f"# {line}" for line in said), dump_yaml({key: section}).rstrip(), ""]
+        flow = None if isinstance(section, dict | list) else False
+        text += [*(f"# {line}" for line in said), dump_yaml({key: section}, flow=flow).rstrip(), ""]
     return "\n".join(text).rstrip() + "\n"
 
 

@@ -9,9 +9,10 @@ from matplotlib.ticker import MaxNLocator
 
 from upt_core.report.fields import draw_field, range_of
 from upt_core.report.load import Array, Examples, RunData
+from upt_core.report.quantities import quantities_of
 from upt_core.report.style import ERROR_MAP, Theme, panels
 
-MAX_CHANNELS = 3
+MAX_QUANTITIES = 3
 BINS = 24
 
 
@@ -28,21 +29,21 @@ def caption(run: RunData) -> str:
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:
-    """The error over space, one panel a channel, and over time for rollouts; None before the end of a run."""
+    """The error over space, one panel a channel or vector, and over time for rollouts; None before the end of a run."""
     examples = run.examples
     if examples is None:
         return None
-    channels = min(len(examples.target_names), MAX_CHANNELS)
+    shown = quantities_of(examples.target_names, examples.num_axes)[:MAX_QUANTITIES]
+    channels = len(shown)
     rollout = examples.target.shape[1] > 1
     line = examples.num_axes == 1
     width = 3.4 if not line else 4.8
     fig, grid = panels(theme, 1, channels + rollout, min(13.0, width * (channels + rollout)), 2.6)
     axes = grid[0]
-    for channel in range(channels):
-        ax = axes[channel]
-        square = (examples.prediction[..., channel] - examples.target[..., channel]) ** 2
+    for ax, quantity in zip(axes, shown, strict=False):
+        square = quantity.error(examples.prediction, examples.target) ** 2
         (_over_line if line else _over_area)(ax, examples, square.mean(axis=1))
-        ax.set_title(f"error of {examples.target_names[channel]}")
+        ax.set_title(f"error of {quantity.name}")
     if rollout:
         _over_time(axes[-1], examples, theme)
     return fig

@@ -19,6 +19,9 @@ SIGNED = 0.1
 SLAB = 0.1
 """Share of the third axis that a slice through scattered points is thick."""
 
+ARROWS = 14
+"""Of a vector field, along each axis."""
+
 SMALLEST = float(np.finfo(np.float64).tiny)
 """Keeps divisions by an extent finite where all points have one coordinate; no unit of length is that small."""
 
@@ -32,9 +35,15 @@ def range_of(values: Sequence[Array]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def colours_of(values: Sequence[Array]) -> tuple[str, tuple[float, float]]:
-    """The colour map that fits several fields, and its limits: around 0 where they have both signs."""
+def colours_of(values: Sequence[Array], lengths: bool = False) -> tuple[str, tuple[float, float]]:
+    """The colour map that fits several fields, and its limits: around 0 where they have both signs.
+
+    Args:
+        lengths: whether the values are lengths of vectors, which begin at 0.
+    """
     low, high = range_of(values)
+    if lengths:
+        return FIELD_MAP, (0.0, high)
     if low < 0 < high and min(-low, high) > SIGNED * max(-low, high):
         largest = max(-low, high)
         return SIGNED_MAP, (-largest, largest)
@@ -68,6 +77,31 @@ def draw_field(
     )  # fmt: skip
     ax.set_aspect(aspect_of(*np.maximum(np.ptp(coords_NX[:, :2], axis=0), SMALLEST)))
     return drawn
+
+
+def draw_arrows(ax: Axes, coords_MX: Array, vector_M2: Array, largest: float) -> None:
+    """Arrows of a vector field over its magnitude; that of a vector of length ``largest`` reaches to the next arrow.
+
+    Args:
+        coords_MX: where the picture shows the field.
+        vector_M2: its first two components there.
+    """
+    low, extent = coords_MX[:, :2].min(axis=0), np.maximum(np.ptp(coords_MX[:, :2], axis=0), SMALLEST)
+    place = np.minimum((coords_MX[:, :2] - low) / extent * ARROWS, ARROWS - 1).astype(int)
+    _, chosen = np.unique(place[:, 0] * ARROWS + place[:, 1], return_index=True)
+    arrow_2M = vector_M2[chosen].T / max(largest, SMALLEST) * (extent.min() / ARROWS)
+    ax.quiver(
+        *coords_MX[chosen, :2].T, *arrow_2M, angles="xy", scale_units="xy", scale=1, width=0.006, color="#ffffff",
+        edgecolor="#1d2329", linewidth=0.4,
+    )  # fmt: skip
+
+
+def shown_points(examples: Examples, index: int) -> Array:
+    """Numbers of an example's points that its picture shows: in three dimensions those of the middle."""
+    length = int(examples.lengths[index])
+    if not examples.grid_shape or examples.num_axes < 3:
+        return np.flatnonzero(inside_slice(examples.coords[index, :length] * examples.extent))
+    return np.flatnonzero(np.arange(length) % examples.grid_shape[2] == examples.grid_shape[2] // 2)
 
 
 def inside_slice(coords_NX: Array) -> Array:

@@ -14,9 +14,10 @@ import numpy as np
 
 from upt_core.report.fields import colours_of, inside_slice, range_of
 from upt_core.report.load import Array, Examples
+from upt_core.report.quantities import Quantity, quantities_of
 from upt_core.report.style import ERROR_MAP
 
-MAX_FRAMES, MAX_CHANNELS = 16, 2
+MAX_FRAMES, MAX_QUANTITIES = 16, 2
 WIDTH, HEIGHT = 600, 220
 """Of the pictures of lines, in their own units."""
 _LARGEST = 96
@@ -34,9 +35,9 @@ def film(examples: Examples | None, number: int = 0) -> str:
     if examples is None or examples.target.shape[1] < 2:
         return ""
     shots = [
-        _shot(examples, index, channel)
+        _shot(examples, index, quantity)
         for index in range(len(examples.target))
-        for channel in range(min(MAX_CHANNELS, len(examples.target_names)))
+        for quantity in quantities_of(examples.target_names, examples.num_axes)[:MAX_QUANTITIES]
     ]
     times = _times(examples)
     options = "".join(f"<option value={k}>{escape(shot['title'])}</option>" for k, shot in enumerate(shots))
@@ -68,13 +69,13 @@ def _panels(num_axes: int) -> str:
     )
 
 
-def _shot(examples: Examples, index: int, channel: int) -> dict[str, Any]:
-    """Title, ranges and frames of one example and channel."""
+def _shot(examples: Examples, index: int, quantity: Quantity) -> dict[str, Any]:
+    """Title, ranges and frames of one example and quantity."""
     length, times = int(examples.lengths[index]), _times(examples)
-    target = examples.target[index][times][:, :length, channel]
-    prediction = examples.prediction[index][times][:, :length, channel]
-    error = abs(prediction - target)
-    title = f"{examples.place(index)}: {examples.target_names[channel]}"
+    target_TNC, prediction_TNC = (value[index][times][:, :length] for value in (examples.target, examples.prediction))
+    target, prediction = quantity.of(target_TNC), quantity.of(prediction_TNC)
+    error = quantity.error(prediction_TNC, target_TNC)
+    title = f"{examples.place(index)}: {quantity.title}"
     make = _lines if examples.num_axes == 1 else _images
     frames, bars = make(examples, index, (target, prediction, error))
     low, high = range_of([target, prediction])

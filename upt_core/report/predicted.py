@@ -15,8 +15,17 @@ from PIL import Image
 
 from upt_core.errors import UserError
 from upt_core.operator.answers import Answers
-from upt_core.report.fields import SMALLEST, aspect_of, colours_of, inside_slice, range_of, size_of_points
+from upt_core.report.fields import (
+    SMALLEST,
+    aspect_of,
+    colours_of,
+    draw_arrows,
+    inside_slice,
+    range_of,
+    size_of_points,
+)
 from upt_core.report.load import Array
+from upt_core.report.quantities import quantities_of
 from upt_core.report.style import DPI, LIGHT, panels
 
 MOST_SHOTS, MOST_FRAMES = 4, 50
@@ -25,10 +34,11 @@ MOST_SHOTS, MOST_FRAMES = 4, 50
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """One channel of the first sample, (T, Q)."""
+    """A channel of the first sample, or the length of a vector field with two components of it for arrows."""
 
     name: str
     value_TQ: Array
+    arrow_TQ2: Array | None = None
 
 
 def draw(answers: Answers, path: Path) -> list[Path]:
@@ -52,8 +62,9 @@ def _shown(answers: Answers) -> list[_Shown]:
     for name, value in answers.fields.items():
         first = value[0] if answers.times is not None else value[0][None]
         flat = first.reshape(len(first), answers.num_points, -1)
-        labels = [name] if flat.shape[-1] == 1 else [f"{name}[{channel}]" for channel in range(flat.shape[-1])]
-        found += [_Shown(label, flat[..., channel]) for channel, label in enumerate(labels)]
+        channels, axes = flat.shape[-1], answers.coords.shape[-1]
+        names = [name] if channels == 1 else [f"{name}[{channel}]" for channel in range(channels)]
+        found += [_Shown(q.title, q.of(flat), q.components(flat)) for q in quantities_of(names, axes)]
     return found
 
 
@@ -62,7 +73,7 @@ def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
     with LIGHT.applied():
         fig, axes = panels(LIGHT, len(shown), len(steps), 1 + 2.6 * len(steps), 2.2)
         for row, field in enumerate(shown):
-            cmap, limits = colours_of([field.value_TQ])
+            cmap, limits = colours_of([field.value_TQ], field.arrow_TQ2 is not None)
             for column, step in enumerate(steps):
                 ax = axes[row, column]
                 ax.set_title(f"{field.name}{_when(answers, step)}")
@@ -73,6 +84,9 @@ def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
                     ax.set_ylim(*_widened(range_of([field.value_TQ])))
                     continue
                 drawn = _colours(ax, answers, coords_QX, field.value_TQ[step], cmap, limits)
+                if field.arrow_TQ2 is not None:
+                    inside = inside_slice(coords_QX)
+                    draw_arrows(ax, coords_QX[inside], field.arrow_TQ2[step, inside], limits[1])
                 if column + 1 == len(steps):
                     fig.colorbar(drawn, ax=ax)
     return fig

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from upt_core.report.fields import colours_of, draw_field, range_of, slice_note
+from upt_core.report.fields import colours_of, draw_arrows, draw_field, range_of, shown_points, slice_note
 from upt_core.report.lines import draw_lines
 from upt_core.report.load import Array, Examples, RunData
+from upt_core.report.quantities import Quantity, quantities_of
 from upt_core.report.style import ERROR_MAP, Theme, panels
 
-MAX_ROWS = 4
+MAX_ROWS = 6
 
 
 def caption(run: RunData) -> str:
@@ -24,24 +26,28 @@ def caption(run: RunData) -> str:
     split, weights = ("test", "best checkpoint") if examples.final else ("validation", "weights of a short while ago")
     chosen = f"A good, a median and the worst sample of the {split} split, by relative L2 error" * bool(examples.roles)
     time = f" {steps} time steps are predicted from each input; pictures show the last." if steps > 1 else ""
-    hidden = len(examples.target_names) - len({channel for _, channel in rows_of(examples)})
+    quantities = quantities_of(examples.target_names, examples.num_axes)
+    shown = {quantity for _, quantity in rows_of(examples)}
+    hidden = sum(len(quantity.channels) for quantity in quantities if quantity not in shown)
     part = f" {hidden} more channels are not shown." if hidden > 0 else ""
+    arrows = any(quantity.is_vector for quantity in shown)
+    vectors = " Vectors: colours are their length, arrows their direction; the error is the length of the difference."
     note = f" Shown: {slice_note(examples)}." if slice_note(examples) else ""
     signed = " Fields of both signs: white is 0." if examples.num_axes > 1 or steps > 1 else ""
-    return f"{chosen or f'Samples of the {split} split'}; {weights}, physical units.{time}{note}{part}{signed}"
+    which = chosen or f"Samples of the {split} split"
+    return f"{which}; {weights}, physical units.{time}{note}{part}{vectors * arrows}{signed}"
 
 
-def rows_of(examples: Examples) -> list[tuple[int, int]]:
-    """(example, target channel) of each row: the first channel of three examples, then others of the worst."""
-    count, channels = min(3, len(examples.target)), len(examples.target_names)
-    return [*((k, 0) for k in range(count)), *((count - 1, channel) for channel in range(1, channels))][:MAX_ROWS]
+def rows_of(examples: Examples) -> list[tuple[int, Quantity]]:
+    """(example, target) of each row: the first quantity of three examples, then others of the worst."""
+    count, (first, *others) = min(3, len(examples.target)), quantities_of(examples.target_names, examples.num_axes)
+    return [*((k, first) for k in range(count)), *((count - 1, other) for other in others)][:MAX_ROWS]
 
 
-def input_of(examples: Examples, index: int, channel: int) -> tuple[str, Array]:
-    """The input channel that belongs to a target channel: the same field, else the first input."""
-    name = examples.target_names[channel]
-    number = examples.input_names.index(name) if name in examples.input_names else 0
-    return examples.input_names[number], examples.input[index, :, number]
+def input_of(examples: Examples, quantity: Quantity) -> Quantity:
+    """The input that belongs to a target: the same field, else the first input."""
+    inputs = quantities_of(examples.input_names, examples.num_axes)
+    return next((given for given in inputs if given.name == quantity.name), inputs[0])
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:
@@ -49,32 +55,25 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     if run.examples is None:
         return None
     if run.examples.num_axes == 1:
-        return draw_lines(run.examples, rows_of(run.examples), theme)
+        rows = [(index, quantity.channels[0]) for index, quantity in rows_of(run.examples)]
+        return draw_lines(run.examples, rows, theme)
     return _images(run.examples, rows_of(run.examples), theme)
 
 
-def _images(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -> Figure:
+def _images(examples: Examples, rows: Sequence[tuple[int, Quantity]], theme: Theme) -> Figure:
     fig, axes = panels(theme, len(rows), 4, 10, 2.1)
     newline = "\n" if theme.narrow else " "  # a long title would meet the colour bar
-    for row, (index, channel) in zip(axes, rows, strict=True):
-        name, place = examples.target_names[channel], examples.place(index)
-        source, given = input_of(examples, index, channel)
-        target, prediction = examples.target[index, -1, :, channel], examples.prediction[index, -1, :, channel]
-        length, inputs = int(examples.lengths[index]), examples.of_inputs()
-        shared = colours_of([target[:length], prediction[:length]])
-        own = colours_of([given[: int(inputs.lengths[index])]])
-        error = abs(prediction - target)
-        drawn = (
-            (f"{place}:{newline}input {source}", given, own),
-            (f"target {name}", target, shared),
-            (f"prediction {name}", prediction, shared),
-            (f"|error| {name}", error, (ERROR_MAP, (0.0, range_of([error[:length]])[1]))),
-        )
-        for ax, (title, value, (cmap, limits)) in zip(row, drawn, strict=True):
-            colours = draw_field(ax, inputs if value is given else examples, index, value, limits, cmap)
-            ax.set_title(title, fontsize=8 if theme.narrow else 10)
-            if not title.startswith("target") or theme.narrow:  # the prediction has the same colours
-                beside = row[1:3].tolist() if title.startswith("prediction") and not theme.narrow else ax
+    for row, (index, quantity) in zip(axes, rows, strict=True):
+        for ax, panel in zip(row, _panels(examples, index, quantity, newline), strict=True):
+            cmap, limits = panel.colours
+            colours = draw_field(ax, panel.where, index, panel.value_N, limits, cmap)
+            if panel.arrow_N2 is not None:
+                shown = shown_points(panel.where, index)
+                coords_MX = panel.where.coords[index, shown] * examples.extent
+                draw_arrows(ax, coords_MX, panel.arrow_N2[shown], limits[1])
+            ax.set_title(panel.title, fontsize=8 if theme.narrow else 10)
+            if not panel.title.startswith("target") or theme.narrow:  # the prediction has the same colours
+                beside = row[1:3].tolist() if panel.title.startswith("prediction") and not theme.narrow else ax
                 fig.colorbar(colours, ax=beside, shrink=0.85, pad=0.02).locator = MaxNLocator(5)
             ax.label_outer()
             ax.tick_params(labelsize=8)
@@ -83,3 +82,30 @@ def _images(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -
     for ax in axes[:, 0]:
         ax.set_ylabel("y")
     return fig
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """One picture of a row: what is drawn, at whose points, in which colours, and arrows over it."""
+
+    title: str
+    value_N: Array
+    where: Examples
+    colours: tuple[str, tuple[float, float]]
+    arrow_N2: Array | None = None
+
+
+def _panels(examples: Examples, index: int, quantity: Quantity, newline: str) -> Iterator[_Panel]:
+    inputs, source, length = examples.of_inputs(), input_of(examples, quantity), int(examples.lengths[index])
+    given_NC, target_NC, prediction_NC = (
+        value[index] for value in (examples.input, examples.target[:, -1], examples.prediction[:, -1])
+    )
+    given_N, target_N, prediction_N = source.of(given_NC), quantity.of(target_NC), quantity.of(prediction_NC)
+    error_N = quantity.error(prediction_NC, target_NC)
+    own = colours_of([given_N[: int(inputs.lengths[index])]], source.is_vector)
+    shared = colours_of([target_N[:length], prediction_N[:length]], quantity.is_vector)
+    title = f"{examples.place(index)}:{newline}input {source.title}"
+    yield _Panel(title, given_N, inputs, own, source.components(given_NC))
+    yield _Panel(f"target {quantity.title}", target_N, examples, shared, quantity.components(target_NC))
+    yield _Panel(f"prediction {quantity.title}", prediction_N, examples, shared, quantity.components(prediction_NC))
+    yield _Panel(f"|error| {quantity.name}", error_N, examples, (ERROR_MAP, (0.0, range_of([error_N[:length]])[1])))

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from upt_core.report.load import Array, Examples, RunData
+from upt_core.report.quantities import quantities_of
 from upt_core.report.style import Theme, panels
 
-MAX_CHANNELS = 3
+MAX_QUANTITIES = 3
 CAPTION = (
     "Mean square of the Fourier coefficients over whole wave numbers, mean over the examples at the last time step. "
     "Where the error reaches the truth, the model knows nothing of that scale. Domains that are not periodic leak "
@@ -17,14 +18,16 @@ CAPTION = (
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:
-    """One panel a channel; None for scattered points and grids that are too small."""
+    """One panel a channel or vector; None for scattered points and grids that are too small."""
     examples = run.examples
     if examples is None or not examples.grid_shape or min(examples.grid_shape) < 8:
         return None
-    channels = min(len(examples.target_names), MAX_CHANNELS)
-    fig, axes = panels(theme, 1, channels, min(10.0, 4.8 * channels), 2.7)
-    for channel, ax in enumerate(axes[0]):
-        target, prediction = (value[:, -1, :, channel] for value in (examples.target, examples.prediction))
+    shown = quantities_of(examples.target_names, examples.num_axes)[:MAX_QUANTITIES]
+    fig, axes = panels(theme, 1, len(shown), min(10.0, 4.8 * len(shown)), 2.7)
+    for quantity, ax in zip(shown, axes[0], strict=True):
+        target, prediction = (
+            value[:, -1][..., list(quantity.channels)] for value in (examples.target, examples.prediction)
+        )
         for label, value, style, color in (
             ("truth", target, "-", theme.ink),
             ("prediction", prediction, "--", "C1"),
@@ -32,7 +35,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
         ):
             number, energy = _spectrum(examples, value)
             ax.plot(number, np.maximum(energy, 1e-30), style, color=color, label=label)
-        ax.set(xscale="log", yscale="log", xlabel="wave number", title=f"spectrum of {examples.target_names[channel]}")
+        ax.set(xscale="log", yscale="log", xlabel="wave number", title=f"spectrum of {quantity.name}")
         _limit(ax, examples, target)
     axes[0, 0].legend(loc="best")
     return fig
@@ -45,13 +48,13 @@ def _limit(ax: object, examples: Examples, target: Array) -> None:
         ax.set_ylim(bottom=max(ax.get_ylim()[0], top * 1e-12))  # type: ignore[attr-defined]
 
 
-def _spectrum(examples: Examples, value_BN: Array) -> tuple[Array, Array]:
-    """Whole wave numbers from 1 on and the energy of each shell, mean over examples."""
-    shape = examples.grid_shape
-    coefficient = np.fft.fftn(value_BN.reshape(-1, *shape), axes=range(1, 1 + len(shape))) / np.prod(shape)
+def _spectrum(examples: Examples, value_BNC: Array) -> tuple[Array, Array]:
+    """Whole wave numbers from 1 on and the energy of each shell, of all channels together, mean over examples."""
+    shape, axes = examples.grid_shape, range(1, 1 + len(examples.grid_shape))
+    coefficient = np.fft.fftn(value_BNC.reshape(len(value_BNC), *shape, -1), axes=axes) / np.prod(shape)
     waves = np.meshgrid(*[np.fft.fftfreq(size, 1 / size) for size in shape], indexing="ij")
     shell = np.sqrt(sum(wave**2 for wave in waves)).round().astype(int).ravel()
-    energy = (np.abs(coefficient) ** 2).mean(0).ravel()
+    energy = (np.abs(coefficient) ** 2).mean(0).sum(-1).ravel()
     largest = min(shape) // 2
     total = np.bincount(shell, weights=energy, minlength=largest + 1)
     return np.arange(1, largest + 1), total[1 : largest + 1]

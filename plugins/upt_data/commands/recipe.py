@@ -6,6 +6,7 @@ channels and of samples. They are where to begin; the comments of what is writte
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ MOST_TOKENS = {1: 128, 2: 32, 3: 12}
 WIDTH = 16
 """Numbers in a token for each channel of the input, up to four of them."""
 QUERIES = {1: 64, 2: 512, 3: 2048}
+CLOUD = 8000
+"""From so many scattered points on a latent holds less than the points do, and the given state is kept beside it."""
+CLOUD_TOKENS = 3072
 STEPS = {1: 2000, 2: 1000, 3: 300}
 """Steps of training: minutes on two cores for 256, 64² and 16³ points."""
 BATCH = {1: 32, 2: 8, 3: 4}
@@ -55,9 +59,14 @@ class Facts:
         least, most = LEAST_TOKENS[data.num_axes], MOST_TOKENS[data.num_axes]
         if data.grid_shape is not None:
             return [_of_axis(points, least, most) for points in data.grid_shape]
-        wanted = min(self.points / POINTS_A_TOKEN, float(most) ** data.num_axes)
+        wanted = min(self.points / POINTS_A_TOKEN, float(CLOUD_TOKENS if self.cloud else most**data.num_axes))
         side = (math.prod(data.extent) / wanted) ** (1 / data.num_axes)
-        return [min(max(round(length / side), 4), 2 * most) for length in data.extent]
+        return [min(max(round(length / side), 4), 4 * most) for length in data.extent]
+
+    @property
+    def cloud(self) -> bool:
+        """Whether the points are many, scattered, and move in time: what changes is predicted then."""
+        return self.again and self.data.grid_shape is None and self.points > CLOUD
 
     @property
     def patches(self) -> bool:
@@ -85,6 +94,8 @@ def experiment(settings: Section, dataset: Dataset) -> str:
         dataset: what they build.
     """
     facts = facts_of(dataset)
+    if facts.cloud and "history" in inspect.signature(type(dataset)).parameters:
+        settings = {**settings, "history": 2}
     text = [f"# An experiment on {settings['name']} data, as upt begins with data of this kind: docs/results.md."]
     text += [
         "# upt check FILE looks it over, upt train FILE trains it; upt init writes every key with its meaning.",
@@ -100,7 +111,7 @@ def _sections(facts: Facts, settings: Section) -> Iterator[tuple[str, Any, list[
     """Key, value, comment."""
     yield "seed", 0, []
     yield "data", settings, []
-    yield "model", _model(facts), _about_model(facts)
+    yield "model", _model(facts, settings.get("history", 1)), _about_model(facts)
     yield "sampler", *_sampler(facts)
     yield "losses", _losses(facts), []
     yield "trainer", _trainer(facts), ["More epochs are the surest way to a smaller error."]
@@ -108,8 +119,17 @@ def _sections(facts: Facts, settings: Section) -> Iterator[tuple[str, Any, list[
     yield "callbacks", ["tensorboard"], []
 
 
-def _model(facts: Facts) -> Section:
+def _model(facts: Facts, history: int) -> Section:
     data, axes = facts.data, facts.data.num_axes
+    if facts.cloud:
+        changes = {"changes": 5} if history > 1 else {}
+        return {
+            "predict": "change",
+            "latent": {"tokens": facts.tokens, "dim": WIDTH},
+            "encoder": {"name": "lattice", **changes},
+            "approximator": {"name": "convolution", "depth": 3, "positions": False},
+            "decoder": {"name": "basis", "functions": 4},
+        }
     spectral: Section = {"name": "spectral"}
     if axes > 1:
         spectral |= {"modes": 6, "neighbours": True}
@@ -124,7 +144,11 @@ def _model(facts: Facts) -> Section:
 
 def _about_model(facts: Facts) -> list[str]:
     said = ["Tokens keep their place, one for a few points along each axis. More, or a larger dim, keep more detail."]
-    if facts.data.num_axes > 1 and all(facts.data.periodic):
+    if facts.cloud:
+        said = [
+            "So many points hold more than a latent can: the operator answers with the given state and what changes."
+        ]
+    elif facts.data.num_axes > 1 and all(facts.data.periodic):
         said.append(
             "Where the law differs from place to place (a fixed forcing), give the approximator positions: true."
         )
@@ -137,7 +161,7 @@ def _sampler(facts: Facts) -> tuple[Section | None, list[str]]:
     data, queries = facts.data, QUERIES[facts.data.num_axes]
     if facts.points <= queries:
         return None, ["Where the losses look: at all points; so few are worth no choice."]
-    stratified = {"name": "stratified", "num_queries": min(queries, facts.points // 2)}
+    stratified = {"name": "stratified", "num_queries": min(4 * queries if facts.cloud else queries, facts.points // 2)}
     if data.grid_of_targets is None or data.grid_shape is None:
         return stratified, []
     said = [
@@ -148,6 +172,8 @@ def _sampler(facts: Facts) -> tuple[Section | None, list[str]]:
 
 
 def _losses(facts: Facts) -> Section:
+    if facts.cloud:
+        return {"forward": {"name": "forward", "norm": "relative"}}
     weight = {"weight": 0.1} if facts.data.steady else {}
     found = {
         "forward": {"name": "forward", "norm": "relative"},
@@ -160,7 +186,7 @@ def _losses(facts: Facts) -> Section:
 
 def _trainer(facts: Facts) -> Section:
     axes = facts.data.num_axes
-    batch = max(1, min(BATCH[axes], facts.samples))
+    batch = max(1, min(2 if facts.cloud else BATCH[axes], facts.samples))
     return {
         "epochs": max(1, round(STEPS[axes] * batch / facts.samples)),
         "batch_size": batch,

@@ -102,7 +102,7 @@ def text_of(file: str) -> str:
 def test_tokens_of_points_stand_as_densely_along_each_axis() -> None:
     facts = facts_of(understand([Path(scattered(1000))]).build())
     assert facts.tokens == [22, 11]
-    assert Facts(facts.data, 10**6, 1).tokens == [45, 23], "at most as many as on the largest grid"
+    assert Facts(facts.data, 10**6, 1).tokens == [78, 39], "about CLOUD_TOKENS of them"
 
 
 def test_one_or_two_trajectories_are_split_by_time() -> None:

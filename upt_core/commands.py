@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from upt_core.testing.spy import watch
     from upt_core.training.means import Means
     from upt_core.training.sampling_share import sampling_share
+    from upt_core.training.sharding import blocks_of
     from upt_core.training.trainer import Trainer
     from upt_core.wording import shown
 
@@ -66,6 +67,7 @@ _MODULE_OF = {
     "testing.spy": ("watch",),
     "training.means": ("Means",),
     "training.sampling_share": ("sampling_share",),
+    "training.sharding": ("blocks_of",),
     "training.trainer": ("Trainer",),
     "wording": ("shown",),
 }
@@ -94,6 +96,7 @@ __all__ = [
     "apply_overrides",
     "as_plain",
     "autocast",
+    "blocks_of",
     "dump_yaml",
     "figure",
     "generator",

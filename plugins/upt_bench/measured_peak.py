@@ -34,7 +34,7 @@ def measured_peak(config: dict[str, Any]) -> int:
             _steps(experiment, prepared, Path(folder))
         trace = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(trace))
-        return _peak(json.loads(trace.read_text(encoding="utf-8"))["traceEvents"])
+        return peak_of(json.loads(trace.read_text(encoding="utf-8"))["traceEvents"])
 
 
 def _steps(experiment: Experiment, prepared: Any, folder: Path) -> None:
@@ -54,7 +54,8 @@ def _on_cuda(experiment: Experiment, prepared: Any) -> int:
     return torch.cuda.max_memory_allocated()
 
 
-def _peak(events: list[dict[str, Any]]) -> int:
+def peak_of(events: list[dict[str, Any]]) -> int:
+    """The most that was allocated during the step, of the profiler's trace of it and of all that came before."""
     step = next(event for event in events if event.get("name") == STEP and "dur" in event)
     first, last = step["ts"], step["ts"] + step["dur"]
     found = [e for e in events if e.get("name") == "[memory]" and first <= e["ts"] <= last]

@@ -45,7 +45,7 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.failed_at: Label = ()
         """Under which label an exception was raised first."""
         self._label: Label = ()
-        self._seen: dict[int, tuple[weakref.ref[torch.UntypedStorage], Label]] = {}
+        self._seen: dict[int, tuple[weakref.ref[torch.UntypedStorage], Label, int]] = {}
 
     @contextmanager
     def holding(self, *words: str) -> Iterator[None]:
@@ -82,11 +82,11 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
 
         def let_go(_: object) -> None:
-            _, label = self._seen.pop(key)
-            self.live[label] -= size
-            self.total -= size
+            _, label, counted = self._seen.pop(key)
+            self.live[label] -= counted
+            self.total -= counted
 
-        self._seen[key] = weakref.ref(storage, let_go), self._label
+        self._seen[key] = weakref.ref(storage, let_go), self._label, size
         self.live[self._label] += size
         self.total += size
         if self.total > self.peak:
@@ -94,11 +94,19 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def hand_over(self, value: Tensor, *words: str) -> None:
         """What a tensor holds belongs to other words from now on."""
-        storage = value.untyped_storage()
-        reference, label = self._seen[id(storage)]
-        self._seen[id(storage)] = reference, words
-        self.live[label] -= storage.nbytes()
-        self.live[words] += storage.nbytes()
+        key = id(value.untyped_storage())
+        reference, label, size = self._seen[key]
+        self._seen[key] = reference, words, size
+        self.live[label] -= size
+        self.live[words] += size
+
+    def count_as(self, value: Tensor, size: int) -> None:
+        """What a tensor holds counts as so many bytes from now on, as where other processes hold the rest."""
+        key = id(value.untyped_storage())
+        reference, label, before = self._seen[key]
+        self._seen[key] = reference, label, size
+        self.live[label] += size - before
+        self.total += size - before
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

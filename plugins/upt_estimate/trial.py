@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from upt_core import Batch, Need, Points, Progress, Upt, UserError
 from upt_core.commands import Built, LossBundle, WeightedTerm, autocast
+from upt_estimate.division import Division, gathered_bytes, window_bytes
 from upt_estimate.ledger import Label, Ledger
 from upt_estimate.stand_ins import Drawn, Labelled
 from upt_estimate.subject import Subject
@@ -61,7 +62,7 @@ def try_step(subject: Subject, batch_size: int, num_queries: int | None = None, 
     Args:
         batch_size: samples on this device.
         num_queries: in place of what the samplers ask for; None: as they are.
-        devices: processes that average their gradients.
+        devices: processes that average their gradients, or divide the model (``trainer.strategy: fsdp``).
 
     Raises:
         UserError: a part of the model, a term or the optimizer reads values, which fake tensors do not have.
@@ -84,6 +85,8 @@ class _Trial:
         self.mode = mode
         self.devices = devices
         self.ledger = Ledger()
+        divided = devices > 1 and subject.experiment.settings.trainer.strategy == "fsdp"
+        self.division = Division(devices, self.ledger) if divided else None
 
     def run(self, batch_size: int, num_queries: int | None) -> StepCost:
         experiment, ledger = self.subject.experiment, self.ledger
@@ -101,16 +104,29 @@ class _Trial:
                 points = torch.empty(self._kept_points(built, real), dtype=torch.uint8)
             with ledger.only("moving average"):
                 average = [p.detach().clone() for p in model.parameters()] if experiment.settings.trainer.ema else []
-            with ledger.only("gradient buckets"):
-                buckets = [torch.empty_like(p) for p in model.parameters()] if self.devices > 1 else []
+            of_others = self._shared(model, average)
             for parameter in filter(lambda own: own.requires_grad, model.parameters()):
                 parameter.register_post_accumulate_grad_hook(self._gradient)  # type: ignore[no-untyped-call]
             with self._parts_named(model), self._needs_found(model.encoder.needs):
                 self._step(bundle, optimizers, batch)
+                if self.division is not None:
+                    self.division.divide_states(optimizers)
                 ledger.restart()
                 kept = self._step(bundle, optimizers, batch)
-        del points, average, buckets
+        del points, average, of_others
         return self._found(model, bundle, batch_size, kept, real.points)
+
+    def _shared(self, model: Upt, average: list[Tensor]) -> list[Tensor]:
+        """What several processes hold beside, and of what they divide their part alone."""
+        trainer, ledger = self.subject.experiment.settings.trainer, self.ledger
+        if self.division is None:
+            with ledger.only("gradient buckets"):
+                return [torch.empty_like(p) for p in model.parameters()] if self.devices > 1 else []
+        self.division.divide([*model.parameters(), *average])
+        with ledger.only("gathered blocks"):
+            gathered = torch.empty(gathered_bytes(model, trainer.precision), dtype=torch.uint8)
+        with ledger.only("gradients of a window"):
+            return [gathered, torch.empty(window_bytes(model, trainer.accumulate), dtype=torch.uint8)]
 
     @staticmethod
     def _kept_points(built: Built, batch: Batch) -> int:
@@ -151,6 +167,8 @@ class _Trial:
     def _gradient(self, parameter: Tensor) -> None:
         assert parameter.grad is not None
         self.ledger.hand_over(parameter.grad, "gradients")
+        if self.division is not None:
+            self.division.divide([parameter.grad])
 
     @contextmanager
     def _parts_named(self, model: Upt) -> Iterator[None]:

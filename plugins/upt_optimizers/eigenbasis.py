@@ -67,6 +67,9 @@ class EigenbasisAdam(torch.optim.Optimizer):
     Source: Vyas et al., arXiv 2409.11321, algorithm 3.
     """
 
+    keeps_whole_states = True
+    """Each of several processes has the states of all matrices, also where the parameters are divided."""
+
     def __init__(
         self,
         shapes: Mapping[nn.Parameter, MatrixShape],

@@ -14,6 +14,8 @@ from upt_bench.estimate_cases import CASES
 from upt_bench.measured_peak import measured_peak
 from upt_core import Experiment, UserError
 from upt_core.cli import main
+from upt_core.commands import blocks_of
+from upt_estimate.division import gathered_bytes, part_bytes
 from upt_estimate.few import Few
 from upt_estimate.limits import largest_batch, largest_queries
 from upt_estimate.sizes import number_text, parse_size, size_text
@@ -92,6 +94,58 @@ def test_several_devices_hold_buckets_for_the_mean_gradient() -> None:
     parameters = 4 * sum(alone.parameters.values())
     assert one_of_two.at_peak["gradient buckets"] == pytest.approx(parameters, rel=0.01)
     assert one_of_two.peak - alone.peak == one_of_two.at_peak["gradient buckets"]
+
+
+class TestDivided:
+    """``strategy: fsdp``: the formulas of docs/scale.md."""
+
+    @staticmethod
+    def step(devices: int, **trainer: Any) -> StepCost:
+        return try_step(subject(CASES[GRID], strategy="fsdp", **trainer), 8, devices=devices)
+
+    def test_parameters_average_and_moments_are_divided_and_blocks_gathered(self) -> None:
+        alone, divided = self.step(1, ema=0.99), self.step(4, ema=0.99)
+        for what in ("parameters", "optimizer", "moving average"):
+            # cut along the first axis: what has fewer rows than processes is not divided evenly
+            assert divided.at_peak[what] == pytest.approx(alone.at_peak[what] / 4, rel=0.05), what
+        assert "gradient buckets" not in divided.at_peak
+        assert divided.at_peak["activations"] == alone.at_peak["activations"]
+        assert sum(divided.at_peak.values()) == divided.peak
+
+    def test_what_is_gathered_is_the_largest_block_twice_with_its_gradient_and_that_ones_copy(self) -> None:
+        own = subject(CASES[GRID])
+        model = own.experiment.build_model(own.prepared.data)
+        sizes = []
+        for part in (model.encoder, model.approximator, model.decoder):
+            of_blocks = [sum(p.numel() for p in block.parameters()) for block in blocks_of(part)]
+            sizes += [*of_blocks, sum(p.numel() for p in part.parameters()) - sum(of_blocks)]
+        assert len(sizes) > 6
+        largest = max(sizes)
+        assert gathered_bytes(model, "fp32") == (4 + 4 + 4 + 4) * largest
+        assert gathered_bytes(model, "bf16") == (2 + 2 + 2 + 4) * largest
+        assert self.step(2).at_peak["gathered blocks"] == gathered_bytes(model, "fp32")
+
+    def test_a_window_keeps_whole_gradients(self) -> None:
+        parameters = sum(self.step(1).parameters.values())
+        assert self.step(2, accumulate=2).at_peak["gradients of a window"] == 4 * parameters
+        assert "gradients of a window" not in self.step(2).at_peak
+
+    def test_muons_momentum_is_divided_and_soaps_states_are_not(self) -> None:
+        config = CASES[GRID] | {"losses": {"forward": "forward"}}
+
+        def kept(name: str, devices: int) -> int:
+            own = subject(config, strategy="fsdp", optimizer={"name": name})
+            return try_step(own, 8, devices=devices).at_peak["optimizer"]
+
+        assert kept("muon", 4) == pytest.approx(kept("muon", 1) / 4, rel=0.05)
+        assert kept("soap", 4) > 0.9 * kept("soap", 1)
+
+    @pytest.mark.parametrize(
+        ("shape", "devices", "rows"), [((8, 3), 2, 4), ((7, 3), 2, 4), ((1, 3), 2, 1), ((6, 3), 4, 2)]
+    )
+    def test_the_first_process_has_the_most_rows(self, shape: tuple[int, int], devices: int, rows: int) -> None:
+        assert part_bytes(torch.zeros(shape), devices) == 4 * 3 * rows
+        assert part_bytes(torch.zeros(()), devices) == 4
 
 
 def test_frozen_parts_have_neither_gradients_nor_optimizer_state(grid: StepCost) -> None:

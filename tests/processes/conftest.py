@@ -45,6 +45,11 @@ def scenarios() -> Any:
 
 
 @pytest.fixture(scope="module")
+def memory_scenarios() -> Any:
+    return _module("memory_scenarios")
+
+
+@pytest.fixture(scope="module")
 def shared_scenarios(scenarios: Any) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "scenarios", scenarios)  # which it imports, as in the processes

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from upt_core.run.experiment import Experiment
     from upt_core.run.trained import Run
     from upt_core.specs import DataSpec, FieldSpec, LatentSpec
+    from upt_core.stacked import StackedWindows, read_many
     from upt_core.step import LossTerm, Step
     from upt_core.training.control import Control
     from upt_core.training.trainer import Trainer
@@ -47,6 +48,7 @@ _MODULE_OF = {
     "run.experiment": ("Experiment",),
     "run.trained": ("Run",),
     "specs": ("DataSpec", "FieldSpec", "LatentSpec"),
+    "stacked": ("StackedWindows", "read_many"),
     "step": ("LossTerm", "Step"),
     "training.control": ("Control",),
     "training.trainer": ("Trainer",),
@@ -89,6 +91,7 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Split",
+    "StackedWindows",
     "Step",
     "TargetPoints",
     "Trainer",
@@ -105,6 +108,7 @@ __all__ = [
     "lagrange_weights",
     "load",
     "node_measure",
+    "read_many",
     "simplex_measure",
     "split_indices",
 ]

@@ -11,6 +11,8 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from upt_core.stacked import StackedWindows, Window, read_many
+
 Split = Literal["train", "valid", "test"]
 
 
@@ -73,7 +75,9 @@ class Trajectories(Protocol):
     """The trajectories of one split. ``read`` may be lazy: it is asked only for the time steps that are needed.
 
     An attribute ``held`` that is true says that all values are in memory, so that a file may change under a run. A
-    method ``grid_shape(index)`` says the grid of a trajectory, read from headers, where there are several grids.
+    method ``grid_shape(index)`` says the grid of a trajectory, read from headers, where there are several grids. A
+    method ``read_many(windows)`` reads several windows at once, as ``StackedWindows``; without it they are read one by
+    one.
     """
 
     def __len__(self) -> int: ...
@@ -150,6 +154,13 @@ class Chain:
         part, own = self._places[index]
         return part.read(own, start, stop)
 
+    def read_many(self, windows: Sequence[Window]) -> StackedWindows | None:
+        """Several windows of one part at once; None where they are of several."""
+        part = self._places[windows[0][0]][0]
+        if any(self._places[index][0] is not part for index, _, _ in windows):
+            return None
+        return read_many(part, [(self._places[index][1], start, stop) for index, start, stop in windows])
+
     def place(self, index: int) -> str:
         """Where a trajectory is from."""
         part, own = self._places[index]
@@ -180,9 +191,28 @@ class InMemory:
         fields, targets = _part(whole.fields, start, stop), whole.targets
         if targets is not None:
             targets = replace(targets, fields=_part(targets.fields, start, stop))
-        condition = {n: v if isinstance(v, int | float) else v[start:stop] for n, v in whole.condition.items()}
+        condition = _conditions(whole.condition, start, stop)
         time_T = whole.time_T[start:stop]
         return replace(whole, fields=fields, time_T=time_T, condition=condition, targets=targets)
+
+    def read_many(self, windows: Sequence[Window]) -> StackedWindows | None:
+        """Several windows at once; None where they are not on the same points, or their targets are apart."""
+        wholes = [self._trajectories[index] for index, _, _ in windows]
+        first = wholes[0]
+        for whole in wholes:
+            if whole.point_set != first.point_set or whole.grid_shape != first.grid_shape or whole.targets is not None:
+                return None
+        ends = [(whole, start, stop) for whole, (_, start, stop) in zip(wholes, windows, strict=True)]
+        fields = StackedWindows.rows([_part(whole.fields, start, stop) for whole, start, stop in ends])
+        condition = StackedWindows.conditions(
+            [_conditions(whole.condition, start, stop) for whole, start, stop in ends]
+        )
+        if fields is None or condition is None:
+            return None
+        time_BT = torch.stack([whole.time_T[start:stop] for whole, start, stop in ends])
+        return StackedWindows(
+            fields, first.coords_NX, time_BT, condition, first.point_set, first.measure_N, first.grid_shape
+        )
 
     def grid_shape(self, index: int) -> tuple[int, ...] | None:
         """The grid of a trajectory, as it says itself."""
@@ -191,6 +221,10 @@ class InMemory:
 
 def _part(fields: Mapping[str, Tensor], start: int, stop: int) -> dict[str, Tensor]:
     return {name: value if value.shape[0] == 1 else value[start:stop] for name, value in fields.items()}
+
+
+def _conditions(values: Mapping[str, float | Tensor], start: int, stop: int) -> dict[str, float | Tensor]:
+    return {name: value if isinstance(value, int | float) else value[start:stop] for name, value in values.items()}
 
 
 def split_indices(num: int, split: Split, valid_fraction: float, test_fraction: float, seed: int = 0) -> list[int]:

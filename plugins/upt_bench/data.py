@@ -21,6 +21,8 @@ from upt_core.commands import PreparedData, generator
 
 BATCH = 16
 GOAL = 0.8
+READ_AHEAD_SECONDS = 1.5
+"""So much reading is shared out to processes, which takes them longer than to begin."""
 GRIDS = (
     Grid("1,024 points", (1024,), 230, 200, (1, 32, 1024), (8, 8, 256)),
     Grid("128 × 128 points", (128, 128), 140, 21, (1, 4, 128, 128), (4, 4, 32, 64)),
@@ -58,8 +60,9 @@ def _speeds(setting: Setting, stored: Stored, grid: Grid) -> list[dict[str, Any]
     batches = prepared.batches("train", 1, BATCH, seed=0)
     bare = BareLoop(stored.opened, batches.num_samples, grid.times)
     most = batches.per_epoch
-    found = []
-    for workers, number in ((0, min(most, 8)), (2, min(most, 40))):
+    few, found = min(most, 8), []
+    many = few if setting.quick else _in_seconds(bare, few, READ_AHEAD_SECONDS, most)
+    for workers, number in ((0, few), (2, many)):
         actions: dict[str, Callable[[], object]] = {
             "upt": partial(_batches_of, batches, number, workers),
             "bare": partial(_batches_of, bare, number, workers),
@@ -71,6 +74,13 @@ def _speeds(setting: Setting, stored: Stored, grid: Grid) -> list[dict[str, Any]
         speed = {name: number * BATCH / measured.median(name) for name in actions}
         found.append({"workers": workers, **speed, "ratio": ratio.value, "noise": ratio.noise})
     return found
+
+
+def _in_seconds(bare: BareLoop, number: int, seconds: float, most: int) -> int:
+    """Batches that the bare loop reads in so many seconds, at least 40: the start of processes counts once an epoch."""
+    started = time.perf_counter()
+    _batches_of(bare, number, 0)
+    return min(most, max(40, round(number * seconds / (time.perf_counter() - started))))
 
 
 def _waited(actions: dict[str, Callable[[], object]], rounds: int) -> Times:

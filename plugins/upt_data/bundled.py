@@ -11,7 +11,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories, Trajectory
+from upt_core import (
+    DataError,
+    Dataset,
+    DataSpec,
+    FieldSpec,
+    Split,
+    StackedWindows,
+    Trajectories,
+    Trajectory,
+    read_many,
+)
 
 
 class Bundled(Dataset):
@@ -148,6 +158,20 @@ class _Bundles:
             targets = replace(targets, fields=self._in_calls(targets.fields, stop - start))
         time_T = read.time_T[self.steps - 1 :: self.steps]
         return replace(read, fields=self._in_calls(read.fields, stop - start), time_T=time_T, targets=targets)
+
+    def read_many(self, windows: Sequence[tuple[int, int, int]]) -> StackedWindows | None:
+        """Several windows at once; None where the base cannot, or a condition changes in time."""
+        places = [(*self._places[index], start, stop) for index, start, stop in windows]
+        asked = [(n, first + start * self.steps, first + stop * self.steps) for n, first, start, stop in places]
+        read = read_many(self.base, asked)
+        if read is None or any(value.dim() > 1 for value in read.condition.values()):
+            return None
+        bundles = windows[0][2] - windows[0][1]
+        fields = {
+            name: torch.stack([self._as_channels(row, bundles) for row in value]) if name in self.moving else value
+            for name, value in read.fields.items()
+        }
+        return replace(read, fields=fields, time_BT=read.time_BT[:, self.steps - 1 :: self.steps])
 
     def _in_calls(self, fields: Mapping[str, Tensor], bundles: int) -> dict[str, Tensor]:
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -11,7 +12,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from upt_core import DataError, Dataset, DataSpec, Split, Trajectories, Trajectory
+from upt_core import DataError, Dataset, DataSpec, Split, StackedWindows, Trajectories, Trajectory, read_many
 
 
 class _Image(NamedTuple):
@@ -223,6 +224,19 @@ class _Images:
         starts = self._starts(own.coords_NX)
         fields = {name: self._image(name, value, image, starts) for name, value in own.fields.items()}
         return Trajectory(fields, own.coords_NX, own.time_T, own.condition, own.point_set)
+
+    def read_many(self, windows: Sequence[tuple[int, int, int]]) -> StackedWindows | None:
+        """Several windows at once, each in its image; None where the base cannot, or has another grid."""
+        own = read_many(self.base, [(index // self.number, start, stop) for index, start, stop in windows])
+        if own is None or own.grid_shape not in (None, self.spec.grid_shape):
+            return None
+        images = [self._chosen(*divmod(index, self.number)) for index, _, _ in windows]
+        starts = self._starts(own.coords_NX)
+        fields = {
+            name: torch.stack([self._image(name, row, image, starts) for row, image in zip(value, images, strict=True)])
+            for name, value in own.fields.items()
+        }
+        return replace(own, fields=fields, measure_N=None, grid_shape=None)
 
     def _chosen(self, number: int, order: int) -> _Image:
         """The image of a trajectory that comes at this place; the first is the trajectory itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -393,7 +394,10 @@ def test_large_arrays_stay_in_the_file(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(archive, "MAPPED_BYTES", 0)
     np.savez(tmp_path / "a.npz", **(FLOW | {"u": np.asfortranarray(U)}))
     source = archive.open_npz(tmp_path / "a.npz")
-    assert isinstance(source.read("u", (slice(None),) * 4).base, np.memmap)
+    base: Any = source.read("u", (slice(None),) * 4)
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base, mmap)
     assert np.array_equal(source.whole("u"), U)
     assert np.array_equal(source.whole("c"), FLOW["c"])
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from upt_core.batch import Batch
-from upt_core.data.normalize import Normalization
+from upt_core.data.normalize import Normalization, Scales
 from upt_core.data.point_sets import PointSets
 from upt_core.data.read_ahead import read_ahead
-from upt_core.data.windows import Sample, Windows, still_given
+from upt_core.data.windows import Sample, Samples, Windows, still_given
 from upt_core.points import Points, stack_padded
 from upt_core.processes import Share
 from upt_core.seeding import generator
@@ -60,6 +60,7 @@ class Batches(Dataset[Batch]):
         self.latents = latents
         self.windows = windows
         self.normalization = normalization.on("cpu")  # the model moves its own to its device
+        self._scales = Scales(self.normalization)
         self.batch_size = batch_size
         self.seed = seed
         self.share = share
@@ -103,7 +104,7 @@ class Batches(Dataset[Batch]):
         return min(self.batch_size, len(self.windows) - first)
 
     def __getitem__(self, number: int) -> Batch:
-        return self.collate([self.windows[i] for i in self.share.of(self._chosen(number))])
+        return self.of(self.share.of(self._chosen(number)))
 
     def _chosen(self, number: int) -> Sequence[int]:
         """The samples of a batch."""
@@ -145,14 +146,34 @@ class Batches(Dataset[Batch]):
         size = self.share.largest(self.batch_size)
         return Batches(self.windows, self.normalization, size, point_sets=self.point_sets)
 
+    def of(self, numbers: Sequence[int]) -> Batch:
+        """The batch of some samples: read at once where the data set can do that, else one by one."""
+        together = self.windows.together(numbers)
+        return self.collate([self.windows[i] for i in numbers]) if together is None else self._collated(together)
+
+    def _collated(self, samples: Samples) -> Batch:
+        """A normalised batch of samples that were read at once: what ``collate`` gives, bit for bit."""
+        scale, rows = self._scales, [self._point_set(samples)] * len(samples.numbers)
+        given = samples.given_BTNC
+        return Batch(
+            scale.inputs(samples.input_BNC),
+            scale.targets(samples.target_BTNC),
+            self._stacked(rows, samples.numbers),
+            None if samples.condition_BTP is None else scale.condition(samples.condition_BTP),
+            None if samples.first_BNC is None else scale.targets(samples.first_BNC),
+            None if self.latents is None else self._latents(samples.numbers),
+            None if given is None or scale.given is None else scale.given(given),
+        )
+
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """A normalised batch; rows with fewer points than the largest are padded at the end."""
         inputs = stack_padded([sample.input_NC for sample in samples])
         targets = stack_padded([sample.target_TNC for sample in samples], axis=1)
-        scale = self.normalization
+        scale = self._scales
         firsts = [s.first_NC for s in samples if s.first_NC is not None]
         conditions = [s.condition_TP for s in samples if s.condition_TP is not None]
-        input_points = self._stacked([self._point_set(sample) for sample in samples], samples)
+        numbers = [sample.number for sample in samples]
+        input_points = self._stacked([self._point_set(sample) for sample in samples], numbers)
         target_points = self._points_of_targets(samples)
         return Batch(
             scale.inputs(inputs),
@@ -160,7 +181,7 @@ class Batches(Dataset[Batch]):
             target_points or input_points,
             scale.condition(torch.stack(conditions)) if conditions else None,
             scale.targets(stack_padded(firsts)) if firsts else None,
-            self._latents(samples) if self.latents is not None else None,
+            self._latents(numbers) if self.latents is not None else None,
             self._given(samples),
             own_input_points=input_points if target_points is not None else None,
             later_BTNC=self._later(samples),
@@ -173,28 +194,28 @@ class Batches(Dataset[Batch]):
         rows = [still_given(s, self.data) if s.given_TNC is None else s.given_TNC for s in samples]
         return self.normalization.given(stack_padded(rows, axis=1))
 
-    def _latents(self, samples: Sequence[Sample]) -> Tensor:
+    def _latents(self, numbers: Sequence[int]) -> Tensor:
         assert self.latents is not None
         steps = 1 if self.data.steady else self.windows.horizon + 1
-        numbers: list[int] = []
-        for sample in samples:
-            first = self.latents.states.number_of(*self.windows.locate(sample.number))
-            numbers += range(first, first + steps)
-        latent = self.latents.rows(numbers)
-        return latent.view(len(samples), steps, *latent.shape[1:])
+        states: list[int] = []
+        for number in numbers:
+            first = self.latents.states.number_of(*self.windows.locate(number))
+            states += range(first, first + steps)
+        latent = self.latents.rows(states)
+        return latent.view(len(numbers), steps, *latent.shape[1:])
 
     def _later(self, samples: Sequence[Sample]) -> Tensor | None:
         """Input fields at the target steps, where the targets are apart."""
         rows = [sample.later_TNC for sample in samples if sample.later_TNC is not None]
         return self.normalization.frames(stack_padded(rows, axis=1)) if rows else None
 
-    def _stacked(self, rows: Sequence[Points], samples: Sequence[Sample]) -> Points:
-        return Points.stack(rows, self.point_sets.needs, torch.tensor([sample.number for sample in samples]))
+    def _stacked(self, rows: Sequence[Points], numbers: Sequence[int]) -> Points:
+        return Points.stack(rows, self.point_sets.needs, torch.tensor(numbers))
 
     def _points_of_targets(self, samples: Sequence[Sample]) -> Points | None:
         """The points of the targets; None where they are those of the inputs."""
         apart = [sample.targets for sample in samples if sample.targets is not None]
-        return self._stacked([self._target_set(targets) for targets in apart], samples) if apart else None
+        return self._stacked([self._target_set(t) for t in apart], [s.number for s in samples]) if apart else None
 
     def _target_set(self, targets: TargetPoints) -> Points:
         """The target points of a sample."""
@@ -204,7 +225,7 @@ class Batches(Dataset[Batch]):
         self._target_keys[targets.point_set], points = sets.find(targets.coords_NX, targets.measure_N)
         return points
 
-    def _point_set(self, sample: Sample) -> Points:
+    def _point_set(self, sample: Sample | Samples) -> Points:
         """The points of a sample. A number stands for the same points wherever it occurs in a split."""
         key = self._keys.get(sample.point_set)
         if key is not None:

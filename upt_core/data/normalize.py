@@ -65,25 +65,41 @@ class Normalization(nn.Module):
 
     def inputs(self, value: Tensor) -> Tensor:
         """The encoder's input (..., C) in physical units, scaled: float32."""
-        return _scaled(value, self._of_inputs(self.mean_C), self._of_inputs(self.std_C))
+        return _scaled(value, *self.of_inputs())
 
     def frames(self, value: Tensor) -> Tensor:
         """The input fields (..., C) of single time steps in physical units, scaled: float32."""
-        return _scaled(value, self.data.inputs_of(self.mean_C), self.data.inputs_of(self.std_C))
+        return _scaled(value, *self.of_frames())
 
     def targets(self, value: Tensor) -> Tensor:
         """Target channels (..., C) in physical units, scaled: float32."""
-        return _scaled(value, self.data.targets_of(self.mean_C), self.data.targets_of(self.std_C))
+        return _scaled(value, *self.of_targets())
 
     def given(self, value: Tensor) -> Tensor:
         """Channels (..., C) of the given fields in physical units, scaled: float32."""
-        channels = [self.data.channels_of(field.name) for field in self.data.given]
-        mean_C, std_C = (torch.cat([value_C[part] for part in channels]) for value_C in (self.mean_C, self.std_C))
-        return _scaled(value, mean_C, std_C)
+        return _scaled(value, *self.of_given())
 
     def condition(self, value_P: Tensor) -> Tensor:
         """Conditioning values (..., P), scaled: float32."""
         return _scaled(value_P, self.condition_mean_P, self.condition_std_P)
+
+    def of_inputs(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the encoder's input channels, once for each frame of history."""
+        return self._of_inputs(self.mean_C), self._of_inputs(self.std_C)
+
+    def of_frames(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the input channels."""
+        return self.data.inputs_of(self.mean_C), self.data.inputs_of(self.std_C)
+
+    def of_targets(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the target channels."""
+        return self.data.targets_of(self.mean_C), self.data.targets_of(self.std_C)
+
+    def of_given(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the channels of the given fields."""
+        channels = [self.data.channels_of(field.name) for field in self.data.given]
+        mean_C, std_C = (torch.cat([value_C[part] for part in channels]) for value_C in (self.mean_C, self.std_C))
+        return mean_C, std_C
 
     def to_physical(self, target: Tensor) -> Tensor:
         """Target channels (..., C) back in physical units: float64, so that a large mean swallows no digits."""
@@ -115,14 +131,48 @@ class Normalization(nn.Module):
 
 
 def _scaled(value: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    traced = torch.compiler.is_exporting()  # then values cannot be looked at, so nothing is spared
-    constant = std == 1  # only shifted; no deviation that was measured is exactly 1 in float64
-    if not traced and value.dtype == torch.float32 and bool((mean.abs() <= NEAR * std).all()):
-        mean, std = mean.float(), std.float()  # a quarter of the time, and no digit that float32 has is lost
-    shifted = value - mean
-    if traced or constant.any():
-        shifted = shifted.where(~constant | (shifted.abs() > ROUNDING * mean.abs()), 0)
-    return shifted.div_(std).float()  # a second array of float64 would cost more than the division
+    if torch.compiler.is_exporting():  # then values cannot be looked at, so nothing is spared
+        constant = std == 1
+        shifted = value - mean
+        return shifted.where(~constant | (shifted.abs() > ROUNDING * mean.abs()), 0).div_(std).float()
+    return Scale(mean, std)(value)
+
+
+class Scale:
+    """The scaling of some channels, for values of which many come: what is asked of the statistics is asked once.
+
+    Args:
+        mean: of each channel, float64.
+        std: deviation of each channel.
+    """
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        self._mean, self._std = mean, std
+        constant = std == 1  # only shifted; no deviation that was measured is exactly 1 in float64
+        self._varies = ~constant if bool(constant.any()) else None
+        self._single = (mean.float(), std.float()) if bool((mean.abs() <= NEAR * std).all()) else None
+
+    def __call__(self, value: Tensor) -> Tensor:
+        """Values (..., C) in physical units, scaled: float32."""
+        mean, std = self._mean, self._std
+        if self._single is not None and value.dtype == torch.float32:
+            mean, std = self._single  # a quarter of the time, and no digit that float32 has is lost
+        shifted = value - mean
+        if self._varies is not None:
+            shifted = shifted.where(self._varies | (shifted.abs() > ROUNDING * mean.abs()), 0)
+        return shifted.div_(std).float()  # a second array of float64 would cost more than the division
+
+
+class Scales:
+    """The scalings of a normalization that does not change any more."""
+
+    def __init__(self, normalization: Normalization) -> None:
+        of = normalization
+        self.inputs = Scale(*of.of_inputs())
+        self.frames = Scale(*of.of_frames())
+        self.targets = Scale(*of.of_targets())
+        self.condition = Scale(of.condition_mean_P, of.condition_std_P)
+        self.given = Scale(*of.of_given()) if of.data.given else None
 
 
 def condition_rows(

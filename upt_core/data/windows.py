@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from upt_core.data.normalize import condition_rows
+from upt_core.data.normalize import TIME_STEP, condition_rows
 from upt_core.errors import DataError
 from upt_core.specs import DataSpec
+from upt_core.stacked import StackedWindows, read_many
 from upt_core.trajectory import TargetPoints, Trajectories, Trajectory, grid_of
 
 
@@ -44,6 +46,30 @@ class Sample:
     grid_shape: tuple[int, ...] | None = None
     targets: TargetPoints | None = None
     later_TNC: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Several samples on the same points, in physical units: row b of each tensor is what ``Sample`` has.
+
+    Args:
+        numbers: of the samples in their split.
+        first_BNC: target fields at t = 0 of their trajectories; None as in ``Sample``.
+        condition_BTP: conditioning values of each step, float64; None where there are none.
+        coords_NX, point_set, measure_N, grid_shape: of all of them, as in ``Sample``.
+        given_BTNC: as ``Sample.given_TNC``; None where these fields do not change in time.
+    """
+
+    numbers: Sequence[int]
+    input_BNC: Tensor
+    target_BTNC: Tensor
+    first_BNC: Tensor | None
+    condition_BTP: Tensor | None
+    coords_NX: Tensor
+    point_set: int
+    measure_N: Tensor | None
+    grid_shape: tuple[int, ...] | None
+    given_BTNC: Tensor | None
 
 
 class Windows:
@@ -108,21 +134,48 @@ class Windows:
         present = self.data.history - 1  # of the window's time steps, the one that targets follow
         stop = start + present + self.horizon + 1 if not self.data.steady else 1
         window = self.trajectories.read(index, start, stop)
-        target_TNC = self._targets(window)
+        target_TNC = self._targets(window.target_fields)
         return Sample(
             number,
-            self._input(window),
+            self._input(window.fields),
             target_TNC if self.data.steady else target_TNC[present + 1 :],
             self._first(index, start, window) if self.reference else None,
             self._conditions(window, present) if self.condition else None,
             window.coords_NX,
             window.point_set,
-            self._given(window),
+            self._given(window.fields, len(window.time_T)),
             window.measure_N,
             None if self.data.steady else window.time_T[present:],
             window.grid_shape,
             None if window.targets is None else replace(window.targets, fields={}),
             self._later(window),
+        )
+
+    def together(self, numbers: Sequence[int]) -> Samples | None:
+        """Several samples, read at once; None where the data set cannot, or they are not alike: ask for each then."""
+        present = self.data.history - 1
+        steps = 1 if self.data.steady else present + self.horizon + 1
+        places = [self.locate(number) for number in numbers]
+        if self.data.steady:
+            places = [(index, 0) for index, _ in places]
+        window = read_many(self.trajectories, [(index, start, start + steps) for index, start in places])
+        first = window
+        if window is not None and self.reference and any(start for _, start in places):
+            first = read_many(self.trajectories, [(index, 0, 1) for index, _ in places])
+        if window is None or first is None:
+            return None
+        target_BTNC = self._targets(window.fields)
+        return Samples(
+            numbers,
+            self._input(window.fields, time_axis=1),
+            target_BTNC if self.data.steady else target_BTNC[:, present + 1 :],
+            self._targets(first.fields)[:, 0] if self.reference else None,
+            self._stacked_conditions(window)[:, present:] if self.condition else None,
+            window.coords_NX,
+            window.point_set,
+            window.measure_N,
+            window.grid_shape,
+            self._given(window.fields, steps, time_axis=1),
         )
 
     def grid_shape(self, number: int) -> tuple[int, ...] | None:
@@ -156,38 +209,49 @@ class Windows:
 
     def _first(self, index: int, start: int, window: Trajectory) -> Tensor:
         """Target fields at t = 0 of a trajectory (N, C)."""
-        return self._targets(window if start == 0 else self.trajectories.read(index, 0, 1))[0]
+        first = window if start == 0 else self.trajectories.read(index, 0, 1)
+        return self._targets(first.target_fields)[0]
 
     def _conditions(self, window: Trajectory, present: int) -> Tensor:
         """Conditions of the steps from the present on, (T, P)."""
         return condition_rows(window.condition, window.time_T, self.condition, self.data.steady)[present:]
 
-    def _input(self, window: Trajectory) -> Tensor:
+    def _stacked_conditions(self, window: StackedWindows) -> Tensor:
+        """Conditions of each step of the windows, (B, T, P)."""
+        rows = 1 if self.data.steady else window.time_BT.shape[1] - 1
+        columns = []
+        for name in self.condition:
+            value = window.time_BT.double().diff(dim=1) if name == TIME_STEP else window.condition[name]
+            columns.append(value[:, None].expand(-1, rows) if value.dim() == 1 else value[:, :rows])
+        return torch.stack(columns, dim=-1)
+
+    def _input(self, fields: Mapping[str, Tensor], time_axis: int = 0) -> Tensor:
         """The input fields of each frame of history, oldest first, along the channels."""
-        fields = [window.fields[field.name] for field in self.data.inputs]
-        return _joined([value[min(time, len(value) - 1)] for time in range(self.data.history) for value in fields])
+        values = [fields[field.name] for field in self.data.inputs]
+        frames = range(self.data.history)
+        return _joined([v.select(time_axis, min(time, v.shape[time_axis] - 1)) for time in frames for v in values])
 
-    def _targets(self, window: Trajectory) -> Tensor:
-        return _joined([window.target_fields[field.name] for field in self.data.targets])
+    def _targets(self, fields: Mapping[str, Tensor]) -> Tensor:
+        return _joined([fields[field.name] for field in self.data.targets])
 
-    def _given(self, window: Trajectory) -> Tensor | None:
+    def _given(self, fields: Mapping[str, Tensor], times: int, time_axis: int = 0) -> Tensor | None:
         """The given fields at the target steps; None where none of them moves."""
-        fields = [window.fields[field.name] for field in self.data.given]
-        if self.data.steady or all(len(value) == 1 for value in fields):
+        given = [fields[field.name] for field in self.data.given]
+        if self.data.steady or all(value.shape[time_axis] == 1 for value in given):
             return None
-        return _joined([_at_each(value, len(window.time_T))[self.data.history :] for value in fields])
+        return self._at_targets(given, times, time_axis)
 
     def _later(self, window: Trajectory) -> Tensor | None:
         """The input fields at the target steps; None where the targets tell them, or there is no time."""
         if window.targets is None or self.data.steady:
             return None
-        fields = [window.fields[field.name] for field in self.data.inputs]
-        return _joined([_at_each(value, len(window.time_T))[self.data.history :] for value in fields])
+        return self._at_targets([window.fields[field.name] for field in self.data.inputs], len(window.time_T), 0)
 
-
-def _at_each(value_TNC: Tensor, times: int) -> Tensor:
-    """A field that may be constant in time, at each time step."""
-    return value_TNC.expand(times, -1, -1)
+    def _at_targets(self, values: list[Tensor], times: int, time_axis: int) -> Tensor:
+        """Fields, some of which may be constant in time, at the target steps."""
+        at_each = [value.expand(*value.shape[:time_axis], times, -1, -1) for value in values]
+        history = self.data.history
+        return _joined([value.narrow(time_axis, history, times - history) for value in at_each])
 
 
 def still_given(sample: Sample, data: DataSpec) -> Tensor:

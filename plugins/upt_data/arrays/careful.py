@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ class CarefulSource(ArraySource):
         """Values of an array."""
         with self._reading(f", {name!r}"):
             return self._source.read(name, index)
+
+    def read_many(self, name: str, indices: Sequence[Index]) -> Values:
+        """Values of an array at several indices."""
+        with self._reading(f", {name!r}"):
+            return self._source.read_many(name, indices)
 
     def dims(self, name: str) -> tuple[str, ...] | None:
         """Names of an array's axes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,11 @@ class Part:
     def name(self, number: int) -> str:
         """The array of a trajectory."""
         return self.arrays[number] if len(self.arrays) > 1 else self.arrays[0]
+
+    def of_field(self, value: Values) -> Values:
+        """The channels (..., C) that are the field's, of those that the array has."""
+        value = value if self.picked is None else value[..., self.picked]
+        return np.concatenate([value.real, value.imag], axis=-1) if self.is_complex else value
 
 
 @dataclass(frozen=True)
@@ -139,15 +144,20 @@ class GridContent(Content):
     def read(self, field: str, number: int, steps: slice) -> Values:
         """Steps of a field at the points of the grid."""
         source = self._handle.get()
-        values = []
-        for part in self._variables[field].parts:
-            value = part.placement.read(source, part.name(number), number, steps, self.grid)
-            value = value if part.picked is None else value[..., part.picked]
-            values.append(np.concatenate([value.real, value.imag], axis=-1) if part.is_complex else value)
-        if len(values) == 1:
-            return values[0]
-        longest = max(map(len, values))
-        return np.concatenate([np.broadcast_to(value, (longest, *value.shape[1:])) for value in values], axis=-1)
+        return _joined(
+            part.of_field(part.placement.read(source, part.name(number), number, steps, self.grid))
+            for part in self._variables[field].parts
+        )
+
+    def read_many(self, field: str, windows: Sequence[tuple[int, slice]]) -> Values:
+        """Steps of a field of several trajectories."""
+        if any(len(part.arrays) > 1 for part in self._variables[field].parts):  # of each trajectory an array of its own
+            return super().read_many(field, windows)
+        source = self._handle.get()
+        return _joined(
+            part.of_field(part.placement.read_many(source, part.arrays[0], windows, self.grid))
+            for part in self._variables[field].parts
+        )
 
     def mask(self, name: str, number: int) -> Values:
         """An array of the file at the points of the grid, (T, N)."""
@@ -195,6 +205,16 @@ class GridContent(Content):
             moving = [name for name in self._targets if self._variables[name].moves]
             self._lengths[number] = end_of(self, moving, number, most)
         return self._lengths[number]
+
+
+def _joined(parts: Iterable[Values]) -> Values:
+    """The channels of all parts; a part that is constant in time, of (..., T, N, C) with T = 1, is repeated."""
+    values = list(parts)
+    if len(values) == 1:
+        return values[0]
+    longest = max(value.shape[-3] for value in values)
+    whole = [np.broadcast_to(value, (*value.shape[:-3], longest, *value.shape[-2:])) for value in values]
+    return np.concatenate(whole, axis=-1)
 
 
 def _last(name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from upt_core import DataError
 from upt_data.arrays.careful import CarefulSource
 from upt_data.arrays.source import ArraySource, Index
+from upt_data.arrays.stored_bytes import StoredBytes, many_of, stored_bytes
 from upt_data.files.content import Values
 from upt_data.foreign import reading
 from upt_data.hdf5 import open_hdf5
@@ -39,6 +41,7 @@ class Hdf5Source(ArraySource):
     def __init__(self, file: h5py.File) -> None:
         self._file = file
         self._arrays: dict[str, h5py.Dataset] = {}
+        self._stored: dict[str, StoredBytes | None] = {}
         file.visititems(lambda name, item: self._add(name, item))
 
     def _add(self, name: str | bytes, item: Any) -> None:
@@ -64,6 +67,12 @@ class Hdf5Source(ArraySource):
         """Values of a dataset."""
         return np.asarray(self._arrays[name][index])
 
+    def read_many(self, name: str, indices: Sequence[Index]) -> Values:
+        """Values of a dataset at several indices, from the bytes of the file where they lie there as they are."""
+        if name not in self._stored:
+            self._stored[name] = stored_bytes(self._arrays[name])
+        return many_of(self._stored[name], partial(self.read, name), self.dtype(name), self.shape(name), indices)
+
     def dims(self, name: str) -> tuple[str, ...] | None:
         """Labels or scales of a dataset's axes, where every axis has one."""
         labels = [dim.label or (Path(dim[0].name).name if len(dim) else "") for dim in self._arrays[name].dims]
@@ -81,4 +90,5 @@ class Hdf5Source(ArraySource):
     def close(self) -> None:
         """Closes the file."""
         self._arrays.clear()
+        self._stored.clear()
         self._file.close()

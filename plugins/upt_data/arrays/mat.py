@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ class MatlabHdf5Source(Hdf5Source):
     def read(self, name: str, index: Index) -> Values:
         """Values of an array."""
         return super().read(name, index[::-1]).T
+
+    def read_many(self, name: str, indices: Sequence[Index]) -> Values:
+        """Values of an array at several indices; such files begin with a block of MATLAB's own, so h5py reads them."""
+        return ArraySource.read_many(self, name, indices)
 
     def dims(self, name: str) -> tuple[str, ...] | None:
         """MATLAB names no axes."""

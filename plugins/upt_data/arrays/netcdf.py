@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from upt_data.arrays.careful import CarefulSource
 from upt_data.arrays.extra import library
 from upt_data.arrays.source import ArraySource, Index
+from upt_data.arrays.stored_bytes import many_of, stored_bytes
 from upt_data.checks import existing
 from upt_data.files.content import Values
 from upt_data.foreign import reading
@@ -54,11 +56,12 @@ class NetCdfSource(ArraySource):
             for group, data in self._groups.items()
             for name in data.variables
         }
-        self._plain = {
+        self._plain: dict[str, h5py.Dataset] = {
             name: file[name]
             for name, variable in self._variables.items()
             if file is not None and name in file and _is_stored_as_it_is(variable, file[name])
         }
+        self._stored = {name: stored_bytes(dataset) for name, dataset in self._plain.items()}
 
     def names(self) -> list[str]:
         """Paths of all variables, coordinates among them."""
@@ -79,6 +82,12 @@ class NetCdfSource(ArraySource):
             return np.asarray(self._plain[name][index])
         return np.asarray(self._variables[name][index].values)
 
+    def read_many(self, name: str, indices: Sequence[Index]) -> Values:
+        """Values of a variable at several indices, from the bytes of the file where they lie there as they are."""
+        if name not in self._plain:
+            return super().read_many(name, indices)
+        return many_of(self._stored[name], partial(self.read, name), self.dtype(name), self.shape(name), indices)
+
     def dims(self, name: str) -> tuple[str, ...] | None:
         """Names of a variable's dimensions."""
         return tuple(map(str, self._variables[name].dims))
@@ -92,7 +101,7 @@ class NetCdfSource(ArraySource):
         """Closes the file."""
         for data in self._groups.values():
             data.close()
-        self._plain = {}
+        self._plain, self._stored = {}, {}
         if self._file is not None:
             self._file.close()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upt_data.arrays.source import ArraySource
+from upt_data.arrays.source import ArraySource, Index
 from upt_data.files.content import Values
 from upt_data.grid import Grid
 
@@ -34,31 +34,43 @@ class Placement:
 
     def read(self, source: ArraySource, name: str, number: int, steps: slice, grid: Grid) -> Values:
         """Steps of an array of one trajectory, (T, N, C), at the points of the grid that are kept."""
-        index: list[int | slice] = [slice(None)] * len(source.shape(name))
+        (index,) = self._indices(len(source.shape(name)), [(number, steps)], grid)
+        value: Values = self._in_order(source.read(name, index)[None], grid)[0]
+        return value
+
+    def read_many(self, source: ArraySource, name: str, windows: Sequence[tuple[int, slice]], grid: Grid) -> Values:
+        """As ``read``, of several trajectories and steps of one number at once: (B, T, N, C)."""
+        indices = self._indices(len(source.shape(name)), windows, grid)
+        return self._in_order(source.read_many(name, indices), grid)
+
+    def _indices(self, num_axes: int, windows: Sequence[tuple[int, slice]], grid: Grid) -> list[Index]:
+        index: list[int | slice] = [slice(None)] * num_axes
         for axis, position in enumerate(self.grid):
             if position is not None:
                 index[position] = grid.kept(axis)
-        if self.time is not None:
-            index[self.time] = steps
-        if self.trajectory is not None:
-            index[self.trajectory] = number
-        return self._in_order(source.read(name, tuple(index)), grid)
+        found = []
+        for number, steps in windows:
+            if self.time is not None:
+                index[self.time] = steps
+            if self.trajectory is not None:
+                index[self.trajectory] = number
+            found.append(tuple(index))
+        return found
 
     def _in_order(self, value: Values, grid: Grid) -> Values:
-        """(T, N, C) from a value whose axis of trajectories is gone."""
+        """(B, T, N, C) from values (B, …) whose axis of trajectories is gone."""
         wanted = (self.time, *self.grid, *self.channels)
-        present = [self._left(position) for position in wanted if position is not None]
-        value = value.transpose(present)
+        value = value.transpose([0, *(1 + self._left(position) for position in wanted if position is not None)])
         lead = (self.time, *self.grid)
         if None not in lead and not any(grid.flipped):
-            return value.reshape(len(value), math.prod(value.shape[1 : len(lead)]), -1)
-        value = np.expand_dims(value, tuple(axis for axis, position in enumerate(lead) if position is None))
-        value = value.reshape(*value.shape[: len(lead)], -1)
-        value = np.flip(value, tuple(axis + 1 for axis, turned in enumerate(grid.flipped) if turned))
+            return value.reshape(*value.shape[:2], math.prod(value.shape[2 : 1 + len(lead)]), -1)
+        value = np.expand_dims(value, tuple(axis + 1 for axis, position in enumerate(lead) if position is None))
+        value = value.reshape(*value.shape[: 1 + len(lead)], -1)
+        value = np.flip(value, tuple(axis + 2 for axis, turned in enumerate(grid.flipped) if turned))
         missing = [axis for axis, position in enumerate(self.grid) if position is None]
-        shape = [size if axis in missing else value.shape[1 + axis] for axis, size in enumerate(grid.shape)]
-        value = np.broadcast_to(value, (len(value), *shape, value.shape[-1]))
-        return value.reshape(len(value), -1, value.shape[-1])
+        shape = [size if axis in missing else value.shape[2 + axis] for axis, size in enumerate(grid.shape)]
+        value = np.broadcast_to(value, (*value.shape[:2], *shape, value.shape[-1]))
+        return value.reshape(*value.shape[:2], -1, value.shape[-1])
 
     def _left(self, position: int) -> int:
         """A position once the axis of trajectories is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,15 @@ class ArraySource(ABC):
     @abstractmethod
     def read(self, name: str, index: Index) -> Values:
         """Values of an array at numbers and rising slices, one for each of its axes."""
+
+    def read_many(self, name: str, indices: Sequence[Index]) -> Values:
+        """Values of an array at several indices that give one shape, as rows of one array."""
+        first = self.read(name, indices[0])
+        values = np.empty((len(indices), *first.shape), first.dtype)
+        values[0] = first
+        for row in range(1, len(indices)):
+            values[row] = self.read(name, indices[row])
+        return values
 
     def dims(self, name: str) -> tuple[str, ...] | None:
         """Names of an array's axes, where the file has them."""
@@ -62,7 +71,7 @@ class MemorySource(ArraySource):
     """Arrays that are in memory already."""
 
     def __init__(self, arrays: Mapping[str, Values], attributes: Mapping[str, Any] | None = None) -> None:
-        self._arrays = dict(arrays)
+        self._arrays = {name: np.asarray(value) for name, value in arrays.items()}  # numpy's maps of files are slow
         self._attributes = dict(attributes or {})
 
     def names(self) -> list[str]:

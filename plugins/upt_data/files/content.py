@@ -63,6 +63,15 @@ class Content(ABC):
             steps: rising, with a positive stride, within ``times``.
         """
 
+    def read_many(self, field: str, windows: Sequence[tuple[int, slice]]) -> Values:
+        """Steps of a field of several trajectories, (B, T, N, C); those on the same points, of as many steps.
+
+        Args:
+            field: one of ``channels``.
+            windows: trajectories and their steps, as in ``read``.
+        """
+        return np.stack([self.read(field, number, steps) for number, steps in windows])
+
     def point_set(self, number: int) -> int:
         """Which of ``num_point_sets`` point sets a trajectory has."""
         return 0

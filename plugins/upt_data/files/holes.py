@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,10 @@ class Perforated(Content):
     def read(self, field: str, number: int, steps: slice) -> Values:
         """Steps of a field at the points that have values."""
         return self.whole.read(field, number, steps)[:, self._values_at(number)]
+
+    def read_many(self, field: str, windows: Sequence[tuple[int, slice]]) -> Values:
+        """Steps of a field of several trajectories that have the same holes."""
+        return self.whole.read_many(field, windows)[:, :, self._values_at(windows[0][0])]
 
     def point_set(self, number: int) -> int:
         """That of the first trajectory with the same points and holes."""

@@ -4,9 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Hearer = Callable[[str], None]
+
+_hearers: list[Hearer] = []
 
 
 def remark(text: str) -> None:
     """Writes a line to the standard error stream; where that is closed or full, nobody could read it anyway."""
     with contextlib.suppress(OSError, ValueError):
         print(f"remark: {text}", file=sys.stderr, flush=True)
+    _tell(text)
+
+
+@contextlib.contextmanager
+def heard_by(hearer: Hearer) -> Iterator[None]:
+    """Within the block the hearer is told every remark, and every Python warning that is shown, beside the terminal.
+
+    Args:
+        hearer: gets the text, of warnings with their category before it.
+    """
+    shown = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+        shown(message, category, *place, **more)
+        _tell(f"{category.__name__}: {message}")
+
+    _hearers.append(hearer)
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        if warnings.showwarning is show:  # else somebody else has put a hearer of their own there
+            warnings.showwarning = shown
+        _hearers.remove(hearer)
+
+
+def _tell(text: str) -> None:
+    for hearer in _hearers:
+        hearer(text)

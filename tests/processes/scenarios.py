@@ -133,7 +133,12 @@ def _dropout(module: nn.Module, arguments: Any, latent_BLD: Tensor) -> Tensor:
 def state_of(trainer: Trainer) -> dict[str, Any]:
     """Everything that goes on, with this process's own random state; without times."""
     state = whole_state(trainer.state_dict())
-    return {**state, "means": [{**means, "seconds": 0.0} for means in state["means"]], "seconds": 0.0, "extra": None}
+    return {
+        **state,
+        "means": [{**means, "seconds": 0.0, "waited": 0.0} for means in state["means"]],
+        "seconds": 0.0,
+        "extra": None,
+    }
 
 
 def interrupted_after(trainer: Trainer, updates: int) -> None:

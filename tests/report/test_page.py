@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from upt_core import report
+from upt_core.report.facts import numbers
 from upt_core.report.film import film
 from upt_core.report.load import load
 from upt_core.report.page import write_page
 from upt_core.report.remarks import remarks
-from upt_core.report.sampling import draw
+from upt_core.report.sampling import caption, draw, error_in_bins
 from upt_core.report.style import LIGHT
 from upt_core.report.verdict import verdicts
 
@@ -114,13 +115,64 @@ def write_sampling(folder: Path, shares: list[float], shape: tuple[int, ...] = (
 
 @pytest.mark.parametrize("shape", [(16,), (8, 8)])
 def test_where_the_sampler_looked(make_run: RunMaker, shape: tuple[int, ...]) -> None:
-    folder = make_run()
+    folder = make_run(grid=shape)
     assert draw(load(folder), LIGHT) is None
     write_sampling(folder, [1.0, 0.5, 0.4, 0.3], shape)
     with LIGHT.applied():
         figure = draw(load(folder), LIGHT)
     assert figure is not None
-    assert [ax.get_title(loc="left") for ax in figure.axes][:3] == ["epoch 1", "epoch 3", "epoch 4"]
+    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.get_title(loc="left")]
+    assert titles == ["epoch 1", "epoch 3", "epoch 4", "error at the end", "effective share"]
+
+
+def test_the_error_beside_is_where_the_error_is(make_run: RunMaker) -> None:
+    """Scattered points of different number, an error in one quarter alone, fields of very different size."""
+    folder = make_run(grid=(1, 1), points=400, shared=False, names=("u", "p"))
+    arrays = dict(np.load(folder / "examples.npz"))
+    arrays["target"][:] = [1.0, 1000.0]
+    quarter = (arrays["coords"] < 0.5).all(-1)
+    arrays["prediction"] = arrays["target"] * (1 + 0.1 * quarter[:, None, :, None])
+    arrays["prediction"][1, :, 200:] = 1e6  # padding
+    np.savez(folder / "examples.npz", **arrays)
+    examples = load(folder).examples
+    assert examples is not None
+    np.testing.assert_allclose(error_in_bins(examples, (2, 2)), [[0.1, 0], [0, 0]], atol=1e-12)
+    assert np.isnan(error_in_bins(examples, (64, 64))).any(), "bins without a point"
+
+
+def test_before_the_first_examples_no_error_is_drawn(make_run: RunMaker) -> None:
+    folder = make_run(finished=False)
+    write_sampling(folder, [1.0])
+    with LIGHT.applied():
+        figure = draw(load(folder), LIGHT)
+    assert figure is not None
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["epoch 1", "effective share"]
+    assert "Error:" not in caption(load(folder))
+
+
+def test_warnings_of_the_run_are_on_its_page(make_run: RunMaker) -> None:
+    folder = make_run()
+    assert "Warnings during the run" not in write_page(load(folder)).read_text()
+    said = ["old", "old", *(f"number {k}" for k in range(20)), "step 3 is skipped: <NaN>"]
+    text = "".join(json.dumps(line) + "\n" for line in said)
+    (folder / "remarks.jsonl").write_text(text + '"torn')
+    page = write_page(load(folder)).read_text()
+    assert "<h2>Warnings during the run</h2>" in page
+    assert "<li>step 3 is skipped: &lt;NaN&gt;</li></ul><p>2 earlier ones are in remarks.jsonl.</p>" in page
+    assert "torn" not in page
+
+
+def test_where_the_time_went(make_run: RunMaker) -> None:
+    folder = make_run()
+    path, rest = folder / "metrics.jsonl", "start, validation, measurements, saving and pictures 0 s"
+    assert numbers(load(folder))["time"] == f"steps 24 s; {rest}"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line |= {"seconds_waiting": 1.0} if line["kind"] == "epoch" and line["epoch"] > 2 else {}
+        line["time"] += 6
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    expected = f"steps 24 s, of which waiting for data 4 s; {rest.replace('0 s', '6 s')}"
+    assert numbers(load(folder))["time"] == expected
 
 
 @pytest.mark.parametrize(

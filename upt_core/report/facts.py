@@ -7,6 +7,7 @@ from typing import Any
 
 from upt_core.figures import count
 from upt_core.report.load import RunData
+from upt_core.report.so_far import in_time
 
 
 def sentence(run: RunData) -> str:
@@ -26,7 +27,7 @@ def numbers(run: RunData) -> dict[str, str]:
     if "parameters" in found:
         rows["parameters"] = ", ".join(f"{name} {count(size)}" for name, size in found["parameters"].items())
         rows["training"] = f"{count(found['train_samples'])} samples, {found['steps_per_epoch']} steps an epoch"
-    rows |= _sampling(run) | _speed(run)
+    rows |= _sampling(run) | _speed(run) | _time(run)
     if "peak_memory_bytes" in found:
         rows["largest memory"] = f"{count(round(found['peak_memory_bytes'] / 2**20))} MiB"
     return rows
@@ -78,9 +79,20 @@ def _speed(run: RunData) -> dict[str, str]:
     speed = float(epochs["samples_per_second"].value[-1])
     counts = [int(found["count"]) for found in run.densities[-1:]]
     points = f", {count(round(speed * counts[0]))} query points" if counts else ""
-    waiting = epochs.get("data_share")
-    share = f"; waiting for data: {100 * float(waiting.value[-1]):.0f} %" if waiting is not None else ""
-    return {"speed": f"{speed:.3g} samples{points} a second{share}"}
+    return {"speed": f"{speed:.3g} samples{points} a second"}
+
+
+def _time(run: RunData) -> dict[str, str]:
+    """Where the time went: steps of training, of which waiting for data, and all else."""
+    epochs = run.series("epoch")
+    if "seconds" not in epochs:
+        return {}
+    steps, waiting = float(epochs["seconds"].value.sum()), epochs.get("seconds_waiting")
+    parts = [f"steps {in_time(steps)}"]
+    if waiting is not None:
+        parts += [f"of which waiting for data {in_time(float(waiting.value.sum()))}"]
+    rest = max(run.seconds - steps, 0.0)
+    return {"time": f"{', '.join(parts)}; start, validation, measurements, saving and pictures {in_time(rest)}"}
 
 
 def _of(name: str) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.run.metrics_log import METRICS, read_metrics
+from upt_core.run.remarks_log import read_remarks
 
 LATEST = "latest"
 """Of files with examples on the way, as ``upt_core.run.latest`` writes them; that would import torch."""
@@ -54,6 +55,7 @@ class RunData:
         tasks: example predictions of each of several tasks.
         description: model and data in numbers; empty where the file is not there.
         densities: where the samplers looked, in the order of epochs.
+        said: remarks and warnings of the run, each once.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class RunData:
     tasks: dict[str, Examples] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
     densities: list[dict[str, Array]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -207,6 +210,7 @@ def load(folder: Path) -> RunData:
         _examples_of_tasks(folder),
         _json(folder / "description.json") or {},
         _densities(folder / "sampling.npz"),
+        read_remarks(folder),
     )
 
 

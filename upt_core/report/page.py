@@ -44,6 +44,8 @@ PLOTS = (
     Plot("weights", "Weights and gradients", weights.draw, lambda run: weights.CAPTION),
 )
 
+MOST_WARNINGS = 20
+
 OF_EXAMPLES = (predictions.draw, error_map.draw, spectra.draw)
 
 
@@ -127,7 +129,18 @@ def _verdict(run: RunData) -> str:
         said
         + (f"<p>{_whole_numbers(escape(about))}</p>" if about else "")
         + (f'<h2>Worth noticing</h2><ul class="remarks">{noticed}</ul>' if noticed else "")
+        + _warnings(run)
     )
+
+
+def _warnings(run: RunData) -> str:
+    """What the run itself warned of, the newest last."""
+    if not run.said:
+        return ""
+    lines = "".join(f"<li>{escape(text)}</li>" for text in run.said[-MOST_WARNINGS:])
+    hidden = len(run.said) - MOST_WARNINGS
+    more = f"<p>{hidden} earlier ones are in remarks.jsonl.</p>" if hidden > 0 else ""
+    return f'<h2>Warnings during the run</h2><ul class="remarks">{lines}</ul>{more}'
 
 
 def _numbers(run: RunData) -> str:

@@ -7,11 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from upt_core.report.load import Array, RunData
-from upt_core.report.style import Theme, epoch_axis, panels
+from upt_core.report.fields import range_of
+from upt_core.report.load import Array, Examples, RunData
+from upt_core.report.style import ERROR_MAP, Theme, epoch_axis, panels
 
 MAX_EPOCHS = 3
 DENSITY_MAP = "cividis"
+_BESIDE = (
+    " Error: root mean square over the examples and time steps of this page, each channel relative to its target's."
+)
 
 
 def caption(run: RunData) -> str:
@@ -19,24 +23,63 @@ def caption(run: RunData) -> str:
     return (
         "Query points of the first training samples, relative to an even spread (1). Effective share: as many equally "
         "weighted points would do; below 100 % weights differ or points come in clusters of high weight."
+        + _BESIDE
+        * (run.examples is not None or bool(run.tasks))
     )
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:
-    """Density at the first, a middle and the last noted epoch, and the effective share; None without a sampler."""
+    """Density at the first, a middle and the last noted epoch, the error at the same places, and the effective share.
+
+    None without a sampler; no error before there are examples.
+    """
     if not run.densities:
         return None
     first = (str(run.densities[0]["task"]), str(run.densities[0]["stream"]))
     found = [one for one in run.densities if (str(one["task"]), str(one["stream"])) == first]
     chosen = [found[k] for k in sorted({round(k) for k in np.linspace(0, len(found) - 1, MAX_EPOCHS)})]
-    fig, axes = panels(theme, 1, len(chosen) + 1, 3.0 * (len(chosen) + 1), 2.6)
+    examples = run.tasks.get(first[0], run.examples)
+    columns = len(chosen) + 1 + (examples is not None)
+    fig, axes = panels(theme, 1, columns, min(13.0, 3.0 * columns), 2.6)
     relative = [_relative(one["density"]) for one in chosen]
     high = max(2.0, float(np.quantile(np.concatenate([value.ravel() for value in relative]), 0.999)))
     for ax, one, value in zip(axes[0], chosen, relative, strict=False):
         ax.set_title(f"epoch {int(one['epoch'])}")
         _density(fig, ax, value, high)
-    _shares(axes[0, -1], found, run.position)
+    if examples is not None:
+        _error(fig, axes[0, len(chosen)], examples, chosen[-1]["density"].shape)
+    _shares(axes[0, columns - 1], found, run.position)
     return fig
+
+
+def error_in_bins(examples: Examples, bins: tuple[int, ...]) -> Array:
+    """Root mean square of the relative error in each bin of the unit box; not a number where there is no point."""
+    real = np.arange(examples.coords.shape[1]) < examples.lengths[:, None]
+    size_C = np.sqrt((examples.target**2).mean(axis=1)[real].mean(axis=0)).clip(1e-30)
+    square_BN = (((examples.prediction - examples.target) / size_C) ** 2).mean(axis=(1, 3))
+    places, box = examples.coords[real][:, : len(bins)].clip(0, 1), [(0.0, 1.0)] * len(bins)
+    total, _ = np.histogramdd(places, bins=bins, range=box, weights=square_BN[real])
+    count, _ = np.histogramdd(places, bins=bins, range=box)
+    return np.asarray(np.sqrt(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)))
+
+
+def _error(fig: Figure, ax: Axes, examples: Examples, bins: tuple[int, ...]) -> None:
+    ax.set_title("error at the end" if examples.final else "error so far")
+    if not examples.grid_shape:  # bins without a point would be holes
+        points = int(examples.lengths.sum())
+        bins = tuple(min(size, max(1, int((points / 4) ** (1 / len(bins))))) for size in bins)
+    error = error_in_bins(examples, bins)
+    if error.ndim == 1:
+        ax.stairs(error, np.linspace(0, 1, len(error) + 1), color="C0")
+        ax.set_ylim(bottom=0)
+        ax.set_xlabel("x / length")
+        return
+    ax.grid(False)
+    drawn = ax.imshow(
+        error.T, origin="lower", extent=(0, 1, 0, 1), vmin=0, vmax=range_of([error])[1], cmap=ERROR_MAP,
+        interpolation="nearest",
+    )  # fmt: skip
+    fig.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=7)
 
 
 def _relative(density: Array) -> Array:

@@ -13,9 +13,11 @@ from upt_core.processes import joined
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import check_run
+from upt_core.remarks import heard_by
 from upt_core.run import folder as run_folder
 from upt_core.run.assemble_all import WholeAssembler
 from upt_core.run.notebook import NotebookBar, in_kernel
+from upt_core.run.remarks_log import RemarksLog
 from upt_core.run.runner import Runner
 from upt_core.run.trained import Run
 
@@ -68,8 +70,9 @@ class Experiment(WholeAssembler):
         """
         folder = None if run_dir is None else Path(run_dir)
         bars = [NotebookBar(folder.resolve().name if folder else self.name)] if progress and in_kernel() else []
-        with joined():
-            runner = Runner(self, folder, resume, [*listeners, *bars])
+        said = RemarksLog()
+        with heard_by(said), joined():
+            runner = Runner(self, folder, resume, [*listeners, *bars], said)
             results = runner.run()
         return Run(runner.run_dir, results)
 

@@ -30,6 +30,7 @@ from upt_core.run.latest import LatestExamples
 from upt_core.run.lock import locked
 from upt_core.run.metrics_log import METRICS, MetricsLog
 from upt_core.run.observation import Observation
+from upt_core.run.remarks_log import RemarksLog
 from upt_core.run.resume import Resumed
 from upt_core.run.strategy import check_strategy
 from upt_core.seeding import stream_seed
@@ -55,10 +56,16 @@ class Runner:
         run_dir: the run's folder; None: a new one, made when everything is checked.
         resume: go on from the folder's last checkpoint.
         listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks.
+        said: what is remarked; written into the folder once that is this process's.
     """
 
     def __init__(
-        self, experiment: WholeAssembler, run_dir: Path | None, resume: bool, listeners: Sequence[object]
+        self,
+        experiment: WholeAssembler,
+        run_dir: Path | None,
+        resume: bool,
+        listeners: Sequence[object],
+        said: RemarksLog,
     ) -> None:
         self.experiment = experiment
         self.processes = current()
@@ -69,6 +76,7 @@ class Runner:
         create = run_folder.create
         self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
         self._listeners = tuple(listeners)
+        self._said = said
         self._heard_by = Listeners()
         self._gathered: Callable[[], AbstractContextManager[None]] = nullcontext
         self._latest = LatestExamples()
@@ -84,6 +92,7 @@ class Runner:
             with self.processes.agreed():
                 if self.processes.is_first:
                     stack.enter_context(locked(self.run_dir))
+                    self._said.write_to(self.run_dir)
                     self._heard_by = Listeners(self._all_listeners())
             return self._run()
 

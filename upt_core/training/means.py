@@ -13,12 +13,15 @@ from upt_core.processes import ALONE, Processes
 
 
 class Means:
-    """Means of every term over an epoch, summed on the device; and the seconds that the epoch took so far."""
+    """Means of every term over an epoch, summed on the device; and the seconds that the epoch took so far.
+
+    ``waited`` are those of the seconds in which the next batch was not there yet.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self.seconds = 0.0
+        self.seconds = self.waited = 0.0
 
     def add(self, losses: Losses, own: int, samples: int) -> None:
         """Adds a batch of so many samples, of which some are this process's own: the losses are their means."""
@@ -40,7 +43,8 @@ class Means:
     def copy(self) -> Means:
         """As it is now; what is added later does not change it."""
         other = Means()
-        other._sums, other._counts, other.seconds = dict(self._sums), dict(self._counts), self.seconds
+        other._sums, other._counts = dict(self._sums), dict(self._counts)
+        other.seconds, other.waited = self.seconds, self.waited
         return other
 
     def become(self, other: Means) -> None:
@@ -49,7 +53,8 @@ class Means:
 
     def state_dict(self) -> dict[str, Any]:
         """The sums of this process, the counts of all."""
-        return {"sums": dict(self._sums), "counts": dict(self._counts), "seconds": self.seconds}
+        clocks = {"seconds": self.seconds, "waited": self.waited}
+        return {"sums": dict(self._sums), "counts": dict(self._counts), **clocks}
 
     @staticmethod
     def restored(states: Sequence[dict[str, Any]], processes: Processes, device: torch.device) -> Means:
@@ -57,6 +62,7 @@ class Means:
         found = Means()
         if states:
             found._counts, found.seconds = dict(states[0]["counts"]), states[0]["seconds"]
+            found.waited = states[0].get("waited", 0.0)  # checkpoints of 0.1.0 have none
             found._sums = {name: torch.zeros((), device=device) for name in states[0]["sums"]}
         for state in states[processes.rank :: processes.size]:
             for name, value in state["sums"].items():

@@ -33,6 +33,7 @@ def scalars_of_epoch(whole: Whole, done: Progress) -> Scalars:
     begun = replace(done, step=first, position=float(done.epoch))
     scalars = whole.means.compute(whole.processes)
     scalars["seconds"] = whole.means.seconds
+    scalars["seconds_waiting"] = whole.means.waited
     share = (done.step - first) / batches.per_epoch
     scalars["samples_per_second"] = share * batches.num_samples / max(scalars["seconds"], 1e-9)
     gradient_share, sampling_share = _shares_due(whole)

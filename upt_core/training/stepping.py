@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -85,13 +86,21 @@ class Stepping:
         whole = self._whole
         pin_memory = whole.device.type == "cuda"
         window: list[Batch] = []
-        for batch in whole.batches.iterate(whole.state.step, stop, whole.plan.workers, pin_memory):
+        batches = iter(whole.batches.iterate(whole.state.step, stop, whole.plan.workers, pin_memory))
+        while (batch := self._read(batches)) is not None:
             window.append(batch)
             if len(window) == whole.plan.accumulate:
                 yield window
                 window = []
         if window:
             yield window
+
+    def _read(self, batches: Iterator[Batch]) -> Batch | None:
+        """The next batch, None after the last; notes how long the step had to wait for it."""
+        started = time.perf_counter()
+        batch = next(batches, None)
+        self._whole.means.waited += time.perf_counter() - started
+        return batch
 
     def update(self, window: Sequence[Batch], means: Means) -> Update:
         """One step of the optimizers: the mean gradient of the samples of a window of batches."""

@@ -35,7 +35,7 @@ def translate_data(t: Translation) -> None:
     key = "data.task" if t.has("data.task") or not t.has("data.tasks") else "data.tasks"
     if not t.has(key):
         sections = " and ".join(key for key in t.old.data)
-        hint = f"with the sections {sections} the file is read as one of the old form: docs/old-configurations.md"
+        hint = f"with the sections {sections} the file is read as one of the old form: upt config convert --help"
         t.problem(key, "is missing: the name of a task", hint)
         return
     found = t.get(key, [])

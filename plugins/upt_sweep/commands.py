@@ -35,8 +35,8 @@ def sweep(
     SWEEP is a YAML file that names the experiment and the values to try. Every trial is a run folder of its own.
 
     \b
-    upt sweep configs/sweeps/burgers.yaml --workers 2
-    upt sweep configs/sweeps/burgers.yaml --resume
+    upt sweep sweep.yaml --workers 2
+    upt sweep sweep.yaml --resume
     """
     if redo_running and not resume:
         raise click.UsageError("--redo-running goes with --resume")

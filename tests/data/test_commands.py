@@ -120,6 +120,36 @@ def test_info_proposes_what_reads_the_file(make: Callable[[], str], expected: di
     assert known(built(section(text)))
 
 
+def bare(**arrays: Any) -> str:
+    np.savez("bare.npz", **arrays)
+    return "bare.npz"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        ({"u": U}, {"inputs": ["u"], "extent": [1.0], "time_step": 1.0}),
+        ({"u": U[..., :8, None] * X}, {"inputs": ["u"], "extent": [1.0, 1.0], "time_step": 1.0}),
+        ({"u": U, "t": T}, {"inputs": ["u"], "extent": [1.0]}),
+        ({"a": U, "u": U}, {"inputs": ["a"], "targets": ["u"], "steady": True, "extent": [1.0, 1.0]}),
+    ],
+    ids=["one field, 1-D", "one field, 2-D", "times", "two fields"],
+)
+def test_a_file_without_coordinates_is_guessed(arrays: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A field alone has times; of two, one is predicted from the other."""
+    found = section(upt("info", bare(**arrays)))
+    assert found == {"path": "bare.npz", "name": "npz", **expected}
+    assert known(built(found))
+
+
+@pytest.mark.parametrize("command", ["info", "init"])
+def test_a_file_without_fields_is_refused_in_words(command: str) -> None:
+    text = upt(command, bare(x=X, u=np.ones((10, 7, 3))), code=2)
+    assert "no array looks like a field on a grid: (trajectories, times, *grid)" in text
+    assert "u (10, 7, 3)" in text
+    assert "give data.inputs and what is missing of data.time_step and data.extent" in text
+
+
 def test_info_says_what_was_understood() -> None:
     archive(lat=X[::-1], nu=np.arange(10.0))
     text = upt("info", "a.npz", "--picture", "a.png")

@@ -9,7 +9,7 @@ import click
 from upt_core.cli.completion import plugin_names
 from upt_core.cli.plugins_doctor import doctor
 from upt_core.cli.plugins_new import new
-from upt_core.cli.text import heading, shortened, style, table, terminal_width
+from upt_core.cli.text import MIN_LAST_COLUMN, heading, shortened, style, table, terminal_width
 from upt_core.registry import KINDS
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def _fitted(rows: list[list[str]]) -> str:
     width, gap = terminal_width(), 2
     if width is not None:
         taken = sum(max(len(row[i]) for row in [header, *rows]) + gap for i in range(4))
-        rows = [[*row[:4], shortened(row[4], max(24, width - taken))] for row in rows]
+        rest = width - taken
+        rows = rows if rest < MIN_LAST_COLUMN else [[*row[:4], shortened(row[4], rest)] for row in rows]
     return table(rows, header, gap=gap)
 
 

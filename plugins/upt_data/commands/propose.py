@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations_with_replacement
 from typing import Any
 
+from upt_core import DataError
 from upt_data.arrays.placement import Lengths, placed_by_length
 from upt_data.arrays.source import ArraySource
 from upt_data.commands.guess import categories
@@ -36,14 +37,25 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
     fields = [one for one in full if one not in (*axes, time) and len(source.shape(full[one])) > 1]
     fields = [one for one in fields if source.dtype(full[one]).kind not in "USO"]
     settings |= _dims(source, full, fields, axes, time) if name in ("netcdf", "zarr") else {}
-    axes, fields = _fitting(source, full, fields, axes, time)
-    settings |= _roles(fields, steady=time is None)
+    steady = time is None
+    if axes:
+        axes, fields = _fitting(source, full, fields, axes, time)
+    else:
+        steady = steady and len(fields) > 1  # a field alone can only be predicted from itself, at earlier times
+        before = (1 if steady else 2) - (settings.get("group") == "*")  # such a group is one trajectory
+        fields, num_axes = _without_axes({one: len(source.shape(full[one])) - before for one in fields})
+        settings["extent"] = [1.0] * num_axes
+        settings |= {"time_step": 1.0} if time is None and not steady else {}
+    if steady and not fields:
+        raise DataError(
+            "no array looks like a field on a grid: (trajectories, times, *grid), or steady (trajectories, *grid); "
+            f"the file has {source.described()}; give data.inputs and what is missing of data.time_step and data.extent"
+        )
+    settings |= _roles(fields, steady)
     if axes and axes != [one for one in ("x", "y", "z") if one in full]:
         settings["axes"] = axes
     if time not in (None, "t"):
         settings["time"] = time
-    if not axes:
-        settings["extent"] = [1.0]
     if any(source.dtype(full[one]).kind == "c" for one in fields):
         settings["complex"] = "channels"
     settings |= _conditions(source, full, fields, {*axes, time})
@@ -60,6 +72,12 @@ def propose_points(source: ArraySource) -> dict[str, Any]:
     settings = _roles(fields, steady=time is None) | _told(source, others, num)
     settings |= {} if time in (None, "t") else {"time": time}
     return settings | ({"moving": "displacement"} if len(source.shape("pos")) == 3 else {})
+
+
+def _without_axes(left: dict[str, int]) -> tuple[list[str], int]:
+    """The fields with axes left for a grid, and how many; what one has more than another is channels."""
+    fields = [one for one, axes in left.items() if axes > 0]
+    return fields, min([3, *(left[one] for one in fields)]) if fields else 1
 
 
 def _roles(fields: list[str], steady: bool) -> dict[str, Any]:

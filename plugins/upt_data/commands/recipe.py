@@ -96,7 +96,7 @@ def experiment(settings: Section, dataset: Dataset) -> str:
     facts = facts_of(dataset)
     if facts.cloud and "history" in inspect.signature(type(dataset)).parameters:
         settings = {**settings, "history": 2}
-    text = [f"# An experiment on {settings['name']} data, as upt begins with data of this kind: docs/results.md."]
+    text = [f"# An experiment on {settings['name']} data, as upt begins with data of this kind."]
     text += [
         "# upt check FILE looks it over, upt train FILE trains it; upt init writes every key with its meaning.",
         "",

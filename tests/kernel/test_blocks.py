@@ -11,6 +11,7 @@ from upt_core import DataError, DataSpec, FieldSpec, InMemory, TargetPoints, Tra
 from upt_core.data.blocks import Blocks
 from upt_core.data.checks import check_split
 from upt_core.data.prepared import Survey
+from upt_core.data.training_data import TrainingData
 
 SPEC = DataSpec(
     (FieldSpec("u"), FieldSpec("k")), (FieldSpec("u"),), extent=(1.0,), periodic=(False,), grid_shape=(5,),
@@ -75,6 +76,17 @@ def test_the_survey_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("mean_C", "std_C", "condition_mean_P", "condition_std_P"):
         torch.testing.assert_close(getattr(pieces.normalization(), name), getattr(whole.normalization(), name))
     assert {name: m.count for name, m in pieces.fields.items()} == {"u": 25 * 5, "k": 10}
+
+
+def test_the_ranges_are_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    trajectories = InMemory([one(12), one(13)])
+    data = Survey.of(trajectories, SPEC).data()
+    whole = TrainingData.of({"train": trajectories}, data)
+    monkeypatch.setattr(Blocks.__init__, "__defaults__", (30,))
+    pieces = TrainingData.of({"train": trajectories}, data)
+    for name in ("low_C", "high_C", "mean_C", "std_C"):  # the frame at which a block begins was counted twice
+        torch.testing.assert_close(getattr(pieces, name), getattr(whole, name))
+    assert (pieces.time_step, pieces.condition) == (whole.time_step, whole.condition)
 
 
 def test_a_bad_value_is_found_at_its_time_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,10 +66,10 @@ class TrainingData:
         for split, trajectories in splits.items():
             digests[split], blocks = digests_of(trajectories), Blocks(trajectories)
             for number in _spread(len(trajectories)):
-                for _, block in blocks.of(number):
+                for start, block in blocks.of(number):
                     _add_whole(content, block)
                     if split == "train":
-                        seen.add(block)
+                        seen.add(block, skip=int(start > 0))
             for trajectory in _beginnings(trajectories) if split == "train" else ():
                 seen.add(trajectory)
         return cls(digests, content.hexdigest(), **seen.found())
@@ -168,8 +168,8 @@ class _Ranges:
         self.high_C = -self.low_C
         self.moments = [RunningMoments() for _ in data.fields]
 
-    def add(self, trajectory: Trajectory) -> None:
-        """Takes a trajectory, or the beginning of one."""
+    def add(self, trajectory: Trajectory, skip: int = 0) -> None:
+        """Takes a trajectory, the beginning of one, or a block whose first ``skip`` time steps were in another."""
         if not self.points and self.data.grid_shape is not None:
             shape = trajectory.grid_shape or self.data.grid_shape
             self.ends = ends_of(trajectory.coords_NX, replace(self.data, grid_shape=shape))
@@ -183,7 +183,9 @@ class _Ranges:
         for field, moments in zip(self.data.fields, self.moments, strict=True):
             channels = self.data.channels_of(field.name)
             for value_TNC in trajectory.all_values(field.name):
-                value_MC = value_TNC.reshape(-1, field.channels)
+                if len(value_TNC) <= skip:
+                    continue  # constant in time: it was in the block before
+                value_MC = value_TNC[skip:].reshape(-1, field.channels)
                 moments.add(value_MC)
                 value_MC = value_MC.double()
                 self.low_C[channels] = torch.minimum(self.low_C[channels], value_MC.amin(0))

@@ -23,7 +23,7 @@ def _places(settings: ExperimentSettings, built: Built) -> Iterator[str]:
         yield (
             f"latent.tokens is {latent.tokens}, so tokens have no place in space; on regular grids, tokens that keep "
             f"theirs were many times more accurate at equal cost: write a list, with parts for it, as in "
-            f"what upt init --example burgers writes"
+            f"the experiment that upt init writes"
         )
 
 

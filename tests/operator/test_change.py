@@ -101,8 +101,9 @@ def test_the_detail_of_one_state_is_decoded_once_for_all_time_steps() -> None:
 
 
 def test_a_sample_of_fewer_points_than_neighbours_stands_beside_larger_ones() -> None:
-    coords_BNX = torch.rand(2, 5, 2, generator=torch.Generator().manual_seed(0))
-    value_BNC, query_BQX = torch.tensor([[[1.0], [3.0], [9.0], [9.0], [9.0]]]).expand(2, -1, -1), torch.rand(2, 7, 2)
+    rng = torch.Generator().manual_seed(0)
+    coords_BNX, query_BQX = torch.rand(2, 5, 2, generator=rng), torch.rand(2, 7, 2, generator=rng)
+    value_BNC = torch.tensor([[[1.0], [3.0], [9.0], [9.0], [9.0]]]).expand(2, -1, -1)
     together = Between.find(Points(coords_BNX, lengths=(2, 5)), query_BQX).carry(value_BNC)
     alone = Between.find(Points(coords_BNX[:1, :2]), query_BQX[:1]).carry(value_BNC[:1, :2])
     torch.testing.assert_close(together[:1], alone)

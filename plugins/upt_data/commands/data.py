@@ -66,7 +66,14 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
 
 @data.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("experiment.yaml"), show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("experiment.yaml"),
+    show_default=True,
+    help="The file to write; one that is there is kept.",
+)
 @click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
 def init(files: tuple[Path, ...], output: Path, name: str | None) -> None:
     """Write an experiment on FILES: the model, sampler, losses and length that suit data of their kind and size."""

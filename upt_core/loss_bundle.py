@@ -15,7 +15,7 @@ from upt_core.errors import UserError
 from upt_core.feedback import Feedback
 from upt_core.kinds import Sampler, Schedule
 from upt_core.model import Upt
-from upt_core.points import Queries
+from upt_core.points import Points, Queries
 from upt_core.progress import Progress
 from upt_core.recompute import KEEP_ALL, Recompute
 from upt_core.specs import DataSpec
@@ -75,6 +75,7 @@ class LossBundle(nn.Module):
         self.recompute = recompute
         self.factors: dict[str, float] = {}
         """Factor of a term's weight on top of its schedule, where a listener asked for one."""
+        self._heard: list[tuple[Sampler, Points, Queries, Tensor]] = []
 
     @property
     def parts(self) -> dict[str, LossBundle]:
@@ -116,6 +117,7 @@ class LossBundle(nn.Module):
 
     def forward(self, batch: Batch, progress: Progress) -> Losses:
         """The losses of one batch."""
+        self.learn()
         weights = self.due(progress)
         step = self.step(batch, progress)
         feedback = {w.stream: Feedback(batch.points) for w in self.terms if self._learns(w)}
@@ -125,13 +127,23 @@ class LossBundle(nn.Module):
                 weight = weights[weighted.name]
                 with out_of_memory_named(f"losses.{weighted.name}", batch, _num_queries(weighted, batch, progress)):
                     values[weighted.name] = self.evaluate(weighted, step, feedback.get(weighted.stream), weight)
-        # After all terms: what a sampler learns here acts from the next step on, for every term alike.
         for stream, sampler in self.samplers.items():
             for queries, value_BQ in feedback[stream].totals() if stream in feedback else ():
-                sampler.observe(batch.points, queries, value_BQ)
+                self._heard.append((sampler, batch.points, queries, value_BQ))
         values = {name: values[name] for name in weights}  # summed and logged in the order of the configuration
         parts = [weights[name] * value for name, value in values.items()]
         return Losses(torch.stack(parts).sum() if parts else None, values, weights)
+
+    def learn(self) -> None:
+        """Has adaptive samplers learn from the last batch.
+
+        Not within its forward pass: what a sampler learns acts from the next batch on, for every term alike, and a step
+        that fails has taught it nothing, so that a run goes on from the step before to the last bit. The next forward
+        pass begins with this; whoever keeps the samplers' state calls it before.
+        """
+        heard, self._heard = self._heard, []
+        for sampler, points, queries, value_BQ in heard:
+            sampler.observe(points, queries, value_BQ)
 
     def _learns(self, weighted: WeightedTerm) -> bool:
         return self.training and weighted.sampler is not None and weighted.sampler.adaptive

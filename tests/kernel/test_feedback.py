@@ -50,6 +50,9 @@ def test_one_weighted_sum_a_step_equals_that_of_the_probe(learning: tuple[LossBu
     bundle, sampler, batches = learning
     bundle.train()
     losses = bundle(batches[0], Progress())
+    assert sampler.told == [], "a step that fails from here on has taught nothing"
+    bundle.learn()
+    bundle.learn()
     [told_BN] = sampler.told
     assert told_BN.shape == (4, 32)
     torch.testing.assert_close(told_BN.mean(), losses.total.detach())
@@ -62,6 +65,7 @@ def test_nothing_is_learnt_outside_training(learning: tuple[LossBundle, Learning
     bundle, sampler, batches = learning
     bundle.eval()
     bundle(batches[0], Progress())
+    bundle.learn()
     assert sampler.told == []
 
 

@@ -145,6 +145,10 @@ class LossBundle(nn.Module):
         for sampler, points, queries, value_BQ in heard:
             sampler.observe(points, queries, value_BQ)
 
+    def forget(self) -> None:
+        """Drops what adaptive samplers were to learn from the last batch: its step was left out, or taken back."""
+        self._heard = []
+
     def _learns(self, weighted: WeightedTerm) -> bool:
         return self.training and weighted.sampler is not None and weighted.sampler.adaptive
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from upt_core import Experiment, LossTerm, Step, UserError, hookimpl
+from upt_core import Experiment, LossTerm, Points, Queries, Step, UserError, hookimpl
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, OutOfMemory, WeightedTerm
 from upt_core.training import checkpoint
@@ -20,6 +20,7 @@ from upt_core.training.guard import Spikes, all_finite
 from upt_core.training.listeners import Listeners
 from upt_core.training.plan import seconds_of
 from upt_core.training.trainer import Trainer
+from upt_samplers.uniform import Uniform
 
 Tiny = Callable[..., Experiment]
 Bad = Callable[[Step, Tensor], Tensor]
@@ -149,6 +150,48 @@ def test_rewind_goes_on_from_the_last_checkpoint_with_a_smaller_rate(tiny: Tiny,
     assert trainer.control.lr_factor == 0.5
     assert scalars.steps[-1]["lr"] == pytest.approx(0.0005)
     assert trainer.state.step == 2 * trainer.batches.per_epoch
+
+
+class Heard(Uniform):
+    """Uniform points; keeps whether what it is told is finite, in its state too."""
+
+    adaptive = True
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.told: list[bool] = []
+
+    def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:
+        self.told.append(bool(torch.isfinite(error_BQ).all()))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"told": list(self.told)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.told = list(state["told"])
+
+
+@pytest.mark.parametrize(("on_nan", "taught"), [("rewind", 0), ("skip", -1)])
+def test_a_step_that_is_left_out_or_taken_back_teaches_no_sampler(
+    tiny: Tiny, run_dir: Path, on_nan: str, taught: int
+) -> None:
+    class Once(LossTerm):
+        """NaN at its points, the first time that a step comes."""
+
+        bad = True
+
+        def __call__(self, step: Step) -> Tensor:
+            value_BQ = (step.predicted() - step.target()).square().mean(-1)
+            if step.progress.step == 5 and self.bad:
+                self.bad, value_BQ = False, value_BQ * float("nan")
+            return step.mean(value_BQ)
+
+    trainer = trainer_of(tiny, run_dir, Once(), on_nan=on_nan)
+    sampler, built = Heard(), trainer.bundle
+    term = WeightedTerm("odd", Once(), FixedValue(1.0), 1, sampler)
+    trainer.bundle = LossBundle(built.model, [term], built.data)
+    trainer.train()
+    assert sampler.told == [True] * (trainer.state.step + taught)
 
 
 def test_rewinding_for_ever_ends_the_run(tiny: Tiny, run_dir: Path) -> None:

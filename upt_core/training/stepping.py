@@ -118,8 +118,10 @@ class Stepping:
             self._inspection.guard.note(whole.state.step, losses)
             whole.state.step += 1
         norm = self._step(progress) if last is not None else None
-        if whole.state.skipped_in_a_row and last is not None:  # a step that is left out counts in no mean
-            means.become(before)
+        if whole.state.skipped_in_a_row and last is not None:  # a step that is left out counts in no mean, and
+            means.become(before)  # teaches no sampler
+            for bundle in whole.bundle.parts.values():
+                bundle.forget()
         whole.state.updates += 1
         return Update(progress, losses, own[-1] / rows[-1], norm)
 

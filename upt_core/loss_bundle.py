@@ -139,7 +139,8 @@ class LossBundle(nn.Module):
 
         Not within its forward pass: what a sampler learns acts from the next batch on, for every term alike, and a step
         that fails has taught it nothing, so that a run goes on from the step before to the last bit. The next forward
-        pass begins with this; whoever keeps the samplers' state calls it before.
+        pass begins with this; whoever keeps the samplers' state calls it before. Of a step that gathers several
+        batches, all but the last have taught when it fails.
         """
         heard, self._heard = self._heard, []
         for sampler, points, queries, value_BQ in heard:

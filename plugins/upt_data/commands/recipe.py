@@ -22,6 +22,8 @@ MOST_TOKENS = {1: 128, 2: 32, 3: 12}
 """Along each axis, by the number of axes."""
 WIDTH = 16
 """Numbers in a token for each channel of the input, up to four of them."""
+WIDE = 64
+"""Of the approximator, where tokens are wide too."""
 QUERIES = {1: 64, 2: 512, 3: 2048}
 CLOUD = 8000
 """From so many scattered points on a latent holds less than the points do, and the given state is kept beside it."""
@@ -137,7 +139,7 @@ def _model(facts: Facts, history: int) -> Section:
     return {
         "latent": {"tokens": facts.tokens, "dim": dim},
         "encoder": {"name": "patches" if facts.patches else "lattice"},
-        "approximator": spectral | ({"width": 2 * WIDTH * 2} if dim > 2 * WIDTH else {}),
+        "approximator": spectral | ({"width": WIDE} if dim > WIDE // 2 else {}),
         "decoder": {"name": "basis", **({"functions": 6} if axes == 1 else {})},
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from upt_core import Experiment, __version__, load
+from upt_core import DataError, Experiment, __version__, load
 from upt_core.cli import main
 
 from .conftest import CONFIG, waves
@@ -77,6 +77,27 @@ def test_alone_in_a_batch_in_chunks_and_in_either_precision(run: Path) -> None:
     single = operator.predict(u.astype(np.float32), steps=2)["u"]
     assert (single.dtype, together.dtype) == (np.float32, np.float64)
     np.testing.assert_allclose(single, together, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [2, 16])
+def test_predictions_in_batches_are_those_of_all(run: Path, size: int) -> None:
+    operator, u = load(run), waves(3, trajectories=5)[:, 0]
+    whole = operator.predict(u, steps=2, at=20)
+    samples, batches = operator.predict_in_batches(u, steps=2, at=20, batch_size=size)
+    found = list(batches)
+    assert (samples, [len(batch["u"]) for batch in found]) == (5, [2, 2, 1] if size == 2 else [5])
+    np.testing.assert_allclose(np.concatenate([batch["u"] for batch in found]), whole["u"], atol=2e-6)
+    for batch in found:
+        np.testing.assert_array_equal(batch.coords, whole.coords)
+        np.testing.assert_array_equal(batch.times, whole.times)
+        assert (batch.grid_shape, batch.remarks) == (whole.grid_shape, whole.remarks)
+    at = np.random.default_rng(0).random((5, 7, 1))
+    own = np.concatenate([batch.coords for batch in operator.predict_in_batches(u, at=at, batch_size=2)[1]])
+    np.testing.assert_allclose(own, at)
+    samples, one = operator.predict_in_batches(u[0], steps=2)
+    assert (samples, next(one)["u"].shape) == (1, (2, 32))
+    with pytest.raises(DataError, match="steps is 0"):  # before the first is asked for
+        operator.predict_in_batches(u, steps=0)
 
 
 def test_tensors_carry_gradients_to_the_input(run: Path) -> None:

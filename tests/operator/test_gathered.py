@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from upt_core import DataError, Experiment, UserError
+from upt_core import DataError, Experiment, UserError, load
 from upt_core.operator.answers import Answers
 from upt_core.operator.gathered import Gathered
 from upt_core.operator.output import writing
@@ -92,24 +92,32 @@ import resource, sys
 from pathlib import Path
 from upt_core.cli import main
 
-main(["predict", "run", "few.npz", "-o", "few." + sys.argv[1]], standalone_mode=False)
+main(["predict", sys.argv[3], "few.npz", "-o", "few." + sys.argv[1]], standalone_mode=False)
 status = Path("/proc/self/status").read_text()
 used = 1024 * int(status.partition("VmData:")[2].split()[0])
 resource.setrlimit(resource.RLIMIT_DATA, (used + int(float(sys.argv[2])), -1))
 question = ["--steps", "64", "--resolution", "65536", "--batch-size", "1"]
-main(["predict", "run", "many.npz", *question, "-o", "many." + sys.argv[1]], standalone_mode=False)
+main(["predict", sys.argv[3], "many.npz", *question, "-o", "many." + sys.argv[1]], standalone_mode=False)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the memory as Linux does")
-@pytest.mark.parametrize("ending", ["npz", "h5", "nc"])
-def test_more_than_the_memory_holds_is_written(ending: str) -> None:
+@pytest.mark.parametrize(("ending", "plain"), [("npz", False), ("h5", False), ("nc", False), ("npz", True)])
+def test_more_than_the_memory_holds_is_written(ending: str, plain: bool) -> None:
+    """Also for plain arrays, which an operator takes whose data set reads no files."""
     pytest.importorskip("xarray")
     Experiment.from_dict({**CONFIG, "model": LATTICE}, "waves").train("run")
-    for name, number in (("few", 1), ("many", 16)):
-        write(Path(f"{name}.npz"), waves(2, trajectories=number))
-    command = [sys.executable, "-c", LIMITED, ending, str(ALLOWED)]
+    operator, u = load("run"), {"few": waves(2, trajectories=1), "many": waves(2, trajectories=16)}
+    if plain:
+        operator.provenance["config"]["data"] = {"name": "burgers1d"}
+    operator.save("waves.upt")
+    for name, value in u.items():
+        if plain:
+            np.savez(f"{name}.npz", u=value[:, 0])
+        else:
+            write(Path(f"{name}.npz"), value)
+    command = [sys.executable, "-c", LIMITED, ending, str(ALLOWED), "waves.upt"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Path(f"many.{ending}").stat().st_size > 16 * 64 * 65536 * 8

@@ -11,7 +11,7 @@ from torch import Tensor
 from upt_core.operator import file
 from upt_core.operator.facts import facts_of
 from upt_core.operator.load import figures_of_run, operators_of, place, weights_of
-from upt_core.operator.operator import known_of
+from upt_core.operator.rebuilt import known_of
 
 
 def info(source: Path) -> list[dict[str, Any]]:

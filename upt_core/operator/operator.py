@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
-from upt_core.config.sections import ModelSettings
 from upt_core.data.normalize import Normalization
 from upt_core.data.training_data import TrainingData
 from upt_core.errors import CheckpointError, DataError, UserError
@@ -23,11 +21,12 @@ from upt_core.operator.facts import PARTS, facts_of
 from upt_core.operator.given import read_given
 from upt_core.operator.html import summary
 from upt_core.operator.prediction import Prediction
+from upt_core.operator.question import Question
+from upt_core.operator.rebuilt import known_of, load_weights, model_of
 from upt_core.operator.rollout import Space, predictions
 from upt_core.registry import Registry, discovery
 from upt_core.registry.doctor import missing_plugins
-from upt_core.shards import cut_like
-from upt_core.specs import DataSpec, FieldSpec, LatentSpec
+from upt_core.specs import DataSpec, FieldSpec
 
 
 class Operator:
@@ -118,29 +117,34 @@ class Operator:
         Raises:
             DataError: names, shapes, values or times are not those of the operator.
         """
-        data, training = self.data, self.training
-        time_T = arrays.read_times(times, steps, data, training)
-        steps = steps if steps is not None else 1 if time_T is None else len(time_T) - 1
-        if steps < 1 or (data.steady and steps > 1):
-            raise DataError(f"steps is {steps}; expected {'1: the problem is steady' if data.steady else 'at least 1'}")
-        value = self._read(fields, coords)
-        value = replace(value, given_BTNC=read_given(given, value, data, steps, space))
-        query, shape = (value.coords_BNX, value.layout.shape) if at is None else self._query(at)
-        condition_BTP = arrays.read_conditions(conditions, time_T, data, training, len(value.value_BNC), steps)
-        # A graph only where a gradient is asked for: that of a long rollout fills the memory.
-        with torch.set_grad_enabled(torch.is_grad_enabled() and value.requires_grad):
-            parts = [
-                self._rolled_out(value, None if at is None else query, condition_BTP, rows, steps, space, chunk)
-                for rows in _rows(len(value.value_BNC), batch_size)
-            ]
-            target_BTQC = torch.cat(parts)
-        return Prediction(
-            _named(target_BTQC, data, replace(value.layout, shape=shape)),
-            (query[0] if len(query) == 1 else query).numpy(),
-            shape,
-            None if data.steady else self._times(time_T, steps).numpy(),
-            tuple(self._remarks(value, query if at is not None else None, condition_BTP)),
-        )
+        asked = self._asked(fields, coords, at, steps, space, conditions, times, given)
+        target_BTQC = torch.cat([self._rolled_out(asked, rows, chunk) for rows in _rows(asked.samples, batch_size)])
+        return self._prediction(asked, target_BTQC, slice(None))
+
+    def predict_in_batches(
+        self,
+        fields: Mapping[str, Values] | Values,
+        coords: Values | None = None,
+        at: Values | int | tuple[int, ...] | None = None,
+        steps: int | None = None,
+        space: Space = "latent",
+        conditions: Mapping[str, Values] | None = None,
+        times: Values | None = None,
+        batch_size: int = 16,
+        chunk: int = 1 << 16,
+        given: Mapping[str, Values] | None = None,
+    ) -> tuple[int, Iterator[Prediction]]:
+        """The number of samples, and what ``predict`` gives, ``batch_size`` of them at a time, computed when taken.
+
+        All arguments are looked at before the first. Arguments and errors as those of ``predict``.
+        """
+        asked = self._asked(fields, coords, at, steps, space, conditions, times, given)
+
+        def batches() -> Iterator[Prediction]:
+            for rows in _rows(asked.samples, batch_size):
+                yield self._prediction(asked, self._rolled_out(asked, rows, chunk), rows)
+
+        return asked.samples, batches()
 
     def encode(self, fields: Mapping[str, Values] | Values, coords: Values | None = None) -> Tensor:
         """latent_BLD of input fields; arguments as those of ``predict``."""
@@ -237,7 +241,7 @@ class Operator:
                 f"{where}: parts of the model are missing\n" + "\n".join(f"    {line}" for line in lines)
             )
         normalization, training = known_of(plain)
-        model = _model(plain["settings"], normalization.data, registry, where)
+        model = model_of(plain["settings"], normalization.data, registry, where)
         load_weights(model, weights, where)
         model.eval().requires_grad_(False)
         return cls(model, normalization, training, plain["settings"], plain["plugins"], plain["provenance"])
@@ -260,25 +264,60 @@ class Operator:
     def _query(self, at: Values | int | tuple[int, ...]) -> tuple[Tensor, tuple[int, ...] | None]:
         return arrays.read_query(at, self.data, self.training.ends)
 
-    def _rolled_out(
+    def _asked(
         self,
-        value: Input,
-        query: Tensor | None,
-        condition_BTP: Tensor | None,
-        rows: slice,
-        steps: int,
+        fields: Mapping[str, Values] | Values,
+        coords: Values | None,
+        at: Values | int | tuple[int, ...] | None,
+        steps: int | None,
         space: Space,
-        chunk: int,
-    ) -> Tensor:
+        conditions: Mapping[str, Values] | None,
+        times: Values | None,
+        given: Mapping[str, Values] | None,
+    ) -> Question:
+        data, training = self.data, self.training
+        time_T = arrays.read_times(times, steps, data, training)
+        steps = steps if steps is not None else 1 if time_T is None else len(time_T) - 1
+        if steps < 1 or (data.steady and steps > 1):
+            raise DataError(f"steps is {steps}; expected {'1: the problem is steady' if data.steady else 'at least 1'}")
+        value = self._read(fields, coords)
+        value = replace(value, given_BTNC=read_given(given, value, data, steps, space))
+        query, shape = (None, value.layout.shape) if at is None else self._query(at)
+        condition_BTP = arrays.read_conditions(conditions, time_T, data, training, len(value.value_BNC), steps)
+        return Question(
+            value,
+            query,
+            shape,
+            condition_BTP,
+            steps,
+            space,
+            None if data.steady else self._times(time_T, steps),
+            tuple(self._remarks(value, query, condition_BTP)),
+        )
+
+    def _rolled_out(self, asked: Question, rows: slice, chunk: int) -> Tensor:
         """target_BTQC of some samples in physical units, float64."""
-        batch = arrays.as_batch(value, condition_BTP, self.data, self.normalization, rows)
-        if query is not None:
-            query = arrays.unit_coords(query, self.data, rows, len(batch.input_BNC), self.device)
-        found = predictions(self.model, self.data, batch, steps, space, query, chunk)
-        try:
-            return torch.stack([self.normalization.to_physical(step).to(value.layout.dtype) for step in found], dim=1)
-        except ValueError as error:
-            raise DataError(f"{type(self.model.encoder).__name__} cannot take this input: {error}") from error
+        value, query = asked.value, asked.query
+        # A graph only where a gradient is asked for: that of a long rollout fills the memory.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and value.requires_grad):
+            batch = arrays.as_batch(value, asked.condition_BTP, self.data, self.normalization, rows)
+            if query is not None:
+                query = arrays.unit_coords(query, self.data, rows, len(batch.input_BNC), self.device)
+            found = predictions(self.model, self.data, batch, asked.steps, asked.space, query, chunk)
+            to_physical, dtype = self.normalization.to_physical, value.layout.dtype
+            try:
+                return torch.stack([to_physical(step).to(dtype) for step in found], dim=1)
+            except ValueError as error:
+                raise DataError(f"{type(self.model.encoder).__name__} cannot take this input: {error}") from error
+
+    def _prediction(self, asked: Question, target_BTQC: Tensor, rows: slice) -> Prediction:
+        return Prediction(
+            _named(target_BTQC, self.data, replace(asked.value.layout, shape=asked.shape)),
+            (asked.places[0] if len(asked.places) == 1 else asked.places[rows]).numpy(),
+            asked.shape,
+            None if asked.times is None else asked.times.numpy(),
+            asked.remarks,
+        )
 
     def _times(self, time_T: Tensor | None, steps: int) -> Tensor:
         if time_T is None:
@@ -298,61 +337,6 @@ class Operator:
         if query is not None:
             yield from remarks.on_box(query.flatten(0, 1), data, "an answer is asked for at points")
         yield from remarks.on_conditions(None if condition_BTP is None else condition_BTP.flatten(0, 1), data, training)
-
-
-def known_of(plain: Mapping[str, Any]) -> tuple[Normalization, TrainingData]:
-    """What an operator, as plain data, knows of the data that it was trained on."""
-    data, scale, training = (
-        _data_spec(plain["data"]),
-        plain["normalization"],
-        TrainingData.from_plain(plain["training"]),
-    )
-    data = replace(data, margins=data.margins or training.ends)  # files of before margins were kept have them there
-    buffers = [scale[name] for name, _ in Normalization.identity(data).named_buffers()]
-    return Normalization(data, *buffers), training
-
-
-def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Loads weights, and says which differ where they belong to another architecture.
-
-    Raises:
-        CheckpointError: names or shapes differ.
-    """
-    own = model.state_dict()
-    differences = [f"{name} is missing in the checkpoint" for name in own if name not in weights]
-    differences += [f"{name} is not part of the model" for name in weights if name not in own]
-    differences += [
-        f"{name} has shape {tuple(weights[name].shape)}, the model {tuple(own[name].shape)}"
-        for name in own
-        if name in weights and weights[name].shape != own[name].shape
-    ]
-    if differences:
-        more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise CheckpointError(
-            f"{where}: belongs to another architecture: {'; '.join(differences[:3])}{more}; use the configuration "
-            f"that is beside the checkpoint's run"
-        )
-    model.load_state_dict({name: cut_like(value, own[name]) for name, value in weights.items()})
-
-
-def _model(settings: Mapping[str, Any], data: DataSpec, registry: Registry, where: str) -> Upt:
-    try:
-        parts = ModelSettings.model_validate(settings, context={"registry": registry})
-        runtime = {DataSpec: data, LatentSpec: parts.latent.spec()}
-        with torch.random.fork_rng(devices=[]):  # weights are overwritten; who loads keeps the random state
-            encoder, approximator, decoder = (
-                part.build(runtime) for part in (parts.encoder, parts.approximator, parts.decoder)
-            )
-            return Upt(encoder, approximator, decoder, parts.predict)
-    except (ValidationError, ValueError) as error:
-        raise CheckpointError(
-            f"{where}: the model cannot be built from what the file says of it: {error}; use the versions of its run"
-        ) from error
-
-
-def _data_spec(plain: Mapping[str, Any]) -> DataSpec:
-    fields = {name: tuple(FieldSpec(**one) for one in plain[name]) for name in ("inputs", "targets")}
-    return DataSpec(**{**plain, **fields})
 
 
 def _named(target_BTQC: Tensor, data: DataSpec, layout: Layout) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from upt_core.data.normalize import TIME_STEP
 from upt_core.data.training_data import check_fits
 from upt_core.errors import ConfigError, DataError, UserError
 from upt_core.kinds import Dataset
-from upt_core.operator.answers import AXES, Answers, answers_of
+from upt_core.operator.answers import AXES, answers_of
 from upt_core.operator.cases import Asked, Request, answer, placed
 from upt_core.operator.operator import Operator
 from upt_core.operator.output import PROVENANCE
@@ -56,8 +56,7 @@ def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: R
         return _of_dataset(operator, dataset_of(operator, path, overrides), "all", request)
     if overrides:
         raise UserError(f"{path}: is read as plain arrays, so nothing of a data set can be set: {', '.join(overrides)}")
-    found = of_arrays(operator, path, request)
-    return Asked(iter([found]), found.samples)
+    return of_arrays(operator, path, request)
 
 
 def dataset_of(
@@ -124,7 +123,7 @@ def _of_dataset(operator: Operator, dataset: Dataset, split: Part, request: Requ
     return answer(operator, chosen, spec, request)
 
 
-def of_arrays(operator: Operator, path: Path, request: Request) -> Answers:
+def of_arrays(operator: Operator, path: Path, request: Request) -> Asked:
     """Answers for an .npz archive whose arrays have the names of the fields.
 
     Fields are as ``Operator.predict`` takes them. Beside them ``coords`` (N, X), or ``x``, ``y``, ``z`` of the grid's
@@ -149,13 +148,13 @@ def of_arrays(operator: Operator, path: Path, request: Request) -> Answers:
         )
     timed = times is not None and times.size > 1
     try:
-        found = operator.predict(
+        samples, found = operator.predict_in_batches(
             fields, coords, request.at, request.steps, request.space, conditions,
             times if timed else None, request.batch_size, request.chunk, given,
         )  # fmt: skip
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    return answers_of(found, data)
+    return Asked((answers_of(batch, data) for batch in found), samples)
 
 
 def _read(path: Path) -> dict[str, Array]:

@@ -19,7 +19,7 @@ from upt_core.config.sections import as_plain
 from upt_core.data.prepared import PreparedData
 from upt_core.errors import CheckpointError
 from upt_core.operator.load import operators_of
-from upt_core.operator.operator import known_of
+from upt_core.operator.rebuilt import known_of
 from upt_core.run.assemble import Known
 from upt_core.run.assemble_all import WholeAssembler
 from upt_core.training.saver import newest

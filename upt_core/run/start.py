@@ -18,7 +18,7 @@ from upt_core.errors import CheckpointError, ConfigError, Problem
 from upt_core.model import Upt
 from upt_core.operator import file
 from upt_core.operator.load import chosen, operators_of, place, weights_of
-from upt_core.operator.operator import known_of
+from upt_core.operator.rebuilt import known_of
 from upt_core.processes import current
 from upt_core.specs import DataSpec
 

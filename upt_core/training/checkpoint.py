@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from upt_core.operator import file, sharded_file
 from upt_core.operator.load import weights_of
-from upt_core.operator.operator import load_weights
+from upt_core.operator.rebuilt import load_weights
 from upt_core.seeding import stream_seed
 
 

@@ -194,6 +194,24 @@ def test_a_step_that_is_left_out_or_taken_back_teaches_no_sampler(
     assert sampler.told == [True] * (trainer.state.step + taught)
 
 
+def test_a_sampler_that_fails_to_learn_undoes_no_step(tiny: Tiny, run_dir: Path) -> None:
+    class Fails(Heard):
+        def observe(self, points: Points, queries: Queries, error_BQ: Tensor) -> None:
+            super().observe(points, queries, error_BQ)
+            if len(self.told) == 3:
+                raise RuntimeError("cannot learn")
+
+    trainer = trainer_of(tiny, run_dir, At(nan))
+    built = trainer.bundle
+    trainer.bundle = LossBundle(built.model, [WeightedTerm("odd", At(nan), FixedValue(1.0), 1, Fails())], built.data)
+    with pytest.raises(RuntimeError, match="cannot learn"):
+        trainer.train()
+    saved = checkpoint.load(run_dir / "checkpoints" / "last.pt")
+    assert saved["state"]["step"] == 3
+    own = trainer.bundle.model.state_dict()
+    assert all(torch.equal(value, own[name]) for name, value in saved["model"].items())
+
+
 def test_rewinding_for_ever_ends_the_run(tiny: Tiny, run_dir: Path) -> None:
     trainer = trainer_of(tiny, run_dir, At(nan, 5), on_nan="rewind")
     with pytest.raises(UserError, match="went back 5 times, and numbers became bad again: losses.odd: the term"):

@@ -63,9 +63,9 @@ class Keeping:
     def mark(self) -> None:
         """Notes that a step of the optimizers is whole: an error from now on comes back to here."""
         whole = self._whole
-        for bundle in whole.bundle.parts.values():
-            bundle.learn()
         self._mark = Mark(whole.state.step, whole.means.copy(), checkpoint.random_state(whole.device))
+        for bundle in whole.bundle.parts.values():
+            bundle.learn()  # after the mark: a sampler of somebody else's that fails here undoes no step
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from upt_core import Dataset, DataSpec, FieldSpec, InMemory, Split, TargetPoints, Trajectories, Trajectory
+from upt_core import (
+    Dataset,
+    DataSpec,
+    FieldSpec,
+    InMemory,
+    Split,
+    StackedWindows,
+    TargetPoints,
+    Trajectories,
+    Trajectory,
+)
 from upt_core.testing import ConformanceError, check_dataset
 
 HERE = Path(__file__)
@@ -68,6 +78,65 @@ class OfFile(Numbers):
 
     def files(self) -> Sequence[Path]:
         return self.named
+
+
+class AtOnce(InMemory):
+    """Reads windows at once, with a change for the worse."""
+
+    def __init__(self, wholes: Sequence[Trajectory], change: Callable[[StackedWindows], StackedWindows]) -> None:
+        super().__init__(wholes)
+        self.change = change
+
+    def read_many(self, windows: Sequence[tuple[int, int, int]]) -> StackedWindows | None:
+        found = super().read_many(windows)
+        assert found is not None
+        return self.change(found)
+
+
+class Stacked(Numbers):
+    def __init__(self, at_once: Callable[[StackedWindows], StackedWindows]) -> None:
+        super().__init__()
+        self.at_once = at_once
+
+    def trajectories(self, split: Split) -> Trajectories:
+        return AtOnce([trajectory(self.starts[split] + i) for i in range(3)], self.at_once)
+
+
+def turned(found: StackedWindows) -> StackedWindows:
+    return replace(found, fields={"u": found.fields["u"].flip(0)})
+
+
+def fails(found: StackedWindows) -> StackedWindows:
+    raise KeyError("u")
+
+
+AT_ONCE: dict[str, tuple[Callable[[StackedWindows], StackedWindows], str]] = {
+    "rows in another order": (turned, r"read_many: field 'u' of window \(0, 0, 2\), row 0 of read_many"),
+    "another type": (
+        lambda found: replace(found, fields={"u": found.fields["u"].double()}),
+        "field 'u' of window .* is another than read",
+    ),
+    "later times": (lambda found: replace(found, time_BT=found.time_BT + 1), "time_BT of"),
+    "another condition": (
+        lambda found: replace(found, condition={"viscosity": found.condition["viscosity"] + 1}),
+        "condition 'viscosity'",
+    ),
+    "no condition": (lambda found: replace(found, condition={}), r"conditions \[\] of window"),
+    "no field": (lambda found: replace(found, fields={}), r"fields \[\] of window"),
+    "other points": (lambda found: replace(found, coords_NX=found.coords_NX + 1), "coords_NX of"),
+    "another point set": (lambda found: replace(found, point_set=7), "point_set or grid_shape of"),
+    "a measure": (lambda found: replace(found, measure_N=torch.ones(8)), "measure_N of"),
+    "an error": (fails, r"KeyError \('u'\) in read_many\(\[\(0, 0, 2\)"),
+}
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_windows_that_are_read_at_once_are_those_that_are_read_alone(name: str) -> None:
+    change, message = AT_ONCE[name]
+    check_dataset(Stacked(lambda found: found))
+    with pytest.raises(ConformanceError, match=message) as caught:
+        check_dataset(Stacked(change))
+    assert caught.value.check == "read_many"
 
 
 class Wrapped(Numbers):

@@ -17,6 +17,7 @@ from upt_core.errors import DataError
 from upt_core.kinds import Dataset
 from upt_core.specs import DataSpec
 from upt_core.testing.failure import answering, require
+from upt_core.testing.stacked_windows import check_read_many
 from upt_core.trajectory import Split, Trajectories, Trajectory
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -27,7 +28,8 @@ def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -
 
     Checked are: that its spec is sound; that every split has a trajectory and splits share none; fields, channels,
     points, coordinates, times and conditions of each trajectory; finite values; times that increase; that a window
-    equals the same part of the whole; that reading twice gives the same; that a data set which takes a path, or wraps
+    equals the same part of the whole, and windows that are read at once (``read_many``) those that are read alone;
+    that reading twice gives the same; that a data set which takes a path, or wraps
     another one, names its files.
 
     Args:
@@ -60,6 +62,7 @@ def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -
             _check_windows(whole, trajectories, index, where)
             _check_again(whole, dataset.trajectories(split), index, where)
             _check_point_set(whole, coords_of, where)
+        check_read_many(trajectories, looked_at, f"the split {split!r}")
         for index in range(min(compared, len(trajectories))):
             _check_shared(_read(trajectories, index, 0, 1, f"trajectory {index}"), split, index, first_of)
 

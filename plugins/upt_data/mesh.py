@@ -50,6 +50,8 @@ class Mesh(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: how much of space each point stands for: an .npy file with an area or volume for each, instead of those
+            that are computed from the mesh.
         categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
             a condition that is 1 or 0; other values are refused.
     """
@@ -80,12 +82,13 @@ class Mesh(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        measure: str | None = None,
         categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         named = Categories(categories)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes, named,
+            test_fraction, seed, history, holes, named, measure,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)

@@ -59,6 +59,8 @@ class NeuralOperator(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: how much of space each point stands for, so that means are over space: an .npy file with the area or
+            volume of each cell; by default each counts the same.
     """
 
     suffixes = (".pt",)
@@ -85,12 +87,13 @@ class NeuralOperator(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        measure: str | None = None,
     ) -> None:
         if input_field == target_field:
             raise ValueError(f"input_field and target_field are both {input_field!r}; give them different names")
         selection = Selection(
             path, valid_path, test_path, split_by, num_samples, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes,
+            test_fraction, seed, history, holes, measure=measure,
         )  # fmt: skip
         super().__init__(selection, (input_field,), (target_field,))
         self._num_test_samples = num_test_samples

@@ -57,6 +57,8 @@ class PointFrames(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: how much of space each point stands for, so that means are over space: an .npy file with the area or
+            volume of each cell; by default each counts the same.
         categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
             a condition that is 1 or 0; other values are refused.
     """
@@ -83,6 +85,7 @@ class PointFrames(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        measure: str | None = None,
         categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         selection = Selection(
@@ -100,6 +103,7 @@ class PointFrames(FileDataset):
             history,
             holes,
             Categories(categories),
+            measure,
         )
         super().__init__(selection, (), ())
         self._fields = None if fields is None else dict(fields)

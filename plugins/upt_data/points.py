@@ -12,7 +12,6 @@ from upt_core import DataError
 from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
-from upt_data.files.holes import Holes
 from upt_data.files.paths import Place
 from upt_data.point_domain import PointDomain
 from upt_data.ragged import DISPLACEMENT, RaggedSettings, open_any, read_ragged
@@ -54,6 +53,8 @@ class PointClouds(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
+        measure: how much of space each point stands for, so that means are over space: an array with the area or volume
+            of each row's cell, or an .npy file.
         categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
             a condition that is 1 or 0; other values are refused.
     """
@@ -85,18 +86,19 @@ class PointClouds(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        measure: str | None = None,
         categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         named = Categories(categories)
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes, named,
+            test_fraction, seed, history, holes, named, measure,
         )  # fmt: skip
         targets = list(inputs) if targets is None else list(targets)
         super().__init__(selection, inputs, targets)
         self._settings = RaggedSettings(
             tuple(inputs), tuple(targets), positions, offsets, None if steady else time, tuple(conditions or ()),
-            moving == "displacement", None if holes is None else Holes.said(holes).array, named,
+            moving == "displacement", selection.extras, named,
         )  # fmt: skip
         self._given_domain = PointDomain(extent, origin, periodic)
 

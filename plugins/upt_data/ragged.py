@@ -41,7 +41,7 @@ class RaggedSettings:
     time: str | None
     conditions: tuple[str, ...]
     displacement: bool
-    mask: str | None = None
+    extras: tuple[str, ...] = ()
     categories: Categories = Categories()  # noqa: RUF009  it is never changed
 
     @property
@@ -171,15 +171,13 @@ class RaggedContent(Content):
         value = value if moves else value[:, None]
         return (value if value.ndim == 3 else value[..., None]).transpose(1, 0, 2)
 
-    def mask(self, name: str, number: int) -> Values:
+    def extra(self, name: str, number: int) -> Values:
         """An array of one value for each row, or for each row and time, at a trajectory's points, (T, N)."""
         source = self._handle.get()
         shape = source.shape(name) if name in source.names() else ()
-        if len(shape) not in (1, 2) or shape[0] != self._rows[-1].stop or name != self._settings.mask:
+        if len(shape) not in (1, 2) or shape[0] != self._rows[-1].stop or name not in self._settings.extras:
             found = f"shape {shape}" if shape else f"no such array; found: {source.described()}"
-            raise DataError(
-                f"{self.place.path}, {name!r}: {found}; a mask has ({self._rows[-1].stop},) or (rows, times)"
-            )
+            raise DataError(f"{self.place.path}, {name!r}: {found}; expected ({self._rows[-1].stop},) or (rows, times)")
         value = source.read(name, (self._rows[number], *(slice(None),) * (len(shape) - 1)))
         return value[None] if len(shape) == 1 else value.T
 

@@ -22,6 +22,11 @@ class _Image(NamedTuple):
     flips: tuple[int, ...]
     shifts: tuple[float, ...]
 
+    @property
+    def said(self) -> str:
+        """In words, for messages."""
+        return f"flips {list(self.flips)}, swap {self.swap}, shifts {[round(part, 6) for part in self.shifts]}"
+
 
 class Symmetric(Dataset):
     """Shows every training trajectory in all its symmetric images; validation and test stay as they are.
@@ -194,6 +199,7 @@ class _Images:
     ) -> None:
         self.base, self.spec, self.images, self.vectors, self.odd = base, spec, images, vectors, odd
         self.number = len(images) if number is None else min(number, len(images))
+        self._cells_fit: set[tuple[int, _Image]] = set()
 
     def __len__(self) -> int:
         return len(self.base) * self.number
@@ -223,7 +229,8 @@ class _Images:
             )
         starts = self._starts(own.coords_NX)
         fields = {name: self._image(name, value, image, starts) for name, value in own.fields.items()}
-        return Trajectory(fields, own.coords_NX, own.time_T, own.condition, own.point_set)
+        self._check_cells(own.measure_N, own.point_set, image, starts)
+        return Trajectory(fields, own.coords_NX, own.time_T, own.condition, own.point_set, own.measure_N)
 
     def read_many(self, windows: Sequence[tuple[int, int, int]]) -> StackedWindows | None:
         """Several windows at once, each in its image; None where the base cannot, or has another grid."""
@@ -236,7 +243,9 @@ class _Images:
             name: torch.stack([self._image(name, row, image, starts) for row, image in zip(value, images, strict=True)])
             for name, value in own.fields.items()
         }
-        return replace(own, fields=fields, measure_N=None, grid_shape=None)
+        for image in set(images):
+            self._check_cells(own.measure_N, own.point_set, image, starts)
+        return replace(own, fields=fields, grid_shape=None)
 
     def _chosen(self, number: int, order: int) -> _Image:
         """The image of a trajectory that comes at this place; the first is the trajectory itself."""
@@ -245,6 +254,18 @@ class _Images:
         rng = torch.Generator().manual_seed(number)
         others = torch.randperm(len(self.images) - 1, generator=rng)[: self.number - 1] + 1
         return self.images[0 if order == 0 else int(others[order - 1])]
+
+    def _check_cells(self, measure_N: Tensor | None, point_set: int, image: _Image, starts: Sequence[float]) -> None:
+        """Refuses an image under which cells would change their size; once for each point set and image."""
+        if measure_N is None or (point_set, image) in self._cells_fit:
+            return
+        there_N = self._image("", measure_N[None, :, None], image, starts).flatten()
+        if not bool(torch.allclose(there_N, measure_N, rtol=1e-4, atol=1e-4 * float(measure_N.mean()))):
+            raise DataError(
+                f"symmetric: the cells around the points have other areas or volumes in the image with {image.said}; "
+                f"leave out what changes them, or the data set's 'measure'"
+            )
+        self._cells_fit.add((point_set, image))
 
     def _starts(self, coords_NX: Tensor) -> list[float]:
         """Where the first point lies along each axis, in parts of the axis; half a step in, where nothing is said."""

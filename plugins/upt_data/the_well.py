@@ -15,7 +15,6 @@ from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy, those_predicted
 from upt_data.files.handle import Handle
-from upt_data.files.holes import Holes
 from upt_data.files.paths import Place, find_files
 from upt_data.grid_domain import grid_domain, stride_at
 from upt_data.splits import Fraction
@@ -50,6 +49,8 @@ class TheWell(FileDataset):
             Well's 4. More than 1 where a single frame does not say how things move.
         holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
             ``nan``: NaN at the first time step; or a mask (field, boundary), not 0 there (``not NAME``: 0 there).
+        measure: how much of space each point stands for, so that means are over space: a scalar field, or an .npy file,
+            with the area or volume of each cell. By default computed where the grid is unevenly spaced.
         categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
             a condition that is 1 or 0; other values are refused.
     """
@@ -74,17 +75,18 @@ class TheWell(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        measure: str | None = None,
         categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         selection = Selection(
             path, valid_path, test_path, split_by, num_trajectories, time_stride, conditions, table, valid_fraction,
-            test_fraction, seed, history, holes, Categories(categories),
+            test_fraction, seed, history, holes, Categories(categories), measure,
         )  # fmt: skip
         super().__init__(selection, (), ())
         self._fields = None if fields is None else tuple(fields)
         self._predicted = targets
         self._space_stride = space_stride
-        self._mask = None if holes is None else Holes.said(holes).array
+        self._extras = selection.extras
         self._files: dict[str, WellFile] = {}
 
     def _places(self, split: Split | None) -> list[Place] | None:
@@ -116,7 +118,7 @@ class TheWell(FileDataset):
     def _open(self, place: Place) -> list[Content]:
         handle: Handle[ArraySource] = Handle(place.path, open_hdf5_arrays)
         try:
-            file = WellFile(place, handle.get(), self._space_stride, self._fields, self._mask)
+            file = WellFile(place, handle.get(), self._space_stride, self._fields, self._extras)
             self._files[place.name] = file
             return [file.content(handle, self._selection.conditions)]
         finally:

@@ -28,14 +28,15 @@ class WellFile:
         source: its arrays, open.
         stride: every n-th point is kept.
         fields: names of those that are used; None: all.
-        mask: a field or boundary that says where holes are; it is no field of the data set then.
+        extras: fields or boundaries that say where holes are, or how large cells are; they are no fields of the data
+            set then.
 
     Raises:
         DataError: it is not of this format, or has what upt does not take.
     """
 
     def __init__(
-        self, place: Place, source: ArraySource, stride: int, fields: Sequence[str] | None, mask: str | None = None
+        self, place: Place, source: ArraySource, stride: int, fields: Sequence[str] | None, extras: Sequence[str] = ()
     ) -> None:
         self.place = place
         self._where = place.name
@@ -68,10 +69,9 @@ class WellFile:
         unknown = sorted(set(fields or ()) - set(found))
         if unknown:
             raise DataError(f"{self._where}: there is no field {' or '.join(unknown)}; found: {', '.join(found)}")
-        self._mask = mask
-        used = [name for name in found if (name != mask if fields is None else name in fields)]
+        self._extras = {name: self._extra(name, found) for name in extras}
+        used = [name for name in found if (name not in extras if fields is None else name in fields)]
         self._variables = [self._variable(name, *found[name]) for name in used]
-        self._masks = {} if mask is None else {mask: self._mask_part(mask, found)}
         self.moving = tuple(variable.name for variable in self._variables if variable.moves)
         self.constant = tuple(variable.name for variable in self._variables if not variable.moves)
         if not self.moving:
@@ -84,7 +84,7 @@ class WellFile:
         scalars = {name: self._scalar(name) for name in (fixed if conditions is None else conditions) if name in listed}
         return GridContent(
             self.place, handle, self._num, self._variables, self._grid, self._times, scalars, fixed,
-            targets=self.moving, notes=self._notes(), masks=self._masks,
+            targets=self.moving, notes=self._notes(), extras=self._extras, axes=self._axes,
         )  # fmt: skip
 
     def _listed(self, group: str) -> list[str]:
@@ -130,8 +130,8 @@ class WellFile:
         self._check_shape(array, shape, placement)
         return Variable(name, (Part((array,), placement, placement.num_channels(shape)),))
 
-    def _mask_part(self, name: str, fields: Mapping[str, tuple[str, int]]) -> Part:
-        """Where holes are: a scalar field, or the mask of a boundary inside the domain."""
+    def _extra(self, name: str, fields: Mapping[str, tuple[str, int]]) -> Part:
+        """Values that are no field: a scalar field, or the mask of a boundary inside the domain."""
         if name in fields and fields[name][1] == 0:
             return self._variable(name, *fields[name]).parts[0]
         array, size = f"boundary_conditions/{name}/mask", len(self._axes)
@@ -139,8 +139,8 @@ class WellFile:
         if name not in inside:
             scalars = [one for one, (_, rank) in fields.items() if rank == 0]
             raise DataError(
-                f"{self._where}: there is no field or boundary {name!r} with a mask of the domain; holes can be said "
-                f"by: {', '.join([*inside, *scalars]) or 'none'}"
+                f"{self._where}: there is no scalar field {name!r}, and no boundary with a mask of the domain; found: "
+                f"{', '.join([*inside, *scalars]) or 'none'}"
             )
         placement = Placement(None, None, tuple(range(size)))
         self._check_shape(array, self._source.shape(array), placement)
@@ -198,7 +198,7 @@ class WellFile:
             f"{self._where}: the boundary {name!r} has a mask inside the domain; its points are kept like all others "
             f"(holes: {name} leaves them out)"
             for name in self._boundaries()
-            if self._is_inside(name) and name != self._mask
+            if self._is_inside(name) and name not in self._extras
         ]
 
 

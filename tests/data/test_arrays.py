@@ -205,6 +205,7 @@ def test_descending_axes_are_turned_and_dates_become_seconds(tmp_path: Path) -> 
     assert [text.partition(": ")[2] for text in data.remarks()] == [
         "times are dates; they become seconds since 2020-01-01",
         "'lat' descends; the fields are turned along it",
+        "measure: latitude makes them means over the sphere",
     ]
     strided = Npz(path=tmp_path / "a.npz", axes=["lat", "lon"], space_stride=2)
     values = {w.fields["u"][0, 0, 0].item(): w for w in wholes(strided)}
@@ -303,7 +304,9 @@ def test_an_unevenly_spaced_axis(tmp_path: Path) -> None:
     assert measure is not None
     assert measure.reshape(6, 4)[:, 1].tolist() == pytest.approx([0.5 / 4, 2 / 4, 4 / 4, 6 / 4, 8 / 4, 4.5 / 4])
     mapped = Npz(path=path, uneven="index")
-    assert wholes(mapped)[0].measure_N is None
+    found = wholes(mapped)[0].measure_N
+    assert found is not None
+    assert torch.equal(found, measure)  # the indices are even, the cells are not
     coordinates = wholes(mapped)[0].fields["coordinates"].numpy().reshape(6, 4, 2)
     assert np.array_equal(coordinates[:, 1, 0], np.arange(6.0) ** 2)
     assert np.array_equal(coordinates[1, :, 1], np.arange(4.0) / 4)

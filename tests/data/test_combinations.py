@@ -112,6 +112,12 @@ def fields_at(names: frozenset[str], x: np.ndarray, y: np.ndarray, number: int, 
     return found
 
 
+def area_at(x: np.ndarray, y: np.ndarray, scale: Scale) -> np.ndarray:
+    """Areas of cells, the same in the mirror image along x."""
+    size: np.ndarray = (1 + (x / scale.length - 0.5) ** 2 + 2 * y / scale.length) * scale.length**2
+    return size
+
+
 def ended(names: frozenset[str], value: np.ndarray, number: int, still: bool) -> np.ndarray:
     """With ``lengths`` every other trajectory ends a time step early."""
     if "lengths" in names and number % 2 and not still:
@@ -129,6 +135,8 @@ def write_grid(
     rows = [fields_at(names, *mesh, number, scale) for number in numbers]
     for name in rows[0]:
         arrays[name] = np.stack([ended(names, row[name], n, name == "a") for row, n in zip(rows, numbers, strict=True)])
+    if "areas" in names:
+        arrays["area"] = area_at(*mesh, scale)
     np.savez(path, x=x, y=y, **arrays)
     return settings
 
@@ -143,6 +151,8 @@ def write_points(path: Path, names: frozenset[str], numbers: list[int], scale: S
     for name in rows[0]:
         parts = [ended(names, row[name], n, name == "a") for row, n in zip(rows, numbers, strict=True)]
         arrays[name] = np.concatenate([part if name == "a" else part.swapaxes(0, 1) for part in parts])
+    if "areas" in names:
+        arrays["area"] = np.concatenate([area_at(*(place * scale.length).T, scale) for place in places])
     ptr = np.cumsum([0, *map(len, places)])
     np.savez(path, pos=np.concatenate(places) * scale.length, ptr=ptr, **arrays)
     return settings
@@ -171,6 +181,7 @@ def files_of(names: frozenset[str], root: Path, scale: Scale) -> dict[str, Any]:
     settings |= {"inputs": inputs, "targets": targets, **paths}
     settings |= {"history": 2} if "history" in names else {}
     settings |= {"holes": "nan"} if "holes" in names else {}
+    settings |= {"measure": "area"} if "areas" in names else {}
     return {"name": "points" if "points" in names else "npz", **settings}
 
 
@@ -221,6 +232,7 @@ FEATURES = (
     "constant input",
     "vector",
     "large mean",
+    "areas",
     "one scale a field",
 )
 SENSELESS = {frozenset({"points", other}) for other in ("several grids", "stretched")}

@@ -140,7 +140,7 @@ def test_points_have_holes_too(tmp_path: Path) -> None:
         for number, found in enumerate(read_all(PointClouds(path=path, holes=holes))):
             rows = np.flatnonzero(~dry[arrays["ptr"][number] : arrays["ptr"][number + 1]]) + arrays["ptr"][number]
             assert np.array_equal(found.fields["u"][..., 0].numpy(), arrays["u"][rows].T)
-    with pytest.raises(DataError, match=r"'wet': no such array; found: .*; a mask has \(20,\) or \(rows, times\)"):
+    with pytest.raises(DataError, match=r"'wet': no such array; found: .*; expected \(20,\) or \(rows, times\)"):
         read_all(PointClouds(path=path, holes="wet"))
 
 
@@ -162,7 +162,7 @@ def test_what_cannot_be_a_hole(tmp_path: Path) -> None:
     for holes, message in {
         "all": r"trajectory 0: every point is a hole; .* 'not NAME'",
         "gap": r"mask 'gap': holds other values than true and false, or numbers; correct 'holes'",
-        "few": r"'few': shape \(4, 8, 6\) of a mask, for 6 trajectories; expected \(\*grid\)",
+        "few": r"'few': shape \(4, 8, 6\), for 6 trajectories; expected \(\*grid\)",
         "sand": r"there is no array called 'sand'",
         "gone.npy": r"gone.npy: cannot be read as an array .* 'holes' takes nan, the name of an array, or an .npy file",
     }.items():

@@ -170,7 +170,10 @@ def test_points_inside_a_body_are_left_out(tmp_path: Path, holes: str) -> None:
         assert np.array_equal(whole.fields["pressure"].numpy(), PRESSURE[number].reshape(5, 18, 1)[:, ~body.ravel()])
         assert whole.coords_NX.shape == (16, 2)
     assert any("2 of the 18 points of its first trajectory are holes" in text for text in data.remarks())
-    with pytest.raises(DataError, match="no field or boundary 'sand' .* holes can be said by: body, pressure, source"):
+    with pytest.raises(
+        DataError,
+        match="no scalar field 'sand', and no boundary with a mask of the domain; found: body, pressure, source",
+    ):
         TheWell(path=path, holes="sand").spec()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -87,6 +88,34 @@ def test_the_ranges_are_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     for name in ("low_C", "high_C", "mean_C", "std_C"):  # the frame at which a block begins was counted twice
         torch.testing.assert_close(getattr(pieces, name), getattr(whole, name))
     assert (pieces.time_step, pieces.condition) == (whole.time_step, whole.condition)
+    assert pieces.differences(whole) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda late: late.fields["u"][9].add_(1e-3),
+        lambda late: late.time_T[9:].add_(1e-3),
+        lambda late: late.condition["c"][9:].add_(1e-3),
+        lambda late: late.coords_NX[3].add_(1e-3),
+        lambda late: late.measure_N[3].add_(1e-3),
+    ],
+    ids=["field", "times", "condition", "points", "measure"],
+)
+def test_what_changes_late_in_a_trajectory_is_noticed(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    found = []
+    for size in (30, 10**6):
+        monkeypatch.setattr(Blocks.__init__, "__defaults__", (size,))
+        plain, late = (replace(one(12), measure_N=torch.ones(5, dtype=torch.float64)) for _ in range(2))
+        data = Survey.of(InMemory([plain]), SPEC).data()
+        before = TrainingData.of({"train": InMemory([plain])}, data)
+        change(late)
+        after = TrainingData.of({"train": InMemory([late])}, data)
+        assert before.differences(after) == [
+            "the trajectories begin as those of the run, but go on otherwise: other values, times or points"
+        ]
+        found.append(after)
+    assert found[0].content == found[1].content
 
 
 def test_a_bad_value_is_found_at_its_time_step(monkeypatch: pytest.MonkeyPatch) -> None:

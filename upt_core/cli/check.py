@@ -69,7 +69,7 @@ def _data(data: dict[str, Any]) -> str:
     rows.append(["points", f"{shape} ({count(data['points'])} points), extent {axes}"])
     if "target_points" in data:
         rows.append(["targets at", f"{_shape(data['target_grid'])} ({count(data['target_points'])} points)"])
-    if not data.get("target_grid", data["grid_shape"]):
+    if data["mean"] == "space" or not data.get("target_grid", data["grid_shape"]):
         cells = ", by the cells around points" if data["mean"] == "space" else ""
         rows.append(["means", f"over {data['mean']}{cells}"])
     for split, sizes in data["splits"].items():

@@ -61,13 +61,13 @@ class TrainingData:
             splits: "train", and others that the run looks at.
             data: with its origin.
         """
-        content, seen = hashlib.blake2b(digest_size=16), _Ranges(data)
+        content, seen = _Content(), _Ranges(data)
         digests: dict[str, Tensor] = {}
         for split, trajectories in splits.items():
             digests[split], blocks = digests_of(trajectories), Blocks(trajectories)
             for number in _spread(len(trajectories)):
                 for start, block in blocks.of(number):
-                    _add_whole(content, block)
+                    content.add(block, skip=int(start > 0))
                     if split == "train":
                         seen.add(block, skip=int(start > 0))
             for trajectory in _beginnings(trajectories) if split == "train" else ():
@@ -134,14 +134,40 @@ def _digest(trajectory: Trajectory) -> int:
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def _add_whole(digest: hashlib.blake2b, trajectory: Trajectory) -> None:
-    for _, value_TNC in _fields_of(trajectory):
-        digest.update(repr(tuple(value_TNC.shape)).encode())
-        for frame_NC in value_TNC:
-            digest.update(_bytes(frame_NC))
-    digest.update(_bytes(trajectory.time_T) + _bytes(trajectory.coords_NX))
-    if trajectory.targets is not None:
-        digest.update(_bytes(trajectory.targets.coords_NX))
+class _Content:
+    """A digest of whole trajectories, whatever blocks they come in: one of each field, of times and of points."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, hashlib.blake2b] = {}
+
+    def add(self, block: Trajectory, skip: int) -> None:
+        """Takes a block of a trajectory, whose first ``skip`` time steps were in the one before."""
+        for place, (name, value_TNC) in enumerate(_fields_of(block)):
+            if len(value_TNC) <= skip:
+                continue  # constant in time: it was in the block before
+            for frame_NC in value_TNC[skip:]:
+                self._of(f"{place} {name} {tuple(frame_NC.shape)}").update(_bytes(frame_NC))
+        self._of("time").update(block.time_T[skip:].double().contiguous().numpy().tobytes())
+        for name, value in block.condition.items():
+            steps = torch.as_tensor(value, dtype=torch.float64).reshape(-1)[skip:]
+            self._of(f"condition {name}").update(steps.contiguous().numpy().tobytes())
+        if skip:
+            return
+        self._of("points").update(_bytes(block.coords_NX))
+        if block.measure_N is not None:
+            self._of("measure").update(_bytes(block.measure_N))
+        if block.targets is not None:
+            self._of("points of targets").update(_bytes(block.targets.coords_NX))
+
+    def hexdigest(self) -> str:
+        """Of all parts."""
+        whole = hashlib.blake2b(digest_size=16)
+        for name, part in sorted(self._parts.items()):
+            whole.update(name.encode() + part.digest())
+        return whole.hexdigest()
+
+    def _of(self, name: str) -> hashlib.blake2b:
+        return self._parts.setdefault(name, hashlib.blake2b(digest_size=16))
 
 
 def _fields_of(trajectory: Trajectory) -> list[tuple[str, Tensor]]:

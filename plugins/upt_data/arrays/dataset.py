@@ -18,7 +18,6 @@ from upt_data.files.categories import Categories
 from upt_data.files.content import Content
 from upt_data.files.dataset import Domain, FileDataset, Selection, SplitBy
 from upt_data.files.handle import Handle
-from upt_data.files.holes import Holes
 from upt_data.files.paths import Place, natural
 from upt_data.grid_domain import grid_domain
 from upt_data.splits import Fraction
@@ -60,6 +59,7 @@ class GridArrays(FileDataset):
         seed: int = 0,
         history: Annotated[int, Field(ge=1)] = 1,
         holes: str | None = None,
+        measure: str | None = None,
         categories: dict[str, list[str]] = {},  # noqa: B006
     ) -> None:
         """Fields (trajectories, times, *grid) or (trajectories, times, *grid, channels), by their arrays' names.
@@ -109,6 +109,9 @@ class GridArrays(FileDataset):
                 Well's 4. More than 1 where a single frame does not say how things move.
             holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
                 ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
+            measure: how much of space each point stands for, so that means are over space: an array with the area or
+                volume of each cell, or an .npy file; or ``latitude``, for a grid of degrees over a sphere. By default
+                computed where the grid is unevenly spaced or curvilinear.
             categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
                 a condition that is 1 or 0; other values are refused.
         """
@@ -129,13 +132,14 @@ class GridArrays(FileDataset):
             history,
             holes,
             named,
+            measure,
         )
         super().__init__(selection, inputs, targets)
         self._settings = GridSettings(
             tuple(inputs), tuple(targets), None if axes is None else tuple(axes), time, steady,
             tuple(conditions or ()), periodic, space_stride, dict(vectors), None if dims is None else tuple(dims),
             trajectory, lengths, None if extent is None else tuple(extent), time_step, complex == "channels",
-            uneven == "index", None if holes is None else Holes.said(holes).array, named,
+            uneven == "index", selection.extras, named,
         )  # fmt: skip
         self._groups: dict[Split | None, str | None] = {None: group, "valid": valid_group, "test": test_group}
 

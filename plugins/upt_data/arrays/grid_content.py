@@ -12,12 +12,14 @@ from upt_core import DataError, grid_measure
 from upt_data.arrays.placement import Placement
 from upt_data.arrays.source import ArraySource, MemorySource
 from upt_data.checks import Array
+from upt_data.files.cells import sphere_bands
 from upt_data.files.content import Content, Values, end_of, of_trajectory
 from upt_data.files.handle import Handle
 from upt_data.files.paths import Place
 from upt_data.grid import Grid
 
 STEADY_TIMES = np.zeros(1)
+LATITUDES = ("latitude", "lat")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ class GridContent(Content):
             hold nothing but NaN.
         targets: fields whose NaN at the end mean that the trajectory ended.
         notes: remarks on this file.
-        masks: arrays that are no fields, by name.
+        extras: arrays that are no fields, by name: masks, areas of cells.
+        axes: names of the grid's axes; None: not known.
+        cells: the grid in space, where ``grid`` is that of its indices.
     """
 
     def __init__(
@@ -98,7 +102,9 @@ class GridContent(Content):
         lengths: Values | None = None,
         targets: Sequence[str] = (),
         notes: Sequence[str] = (),
-        masks: Mapping[str, Part] | None = None,
+        extras: Mapping[str, Part] | None = None,
+        axes: Sequence[str] = (),
+        cells: Grid | None = None,
     ) -> None:
         super().__init__(place, num, {variable.name: variable.channels for variable in variables}, times is None)
         self.grid = grid
@@ -110,7 +116,9 @@ class GridContent(Content):
         self._lengths: dict[int, int] = {} if lengths is None else {n: int(v) for n, v in enumerate(lengths)}
         self._targets = tuple(targets)
         self._notes = list(notes)
-        self._masks = dict(masks or {})
+        self._extras = dict(extras or {})
+        self._axes = tuple(axes)
+        self._cells = cells or grid
 
     def times(self, number: int) -> Array:
         """Times of a trajectory's steps, up to its last."""
@@ -124,8 +132,27 @@ class GridContent(Content):
         return self.grid.points()
 
     def measure(self, number: int) -> Tensor | None:
-        """Areas of the cells of an unevenly spaced or curvilinear grid."""
-        return None if self.grid.regular else grid_measure(self.grid.points(), self.grid.shape)
+        """Areas of the cells of an unevenly spaced or curvilinear grid, also of one that is taken by its indices."""
+        return None if self._cells.regular else grid_measure(self._cells.points(), self._cells.shape)
+
+    @property
+    def latitude(self) -> str | None:
+        """The axis called latitude or lat, with one coordinate for each of its points."""
+        pairs = zip(self._axes, self._cells.coords, strict=False)
+        return next((name for name, values in pairs if name in LATITUDES and values.ndim == 1), None)
+
+    def on_sphere(self, number: int) -> Tensor:
+        """Areas of the cells of a grid over a sphere, by the axis called latitude or lat."""
+        where = f"{self.place.name}, measure: latitude"
+        if self.latitude is None:
+            raise DataError(
+                f"{where}: needs an axis called {' or '.join(LATITUDES)} with one coordinate for each of its points; "
+                f"the axes are {', '.join(self._axes) or 'not known'}; name an array with the area of each cell instead"
+            )
+        at = self._axes.index(self.latitude)
+        band_J = sphere_bands(self._cells.coords[at], where)
+        shape = [len(band_J) if axis == at else 1 for axis in range(len(self._axes))]
+        return band_J.reshape(shape).expand(self._cells.shape).flatten()
 
     def num_points(self, number: int) -> int:
         """Points of the grid."""
@@ -139,7 +166,7 @@ class GridContent(Content):
     @property
     def num_point_sets(self) -> int:
         """None of its own where the grid is regular: all files of the data set have the same one."""
-        return 0 if self.grid.regular else 1
+        return 0 if self._cells.regular else 1
 
     def read(self, field: str, number: int, steps: slice) -> Values:
         """Steps of a field at the points of the grid."""
@@ -159,15 +186,15 @@ class GridContent(Content):
             for part in self._variables[field].parts
         )
 
-    def mask(self, name: str, number: int) -> Values:
+    def extra(self, name: str, number: int) -> Values:
         """An array of the file at the points of the grid, (T, N)."""
-        if name not in self._masks:
-            return super().mask(name, number)
-        part = self._masks[name]
+        if name not in self._extras:
+            return super().extra(name, number)
+        part = self._extras[name]
         value_TNC = part.placement.read(self._handle.get(), part.name(number), number, slice(None), self.grid)
         return value_TNC[..., 0]
 
-    def placed(self, values: Values, where: str) -> Values:
+    def placed(self, values: Values, where: str, number: int) -> Values:
         """Values on the grid of the file, at the points that are kept."""
         if values.shape != self.grid.file_shape:
             raise DataError(f"{where}: shape {values.shape}; expected that of the file's grid, {self.grid.file_shape}")

@@ -105,7 +105,7 @@ class NamedArrays:
         needed += [] if chosen.extent is not None else list(axes)
         needed += [] if chosen.steady or chosen.time_step is not None else [chosen.time]
         needed += [] if chosen.lengths is None else [chosen.lengths]
-        needed += [] if chosen.mask is None else [chosen.mask]
+        needed += chosen.extras
         missing = sorted({name for name in needed if name not in self})
         if missing:
             names = ", ".join(sorted(self._known)[:40]) or "none"

@@ -55,11 +55,12 @@ class FileReading:
         sizes = self._lengths_of(names, coords, times)
         placed = self._placements(names, sizes)
         num = self._num(placed)
-        masks = self._masks(num, names, sizes)
+        extras = {name: self._extra(name, num, names, sizes) for name in self.settings.extras}
         if grid is None:
             grid = self._grid_of(names, made_coords(self.arrays, placed))
             self._notes += beside_extent(self.arrays, names, placed, grid.file_shape)
         variables = [self._variable(name, placed) for name in self.settings.fields]
+        cells = grid
         if self.settings.mapped and not grid.regular:
             variables.append(self._coordinates(names, coords))
             grid = _by_index(grid)
@@ -68,7 +69,7 @@ class FileReading:
         said = parameters(self.arrays, num, 0 if times is None else times.shape[-1])
         return GridContent(
             self.place, handle, num, variables, grid, times, said, (), lengths(self.arrays, num, times),
-            self.settings.targets, self._notes, masks,
+            self.settings.targets, self._notes, extras, names, cells,
         )  # fmt: skip
 
     def _times(self) -> Array | None:
@@ -113,22 +114,19 @@ class FileReading:
             )
         return found
 
-    def _masks(self, num: int, axes: Sequence[str], lengths: Lengths) -> dict[str, Part]:
-        """The array that says where holes are: (*grid), with an axis of trajectories, of times, or of both."""
-        name = self.settings.mask
-        if name is None:
-            return {}
+    def _extra(self, name: str, num: int, axes: Sequence[str], lengths: Lengths) -> Part:
+        """An array that is no field: (*grid), with an axis of trajectories, of times, or of both."""
         shape = self.arrays.shape(name)
         found = self._placement(name, name, axes, lengths)
         if found.trajectory is not None and shape[found.trajectory] != num:
             over_time = found.time is None and shape[found.trajectory] == lengths.times
             if not over_time:
                 raise DataError(
-                    f"{self.where}, {name!r}: shape {shape} of a mask, for {num} trajectories; expected (*grid), or "
+                    f"{self.where}, {name!r}: shape {shape}, for {num} trajectories; expected (*grid), or "
                     f"with an axis of trajectories, of times, or of both before"
                 )
             found = Placement(None, found.trajectory, found.grid, found.channels)
-        return {name: Part((self.arrays.full(name),), found, found.num_channels(shape))}
+        return Part((self.arrays.full(name),), found, found.num_channels(shape))
 
     def _by_name(
         self, names: Sequence[str], shape: Sequence[int], axes: Sequence[str], lengths: Lengths, constant: bool

@@ -29,7 +29,7 @@ class GridSettings:
     time_step: float | None
     complex_channels: bool
     mapped: bool
-    mask: str | None = None
+    extras: tuple[str, ...] = ()
     categories: Categories = Categories()  # noqa: RUF009  it is never changed
 
     @property

@@ -5,12 +5,17 @@ from __future__ import annotations
 from itertools import combinations_with_replacement
 from typing import Any
 
+import numpy as np
+
 from upt_core import DataError
+from upt_data.arrays.grid_content import LATITUDES
 from upt_data.arrays.placement import Lengths, placed_by_length
 from upt_data.arrays.source import ArraySource
 from upt_data.commands.guess import categories
+from upt_data.files.content import Values
 
 AXES = ("x", "y", "z", "r", "theta", "phi", "level", "lev", "depth", "height", "latitude", "lat", "longitude", "lon")
+LONGITUDES = ("longitude", "lon")
 TIMES = ("t", "time", "times")
 MEMBERS = ("trajectory", "run", "member", "ensemble", "sample", "realization", "number", "simulation", "batch")
 SPLITS = {
@@ -33,7 +38,7 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
         inside += [one.rpartition("/")[2] for one in names if one.startswith(f"{groups[0]}/")]
     full = {one: f"{groups[0]}/{one}" if groups and f"{groups[0]}/{one}" in names else one for one in inside}
     time = next((one for one in TIMES if one in full), None)
-    axes = [one for one in AXES if one in full]
+    axes = _axes({one: source.shape(full[one]) for one in AXES if one in full})
     fields = [one for one in full if one not in (*axes, time) and len(source.shape(full[one])) > 1]
     fields = [one for one in fields if source.dtype(full[one]).kind not in "USO"]
     settings |= _dims(source, full, fields, axes, time) if name in ("netcdf", "zarr") else {}
@@ -54,6 +59,7 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
     settings |= _roles(fields, steady)
     if axes and axes != [one for one in ("x", "y", "z") if one in full]:
         settings["axes"] = axes
+    settings |= _sphere(source, full, axes)
     if time not in (None, "t"):
         settings["time"] = time
     if any(source.dtype(full[one]).kind == "c" for one in fields):
@@ -74,6 +80,15 @@ def propose_points(source: ArraySource) -> dict[str, Any]:
     return settings | ({"moving": "displacement"} if len(source.shape("pos")) == 3 else {})
 
 
+def _axes(shapes: dict[str, tuple[int, ...]]) -> list[str]:
+    """Arrays called like an axis that are coordinates: of one axis, or of a curvilinear grid, several alike.
+
+    The others are fields, as the geopotential ``z``.
+    """
+    curved = [shape for shape in shapes.values() if 1 < len(shape) <= 3]
+    return [one for one, shape in shapes.items() if len(shape) == 1 or curved.count(shape) > 1]
+
+
 def _without_axes(left: dict[str, int]) -> tuple[list[str], int]:
     """The fields with axes left for a grid, and how many; what one has more than another is channels."""
     fields = [one for one, axes in left.items() if axes > 0]
@@ -91,6 +106,24 @@ def _groups(groups: list[str]) -> dict[str, Any]:
     if set(groups) <= set(SPLITS) and "train" in groups:
         return {SPLITS[group]: group for group in groups}
     return {"group": groups[0] if len(groups) == 1 else "*"}
+
+
+def _sphere(source: ArraySource, full: dict[str, str], axes: list[str]) -> dict[str, Any]:
+    """Degrees over a sphere: cells by their latitudes, and longitudes that go all around wrap."""
+    found: dict[str, Any] = {}
+    around = [one in LONGITUDES and _all_around(source.whole(full[one])) for one in axes]
+    if any(around):
+        found["periodic"] = around
+    if any(one in LATITUDES and len(source.shape(full[one])) == 1 for one in axes):
+        found["measure"] = "latitude"
+    return found
+
+
+def _all_around(degrees: Values) -> bool:
+    """Whether evenly spaced longitudes would begin again after 360 degrees."""
+    steps = np.diff(degrees.reshape(-1).astype(np.float64))
+    even = degrees.ndim == 1 and len(steps) > 1 and bool(np.allclose(steps, steps[0], rtol=1e-3))
+    return even and bool(np.isclose(abs(steps[0]) * len(degrees), 360, rtol=1e-3))
 
 
 def _dims(
@@ -131,7 +164,15 @@ def _conditions(
 ) -> dict[str, Any]:
     """Arrays of one number, or one name, for each trajectory."""
     num = source.shape(full[fields[0]])[0] if fields else 0
-    return _told(source, {one: array for one, array in full.items() if one not in others}, num)
+    told = {one: array for one, array in full.items() if one not in others}
+    return _told(source, {one: array for one, array in told.items() if not _counts(source, one, array)}, num)
+
+
+def _counts(source: ArraySource, name: str, array: str) -> bool:
+    """Whether an array only numbers the trajectories, as the coordinate of an axis of members does."""
+    if name not in MEMBERS or len(source.shape(array)) != 1 or source.dtype(array).kind not in "iu":
+        return False
+    return bool((np.diff(source.whole(array)) == 1).all())
 
 
 def _told(source: ArraySource, arrays: dict[str, str], num: int) -> dict[str, Any]:

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from upt_core import Dataset, DataSpec, Split, Trajectories, UserError
 from upt_data.arrays.extra import library
 from upt_data.files.dataset import FileDataset
 from upt_data.files.trajectories import FileTrajectories
+
+MEASURE = "measure"
+"""Array of the areas or volumes of cells."""
 
 
 def to_zarr(dataset: Dataset, out: Path, chunk_mb: float) -> dict[str, Any]:
@@ -111,11 +116,23 @@ class _Grid(_Writer):
                 else:
                     array[number] = value[0]
         self.conditions()
-        extra: dict[str, Any] = {}
+        extra = self._measure(shape, letters)
         if len(set(self.lengths)) > 1:
             self.put("lengths", np.array(self.lengths))
             extra["lengths"] = "lengths"
         return self.settings() | extra
+
+    def _measure(self, shape: tuple[int, ...], letters: str) -> dict[str, Any]:
+        own = [part.read(index, 0, 1).measure_N for part, index in self.pairs]
+        first = own[0]
+        if first is None:
+            return {}
+        if any(other is None or not torch.equal(other, first) for other in own):
+            raise UserError(
+                "the files have different areas or volumes of cells, of which one store holds one; convert each alone"
+            )
+        self.put(MEASURE, first.reshape(shape).numpy(), dimension_names=list(letters))
+        return {"measure": MEASURE}
 
     def _moves(self, name: str) -> bool:
         return len(self.first.fields[name]) > 1
@@ -141,15 +158,37 @@ class _Ragged(_Writer):
     def write(self) -> dict[str, Any]:
         if len(set(self.lengths)) > 1:
             raise UserError("trajectories at scattered points need one number of time steps to be converted")
-        wholes = [part.read(index, 0, self.lengths[number]) for number, (part, index) in self.numbered]
-        self.put("pos", np.concatenate([whole.coords_NX.numpy() for whole in wholes]))
-        self.put("ptr", np.concatenate([[0], np.cumsum([len(whole.coords_NX) for whole in wholes])]))
+        beginnings = [part.read(index, 0, 1) for part, index in self.pairs]
+        ends = np.cumsum([0, *(len(one.coords_NX) for one in beginnings)])
+        self.put("pos", np.concatenate([one.coords_NX.numpy() for one in beginnings]))
+        self.put("ptr", ends)
         if not self.spec.steady:
             self.put("t", self.first.time_T.numpy())
-        for field in self.spec.fields:
-            rows = np.concatenate([whole.fields[field.name].transpose(0, 1).numpy() for whole in wholes])
-            self.put(field.name, rows[:, 0] if rows.shape[1] == 1 else rows)
+        extra = self._measures([one.measure_N for one in beginnings])
+        arrays = {field.name: self._array(field.name, int(ends[-1])) for field in self.spec.fields}
+        for (part, index), start, stop in zip(self.pairs, ends, ends[1:], strict=False):
+            whole = part.read(index, 0, self.lengths[0])
+            for name, array in arrays.items():
+                rows = whole.fields[name].transpose(0, 1).numpy()
+                array[start:stop] = rows[:, 0] if array.ndim == 2 else rows
         self.conditions()
         origin = self.spec.origin
         box = {} if origin is None else {"extent": list(self.spec.extent), "origin": list(origin)}
-        return self.settings() | box
+        return self.settings() | box | extra
+
+    def _measures(self, measures: Sequence[Tensor | None]) -> dict[str, Any]:
+        known = [measure_N for measure_N in measures if measure_N is not None]
+        if not known:
+            return {}
+        if len(known) < len(measures):
+            raise UserError("some trajectories have areas or volumes of cells and others none; convert each kind alone")
+        self.put(MEASURE, torch.cat(known).numpy())
+        return {"measure": MEASURE}
+
+    def _array(self, name: str, num_rows: int) -> Any:
+        value = self.first.fields[name]
+        shape = (num_rows, *([len(value)] if len(value) > 1 else []), value.shape[-1])
+        rows = max(1, int(self.chunk_bytes / (np.prod(shape[1:]) * value.element_size())))
+        return self.group.create_array(
+            name, shape=shape, chunks=(min(num_rows, rows), *shape[1:]), dtype=value.numpy().dtype
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -97,28 +98,46 @@ class Content(ABC):
         """The arrays that a field is read from, for messages."""
         return repr(field)
 
-    def mask(self, name: str, number: int) -> Values:
+    def extra(self, name: str, number: int) -> Values:
         """An array of the file that is no field, at the points of a trajectory, (T, N); T = 1 where it is constant.
 
         Raises:
             DataError: there is none of this name, or it does not fit.
         """
         raise DataError(
-            f"{self.place.name}: a mask cannot be read from such files; set holes: nan, or name an .npy file"
+            f"{self.place.name}: {name!r} cannot be read from such files beside the fields; name an .npy file with one "
+            f"value for each point"
         )
 
-    def placed(self, values: Values, where: str) -> Values:
-        """Values of an array from elsewhere at the points of every trajectory, (T, N); T = 1.
+    @property
+    def latitude(self) -> str | None:
+        """The axis of latitudes of a grid over a sphere; None: there is none."""
+        return None
+
+    def on_sphere(self, number: int) -> Tensor:
+        """Areas of the cells around the points of a trajectory, on a grid over a sphere, (N,).
+
+        Raises:
+            DataError: the points are not on such a grid.
+        """
+        raise DataError(
+            f"{self.place.name}: measure: latitude needs a grid with an axis of latitudes, which such files have not; "
+            f"name an .npy file with the area of each cell"
+        )
+
+    def placed(self, values: Values, where: str, number: int) -> Values:
+        """Values of an array from elsewhere at the points of a trajectory, (T, N); T = 1.
 
         Args:
             values: one for each point.
             where: it comes from.
+            number: of the trajectory.
 
         Raises:
             DataError: they are not as many.
         """
-        if values.shape != (self.num_points(0),):
-            raise DataError(f"{where}: shape {values.shape}; expected ({self.num_points(0)},), one for each point")
+        if values.shape != (self.num_points(number),):
+            raise DataError(f"{where}: shape {values.shape}; expected ({self.num_points(number)},), one for each point")
         return values[None]
 
     def cure(self) -> str:
@@ -131,6 +150,21 @@ class Content(ABC):
     def remarks(self) -> list[str]:
         """What was decided for the user and is worth knowing; one sentence each."""
         return []
+
+
+def loaded(path: Path, takes: str) -> Values:
+    """The array of an .npy file.
+
+    Args:
+        takes: what the setting that names it takes, for messages.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return np.asarray(np.load(path.expanduser(), allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as an array ({error}); {takes}") from error
 
 
 def of_trajectory(values: Array | None, number: int) -> float | Array | None:

@@ -15,8 +15,9 @@ import torch
 from upt_core import DataError, Dataset, DataSpec, FieldSpec, Split, Trajectories
 from upt_data.checks import Array
 from upt_data.files.categories import Categories
+from upt_data.files.cells import Cells
 from upt_data.files.content import Content
-from upt_data.files.holes import Holes, Perforated
+from upt_data.files.holes import NOT, Holes, Perforated
 from upt_data.files.paths import Place, find_files, is_file
 from upt_data.files.table import ParameterTable
 from upt_data.files.trajectories import FileTrajectories, Piece
@@ -61,6 +62,7 @@ class Selection:
         history: time steps that the model sees.
         categories: parameters that are names, and their values.
         holes: where the domain has holes, as ``Holes.said`` takes it; None: nowhere.
+        measure: how much of space each point stands for, as ``Cells`` takes it; None: as the format knows it.
     """
 
     path: Path | Sequence[Path]
@@ -77,6 +79,7 @@ class Selection:
     history: int = 1
     holes: str | None = None
     categories: Categories = Categories()  # noqa: RUF009  it is never changed
+    measure: str | None = None
 
     def __post_init__(self) -> None:
         check_fractions(self.valid_fraction, self.test_fraction)
@@ -85,6 +88,19 @@ class Selection:
     def name(self) -> str:
         """The path, for messages."""
         return str(self.path) if isinstance(self.path, Path | str) else f"{self.path[0]} and {len(self.path) - 1} more"
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Arrays of the files that are no fields: of holes, and of areas or volumes."""
+        holes = None if self.holes is None else Holes.said(self.holes).array
+        cells = None if self.measure is None else Cells(self.measure).array
+        return tuple(dict.fromkeys(name for name in (holes, cells) if name is not None))
+
+    @property
+    def arrays(self) -> list[Path]:
+        """The .npy files that masks and areas are in."""
+        said = [(self.holes or "").removeprefix(NOT).strip(), self.measure or ""]
+        return [Path(text).expanduser() for text in said if text.endswith(".npy")]
 
 
 class FileDataset(Dataset):
@@ -178,18 +194,23 @@ class FileDataset(Dataset):
         else:
             pairs = self._pairs(None)
             pieces = [self._piece(*pairs[index]) for index in self._dealt(pairs, split)]
-        return FileTrajectories(pieces, self._condition, self._selection.time_stride, len(self._grids) > 1)
+        return self._read(pieces)
 
     def everything(self) -> FileTrajectories:
         """Every trajectory of ``path`` in the order of the files, whole, whatever split it belongs to."""
         pieces = [self._piece(content, number) for content, number in self._pairs(None)]
-        return FileTrajectories(pieces, self._condition, self._selection.time_stride, len(self._grids) > 1)
+        return self._read(pieces)
+
+    def _read(self, pieces: Sequence[Piece]) -> FileTrajectories:
+        stride, several = self._selection.time_stride, len(self._grids) > 1
+        return FileTrajectories(pieces, self._condition, stride, several, self._cells)
 
     def files(self) -> list[Path]:
-        """The files of all splits, and the table of parameters."""
+        """The files of all splits, the table of parameters, and the arrays that masks and areas are in."""
         places = [content.place for group in self._contents.values() for content in group]
         table = [] if self._selection.table is None else [self._selection.table]
-        return list(dict.fromkeys([*(path for place in places for path in self._files_of(place)), *table]))
+        own = [path for place in places for path in self._files_of(place)]
+        return list(dict.fromkeys([*own, *table, *self._selection.arrays]))
 
     def _files_of(self, place: Place) -> list[Path]:
         """The files that a place is read from."""
@@ -197,11 +218,17 @@ class FileDataset(Dataset):
 
     def remarks(self) -> list[str]:
         """What the reader decided, each once."""
-        contents = [content for group in self._contents.values() for content in group]
-        found = [text for content in contents for text in content.remarks()]
+        contents = self.contents
+        found = _once([(content.place.name, text) for content in contents for text in content.remarks()])
         if len(self._grids) > 1:
             sizes = ", ".join("×".join(map(str, grid or ())) for grid in self._grids)
             found.append(f"the files have several grids ({sizes}): the samples of a batch are on one of them")
+        latitude = contents[0].latitude
+        if latitude is not None and self._cells is None:
+            found.append(
+                f"{latitude!r} holds latitudes, and means are over points: measure: latitude makes them means over the "
+                f"sphere"
+            )
         return list(dict.fromkeys(found))
 
     @cached_property
@@ -233,13 +260,23 @@ class FileDataset(Dataset):
     @cached_property
     def _first_point_set(self) -> dict[int, int]:
         """The number of each file's first point set, by the content's identity; files on one grid share one."""
+        sets = {id(one): one.num_point_sets or int(self._has_own_cells) for one in self.contents}
+        total = 0 if all(sets.values()) else len(self._grids)
         numbers: dict[int, int] = {}
-        total = 0
-        for group in self._contents.values():
-            for content in group:
-                numbers[id(content)] = total if content.num_point_sets else self._grids[content.grid_shape]
-                total += content.num_point_sets
+        for content in self.contents:
+            own = sets[id(content)]
+            numbers[id(content)] = total if own else self._grids[content.grid_shape]
+            total += own
         return numbers
+
+    @property
+    def _has_own_cells(self) -> bool:
+        """Whether each file says how large its cells are; those of another on the same grid may differ."""
+        return self._cells is not None and self._cells.array is not None
+
+    @property
+    def _cells(self) -> Cells | None:
+        return None if self._selection.measure is None else Cells(self._selection.measure)
 
     @cached_property
     def _table(self) -> ParameterTable | None:
@@ -348,6 +385,23 @@ class FileDataset(Dataset):
             said = ", ".join(f"{place} says {value:g}" for place, value in found.items())
             raise DataError(f"{content.place.name}, trajectory {number}: {name!r} is not clear: {said}; correct one")
         return values[0]
+
+
+def _once(remarks: Sequence[tuple[str, str]]) -> list[str]:
+    """Remarks on files, each said once: of the first file, and how many more it is true of.
+
+    Args:
+        remarks: the file's name, and the remark, which begins with it where it is of this file alone.
+    """
+    of: dict[str, list[str]] = {}
+    for name, text in remarks:
+        of.setdefault(text.removeprefix(name), []).append(name if text.startswith(name) else "")
+    found = []
+    for text, names in of.items():
+        others = f" and {len(names) - 1} more files" if names[0] and len(names) > 2 else ""
+        others = f" and {names[1]}" if names[0] and len(names) == 2 else others
+        found.append(f"{names[0]}{others}{text}")
+    return found
 
 
 def _check_alike(first: Content, other: Content) -> None:

@@ -13,11 +13,12 @@ from torch import Tensor, from_numpy
 
 from upt_core import DataError
 from upt_data.checks import Array
-from upt_data.files.content import Content, Values
+from upt_data.files.content import Content, Values, loaded
 
 Bools = npt.NDArray[np.bool_]
 NAN = "nan"
 NOT = "not "
+TAKES = "'holes' takes nan, the name of an array, or an .npy file"
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Holes:
             return _without_values(content, number)
         where = f"{content.place.name}, trajectory {number}, mask {self.mask!r}"
         if self.mask.endswith(".npy"):
-            value_TN = content.placed(_load(Path(self.mask)), where)
+            value_TN = content.placed(loaded(Path(self.mask), TAKES), where, number)
         else:
-            value_TN = content.mask(self.mask, number)
+            value_TN = content.extra(self.mask, number)
         if value_TN.dtype.kind not in "biuf" or not bool(np.isfinite(value_TN).all()):
             raise DataError(f"{where}: holds other values than true and false, or numbers; correct 'holes'")
         return np.asarray((value_TN == 0 if self.of_values else value_TN != 0).any(axis=0))
@@ -103,6 +104,23 @@ class Perforated(Content):
     def read_many(self, field: str, windows: Sequence[tuple[int, slice]]) -> Values:
         """Steps of a field of several trajectories that have the same holes."""
         return self.whole.read_many(field, windows)[:, :, self._values_at(windows[0][0])]
+
+    def extra(self, name: str, number: int) -> Values:
+        """An array of the file that is no field, at the points that have values."""
+        return self.whole.extra(name, number)[:, self._values_at(number)]
+
+    def placed(self, values: Values, where: str, number: int) -> Values:
+        """Values of an array from elsewhere at the points that have values."""
+        return self.whole.placed(values, where, number)[:, self._values_at(number)]
+
+    @property
+    def latitude(self) -> str | None:
+        """As with the holes."""
+        return self.whole.latitude
+
+    def on_sphere(self, number: int) -> Tensor:
+        """Areas of the cells of the points that have values."""
+        return self.whole.on_sphere(number)[from_numpy(self._values_at(number))]
 
     def point_set(self, number: int) -> int:
         """That of the first trajectory with the same points and holes."""
@@ -164,12 +182,3 @@ def _without_values(content: Content, number: int) -> Bools:
         if value_TNC.dtype.kind == "f":
             found |= np.isnan(value_TNC).any(axis=(0, 2))
     return found
-
-
-def _load(path: Path) -> Values:
-    try:
-        return np.asarray(np.load(path.expanduser(), allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(
-            f"{path}: cannot be read as an array ({error}); 'holes' takes nan, the name of an array, or an .npy file"
-        ) from error

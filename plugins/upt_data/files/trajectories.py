@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,15 @@ from torch import Tensor
 
 from upt_core import DataError, StackedWindows, Trajectory
 from upt_data.checks import Array, check_finite, surely_finite
+from upt_data.files.cells import Cells
 from upt_data.files.content import Content, Values
 from upt_data.foreign import reading
 
 REAL = "fiub"
 """Kinds of numpy's types whose values are real numbers."""
 Window = tuple[int, int, int]
+KEPT_POINT_BYTES = 2**26
+"""So much is kept of point sets that were read, the latest ones."""
 KEPT_BYTES = 2**28
 """A split that needs no more memory than this is kept after it was read once; of a larger one nothing is kept."""
 
@@ -48,6 +53,7 @@ class FileTrajectories:
         condition: the conditioning values of a trajectory of a file; arrays over its times in the file.
         stride: time steps of the file for each that is kept.
         on_grids: whether the data set has several grids, so that each trajectory says its own.
+        cells: says how much of space each point stands for; None: the format does.
     """
 
     def __init__(
@@ -56,15 +62,17 @@ class FileTrajectories:
         condition: Callable[[Content, int], dict[str, float | Array]],
         stride: int,
         on_grids: bool = False,
+        cells: Cells | None = None,
     ) -> None:
         self._pieces = list(pieces)
         self._conditions = [condition(piece.content, piece.number) for piece in pieces]
         self._stride = stride
         self._on_grids = on_grids
+        self._cells = cells
         self._keep = 8 * sum(map(_num_values, pieces)) <= KEPT_BYTES
         self._kept: dict[int, dict[str, Tensor]] = {}
         self._known_times: dict[int, Array] = {}
-        self._places: tuple[int, tuple[Tensor, Tensor | None] | None] = (-1, None)
+        self._places: OrderedDict[int, tuple[Tensor, Tensor | None]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pieces)
@@ -184,10 +192,12 @@ class FileTrajectories:
 
     def _points(self, piece: Piece) -> tuple[Tensor, Tensor | None]:
         """The points and their measure; trajectories that share them share their memory."""
-        number, places = self._places
-        if places is None or number != piece.point_set:
-            places = piece.content.points(piece.number), piece.content.measure(piece.number)
-            self._places = (piece.point_set, places)
+        places = self._places.get(piece.point_set)
+        if places is None:
+            own = piece.content.measure if self._cells is None else partial(self._cells.of, piece.content)
+            places = self._places[piece.point_set] = piece.content.points(piece.number), own(piece.number)
+            while len(self._places) > 1 and sum(map(_num_bytes, self._places.values())) > KEPT_POINT_BYTES:
+                self._places.popitem(last=False)
         return places
 
     def _fields(self, piece: Piece, start: int, stop: int) -> dict[str, Tensor]:
@@ -234,6 +244,10 @@ def _merged(parts: Sequence[Values], rows: Sequence[Sequence[int]]) -> Values | 
     for part, own in zip(parts, rows, strict=True):
         values[list(own)] = part
     return values
+
+
+def _num_bytes(places: tuple[Tensor, Tensor | None]) -> int:
+    return sum(part.nbytes for part in places if part is not None)
 
 
 def _where(content: Content, field: str) -> str:

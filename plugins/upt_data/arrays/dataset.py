@@ -178,7 +178,8 @@ def _groups_of(place: Place, source: ArraySource) -> list[Place]:
     """The place itself, or one for each group that fits its pattern, in natural order."""
     if "*" not in place.group:
         return [place]
-    groups = {name.rpartition("/")[0] for name in source.names()}
+    depth = place.group.count("/") + 1
+    groups = {"/".join(name.split("/")[:depth]) for name in source.names() if name.count("/") >= depth}
     found = sorted((Path(group) for group in groups if fnmatch(group, place.group)), key=natural)
     if not found:
         raise DataError(f"{place.path}: no group fits {place.group!r}; found: {source.described()}")

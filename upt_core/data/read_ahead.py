@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from upt_core.batch import Batch
+from upt_core.data.packed import SMALL, Packed, pack, unpack
 from upt_core.interrupt import SIGNALS
 
 
@@ -17,8 +19,8 @@ def read_ahead(source: Dataset[Batch], start: int, stop: int, workers: int, pin_
     """Batches start ≤ k < stop of a source, read ahead by ``workers`` processes; of none, each when it is asked for."""
     if workers == 0 and not pin_memory:  # torch's loader takes as long as a small batch
         return (source[number] for number in range(start, stop))
-    loader: DataLoader[Batch] = DataLoader(
-        source,
+    loader: DataLoader[Any] = DataLoader(
+        _Packing(source, 0 if pin_memory else SMALL) if workers else source,
         batch_size=None,
         sampler=range(start, stop),
         num_workers=workers,
@@ -26,13 +28,26 @@ def read_ahead(source: Dataset[Batch], start: int, stop: int, workers: int, pin_
         worker_init_fn=leave_group if workers else None,
         generator=torch.Generator(),  # otherwise every epoch would draw from the global random state
     )
-    if workers == 0 or not hasattr(signal, "sigtimedwait"):
+    if workers == 0:
         return iter(loader)
+    if not hasattr(signal, "sigtimedwait"):
+        return map(unpack, iter(loader))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the new processes begin so, too
     try:
-        return iter(loader)
+        return map(unpack, iter(loader))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Packing(Dataset[Packed]):
+    """The batches of a source, each in one block of memory, a tensor where it has more than ``small`` bytes."""
+
+    def __init__(self, source: Dataset[Batch], small: int) -> None:
+        self._source = source
+        self._small = small  # only tensors are pinned
+
+    def __getitem__(self, number: int) -> Packed:
+        return pack(self._source[number], self._small)
 
 
 def leave_group(worker: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cost_scenarios
 import fault_scenarios
+import latest_scenarios
 import memory_scenarios
 import scenarios
 import shared_scenarios
@@ -50,7 +51,7 @@ def run(rank: int, size: int, scenario: str, folder: Path, port: int) -> None:
         dist.init_process_group("gloo")
     with joined() as processes, joined() as again:
         assert again is processes is current()
-        everything = (scenarios, shared_scenarios, fault_scenarios, cost_scenarios, memory_scenarios)
+        everything = (scenarios, shared_scenarios, fault_scenarios, cost_scenarios, memory_scenarios, latest_scenarios)
         module = next(one for one in everything if hasattr(one, scenario))
         found = getattr(module, scenario)(processes, folder)
     assert dist.is_initialized() is own

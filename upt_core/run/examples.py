@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,8 @@ def write_examples(
         name: of the file, without its ending.
         split: that the batches are of.
     """
-    numbers = batches.windows.of_grids()[0]  # a picture is of one grid
-    evenly = torch.linspace(0, len(numbers) - 1, min(looked_at, len(numbers)), dtype=torch.float64)
-    measured = [numbers[round(place)] for place in evenly.tolist()]
+    with processes.agreed():
+        measured = _evenly(batches.windows.of_grids()[0], looked_at)  # a picture is of one grid
     error_M = _errors_of_all(predict, batches, device, measured, processes)
     with processes.agreed():
         if processes.is_first:
@@ -68,6 +68,12 @@ def write_examples(
                 (measured, error_M),
                 split,
             )
+
+
+def _evenly(numbers: Sequence[int], most: int) -> list[int]:
+    """At most so many of some numbers, evenly spaced."""
+    places = torch.linspace(0, len(numbers) - 1, min(most, len(numbers)), dtype=torch.float64)
+    return [numbers[round(place)] for place in places.tolist()]
 
 
 def _errors_of_all(

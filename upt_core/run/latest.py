@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from upt_core.data.loader import Batches
 from upt_core.operator.evaluate import Predictor
-from upt_core.registry.hookspecs import hookimpl
+from upt_core.processes import OtherProcessError, Processes
+from upt_core.remarks import remark
 from upt_core.run.examples import write_examples
 from upt_core.run.pace import Pace
-
-if TYPE_CHECKING:
-    from upt_core.training.trainer import Trainer
+from upt_core.training.measures import Scalars
 
 LATEST = "latest"
 """The files are ``latest.npz``, or ``latest-TASK.npz``; what is in them stands with ``write_examples``."""
@@ -25,29 +25,62 @@ FEW = 8
 class LatestExamples:
     """Writes examples after validations, the first at once, then for at most 2 % of the time.
 
-    Where several processes train together nothing is written: the others would wait for the first.
+    Several processes that train together share the looking; the first says when, and writes. What fails is said once,
+    and training goes on: all of them learn of a failure in one.
 
-    Attributes:
-        shown: of each task, what predicts and the batches of its validation split; set for each stage.
+    Args:
+        folder: of the run.
+        processes: that train together.
     """
 
-    def __init__(self) -> None:
-        self.shown: dict[str, tuple[Predictor, Batches]] = {}
-        self._run_dir = Path()
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        self._folder = folder
+        self._processes = processes
         self._pace = Pace(at_once=True)
+        self._told = False
 
-    @hookimpl
-    def run_started(self, run_dir: Path) -> None:
-        """Notes the folder."""
-        self._run_dir = run_dir
+    def after(
+        self, validate: Callable[[], Scalars], shown: Mapping[str, tuple[Predictor, Batches]], device: torch.device
+    ) -> Callable[[], Scalars]:
+        """A validation that is followed by examples, by the weights that were validated.
 
-    @hookimpl
-    def validation_ended(self, trainer: Trainer) -> None:
-        """Predictions by the weights that were validated."""
-        if trainer.processes.several or not self._pace.due:
+        Args:
+            validate: gives the metrics; all processes call it together.
+            shown: of each task, what predicts and the batches of its validation split.
+        """
+
+        def validate_and_show() -> Scalars:
+            metrics = validate()
+            if self._processes.of_first(lambda: self._pace.due):
+                self._show(shown, device)
+            return metrics
+
+        return validate_and_show
+
+    def _show(self, shown: Mapping[str, tuple[Predictor, Batches]], device: torch.device) -> None:
+        with self._pace.taking():
+            try:
+                for task, (predict, batches) in shown.items():
+                    write_examples(
+                        self._folder,
+                        predict,
+                        batches,
+                        device,
+                        task,
+                        name=LATEST,
+                        split="valid",
+                        looked_at=FEW,
+                        processes=self._processes,
+                    )
+            except Exception as error:
+                self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        if self._told or isinstance(error, OtherProcessError):  # the other one tells of it
             return
-        with self._pace.taking(), nullcontext() if trainer.ema is None else trainer.ema.applied():
-            for task, (predict, batches) in self.shown.items():
-                write_examples(
-                    self._run_dir, predict, batches, trainer.device, task, name=LATEST, split="valid", looked_at=FEW
-                )
+        self._told = True
+        where = f" (process {self._processes.rank})" if self._processes.several else ""
+        remark(
+            f"example predictions of the run so far could not be written: {type(error).__name__}: {error}{where}; "
+            f"training goes on, and further failures are not reported"
+        )

@@ -79,7 +79,7 @@ class Runner:
         self._said = said
         self._heard_by = Listeners()
         self._gathered: Callable[[], AbstractContextManager[None]] = nullcontext
-        self._latest = LatestExamples()
+        self._latest = LatestExamples(self.run_dir, self.processes)
         self.goes_on = self.resumed is not None and self.resumed.operators is not None
 
     def run(self) -> Results:
@@ -109,7 +109,7 @@ class Runner:
     def _all_listeners(self) -> list[object]:
         """The log, the experiment's callbacks, and the caller's listeners."""
         log, callbacks = MetricsLog(self.run_dir / METRICS), self.experiment.settings.callbacks
-        return [log, Observation(), self._latest, *(callback.build() for callback in callbacks), *self._listeners]
+        return [log, Observation(), *(callback.build() for callback in callbacks), *self._listeners]
 
     def _read(self, run_dir: Path) -> Resumed:
         """What a run that goes on brings with it."""
@@ -164,7 +164,7 @@ class Runner:
         if found is not None:
             with self.processes.agreed():
                 trainer.load_state_dict(*found)
-        self._latest.shown = experiment.shown(built)
+        trainer.validate = self._latest.after(trainer.validate, experiment.shown(built), built.device)
         if not trainer.finished:
             self.processes.of_first(lambda: (self.run_dir / run_folder.RESULTS).unlink(missing_ok=True))  # of before
             trainer.train()

@@ -11,7 +11,9 @@ from typing import Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from upt_core.errors import UserError
 from upt_core.stacked import StackedWindows, Window, read_many
+from upt_core.whole_file import in_words
 
 Split = Literal["train", "valid", "test"]
 
@@ -250,8 +252,18 @@ def split_indices(num: int, split: Split, valid_fraction: float, test_fraction: 
 
 
 def cache_dir(name: str) -> Path:
-    """A folder for files that can be made again: ``$UPT_CACHE``, else the user's cache folder, then ``name``."""
+    """A folder for files that can be made again: ``$UPT_CACHE``, else the user's cache folder, then ``name``.
+
+    Raises:
+        UserError: it cannot be made.
+    """
     base = os.environ.get("UPT_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "upt")
     path = Path(base).expanduser() / name
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path}: the folder for files that are kept cannot be made: {in_words(error, path.parent)}; "
+            f"or name another with UPT_CACHE"
+        ) from error
     return path

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from upt_core import cache_dir
+from upt_core import UserError, cache_dir
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
@@ -20,7 +22,8 @@ def cached_arrays(name: str, parameters: Mapping[str, object], version: int, mak
     """The arrays that ``make`` returns, from the cache where they are there and whole.
 
     The file is written beside its place and moved there in one step, so that processes that start together never see
-    half a file. A damaged file (the archive holds checksums) is made again.
+    half a file. A damaged file (the archive holds checksums) is made again. Where nothing can be kept, a
+    warning says so.
 
     Args:
         name: the data set's name; a folder of the cache.
@@ -29,12 +32,21 @@ def cached_arrays(name: str, parameters: Mapping[str, object], version: int, mak
         make: computes the arrays.
     """
     text = json.dumps({"parameters": dict(parameters), "version": version}, sort_keys=True)
-    path = cache_dir(name) / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+    file = f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+    try:
+        path = cache_dir(name) / file
+    except UserError as error:
+        _tell(str(error))
+        return make()
     arrays = _load(path)
     if arrays is None:
         arrays = make()
         _save(path, arrays)
     return arrays
+
+
+def _tell(reason: str) -> None:
+    warnings.warn(f"the generated data could not be kept ({reason}); the next run will make them again", stacklevel=4)
 
 
 def _load(path: Path) -> Arrays | None:
@@ -51,6 +63,14 @@ def _save(path: Path, arrays: Arrays) -> None:
         with temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
         os.replace(temporary, path)
+    except OSError as error:
+        _remove(temporary)
+        _tell(f"{path.parent}: {error.strerror or error}")
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -16,7 +16,8 @@ import torch
 from upt_core import CheckpointError, Experiment, Progress, hookimpl
 from upt_core.run.metrics_log import MetricsLog, read_metrics
 from upt_core.training import checkpoint
-from upt_core.training.saver import RETRY_SECONDS, CheckpointPlan, Saver, copied, in_words, newest
+from upt_core.training.saver import RETRY_SECONDS, CheckpointPlan, Saver, copied, newest
+from upt_core.whole_file import in_words
 
 Tiny = Callable[..., Experiment]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import shutil
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from scenarios import ADAMW, trainer_of, with_trainer
+from scenarios import ADAMW, FSDP, plain_state, trainer_of, with_trainer
 from torch import Tensor
 
 from upt_core import LossTerm, Step
@@ -17,6 +19,7 @@ from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.processes import Processes
 from upt_core.run.built import Built
 from upt_core.shards import whole_state
+from upt_core.training import saver
 from upt_core.training.guard import all_finite
 from upt_core.training.trainer import Trainer
 
@@ -84,6 +87,28 @@ def _trained(term: Odd, settings: dict[str, Any], folder: Path, processes: Proce
         "rows": torch.zeros(0) if number is None else number,
         "all": trainer.plan.epochs * trainer.batches.per_epoch,
     }
+
+
+def no_best(processes: Processes, folder: Path) -> dict[str, Any]:
+    """The first of several processes cannot write the best state for a while; all divide the model."""
+    run = folder / "no-best"
+    in_the_way = run / "checkpoints" / "best.pt" / "a folder"
+    settings = {**ADAMW, **FSDP, "accumulate": 1, "epochs": 3, "log_every": 1, "checkpoint": {"every_steps": 2}}
+    trainer, _ = trainer_of(with_trainer({}, **settings), run, processes)
+    update = trainer.update
+
+    def makes_room(window: Any, means: Any) -> None:
+        update(window, means)
+        if processes.is_first and trainer.state.step == 14:
+            shutil.rmtree(in_the_way.parent)
+
+    trainer.update = makes_room  # type: ignore[method-assign]
+    processes.of_first(lambda: in_the_way.mkdir(parents=True))
+    told = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(told):
+        patch.setattr(saver, "RETRY_SECONDS", 0.0)
+        error, _ = _error_of(trainer)
+    return {"error": error, "said": told.getvalue(), "state": plain_state(trainer)}
 
 
 def _error_of(trainer: Trainer) -> tuple[str, list[str]]:

@@ -136,3 +136,17 @@ def test_code_in_the_description_is_refused(last: Path) -> None:
     (last / ".metadata").write_bytes(pickle.dumps(Code()))
     with pytest.raises(CheckpointError, match="posix.system is no part of a checkpoint's description"):
         sharded_file.sizes_of(last)
+
+
+def test_a_best_state_that_the_first_cannot_write_hinders_no_other(folder: Path, started: Start) -> None:
+    """None goes on to its parts while the first cannot; later all write the same step, and the best."""
+    found = started(2, "no_best", folder)
+    assert [each["error"] for each in found] == ["", ""]
+    told = "no checkpoint could be written: IsADirectoryError: "
+    assert found[0]["said"].count(told) == 1
+    assert told not in found[1]["said"]
+    checkpoints = folder / "no-best" / "checkpoints"
+    last = sharded_file.read(checkpoints / "last")
+    assert same({key: last[key] for key in found[0]["state"]}, found[0]["state"])
+    assert same(found[0]["state"], found[1]["state"])
+    assert file.read(checkpoints / "best.pt")["optimizers"] is None

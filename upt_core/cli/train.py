@@ -133,6 +133,7 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     """The table at the end; the report is written last, so that nothing it meets can hide the results."""
     from upt_core import report
     from upt_core.report.load import load
+    from upt_core.whole_file import in_words
 
     click.echo(f"\n{heading('Test split')}")
     click.echo(results_table(results))
@@ -149,8 +150,11 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     click.echo()
     click.echo(table(rows))
     assert run_dir is not None
-    page = report.write(run_dir)
-    click.echo(table([["report".ljust(10), page.resolve().as_uri()]]))
+    try:
+        page = report.write(run_dir).resolve().as_uri()
+    except OSError as error:
+        page = f"not written: {in_words(error, run_dir)}; upt report {run_dir} writes it later"
+    click.echo(table([["report".ljust(10), page]]))
 
 
 def _how_to_go_on(record: Record, processes: Processes) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ from upt_core.data.loader import Batches
 from upt_core.data.normalize import Normalization
 from upt_core.data.point_sets import PointSets
 from upt_core.data.windows import Windows
+from upt_core.errors import UserError
 from upt_core.precision import Precision, autocast
 from upt_core.specs import LatentSpec
 from upt_core.trajectory import Split
+from upt_core.whole_file import in_words
 
 FORMAT = 2
 
@@ -75,7 +79,7 @@ class LatentCache:
         self.states = states
         self._shape = (len(states), latent.tokens, latent.dim)
         if self.num_done == 0:
-            np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float32, shape=self._shape).flush()
+            self._make()
         self._array = np.load(self.path, mmap_mode="r")
 
     @property
@@ -85,6 +89,26 @@ class LatentCache:
             return 0
         note = json.loads(self._note.read_text(encoding="utf-8"))
         return int(note["done"]) if note["shape"] == list(self._shape) else 0
+
+    def _make(self) -> None:
+        """The file, with room for all: a process that writes into a mapped file on a full disk is killed (SIGBUS).
+
+        Raises:
+            UserError: there is no room.
+        """
+        try:
+            np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float32, shape=self._shape).flush()
+            if hasattr(os, "posix_fallocate"):  # macOS has none
+                with self.path.open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, self.path.stat().st_size)
+        except OSError as error:
+            size = math.prod(self._shape) * 4
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+            raise UserError(
+                f"{self.path}: no room for the latents of the training split ({size / 1e9:.3g} GB): "
+                f"{in_words(error, self.path.parent)}; or name another folder with UPT_CACHE"
+            ) from error
 
     @torch.no_grad()
     def fill(

@@ -16,6 +16,7 @@ import torch
 import upt_core
 from upt_core.data.disk import Files, spread
 from upt_core.data.training_data import digests_of
+from upt_core.errors import UserError
 from upt_core.processes import current
 from upt_core.remarks import remark
 from upt_core.specs import DataSpec
@@ -82,7 +83,7 @@ class StatisticsCache:
             part = file.with_suffix(f".{uuid.uuid4().hex}.part")
             torch.save(dict(found), part)
             os.replace(part, file)
-        except (OSError, RuntimeError) as error:  # torch reports some errors of files as the latter
+        except (OSError, RuntimeError, UserError) as error:  # torch reports some errors of files as the latter
             _remove(part)
             if current().is_first:
                 remark(f"the statistics of the data could not be kept ({error}); the next run will measure them again")

@@ -53,7 +53,14 @@ def _check_plain(value: Any, where: str) -> None:
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:
-    torch.save({"format": FORMAT, **content}, path)
+    try:
+        torch.save({"format": FORMAT, **content}, path)
+    except RuntimeError:  # torch hides why the system refused to write; it refuses more of the same with the reason
+        with path.open("ab") as file:
+            file.write(bytes(_PIECE))
+            file.flush()
+            os.fsync(file.fileno())
+        raise
     with path.open("r+b") as file:
         digest = _digest(file, path.stat().st_size)
         file.seek(0, os.SEEK_END)

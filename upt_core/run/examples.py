@@ -16,6 +16,7 @@ from upt_core.points import Points
 from upt_core.processes import ALONE, Processes
 from upt_core.specs import DataSpec, FieldSpec
 from upt_core.trajectory import Split
+from upt_core.whole_file import replacing
 
 EXAMPLES = "examples"
 
@@ -119,9 +120,8 @@ def _write(
         "errors_of_all": _numpy(error_M),
         "split": np.array(split),
     }
-    unfinished = path.with_name(f".{path.name}")
-    np.savez_compressed(unfinished, **arrays)
-    unfinished.replace(path)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _where_inputs(points: Points) -> dict[str, np.ndarray[Any, Any]]:

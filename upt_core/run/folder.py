@@ -17,6 +17,7 @@ import torch
 from upt_core.config.schema import PluginConfig
 from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
+from upt_core.whole_file import write_text
 
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 NORMALIZATION, RESULTS, START = "normalization.json", "results.json", "start.json"
@@ -40,13 +41,21 @@ def create(output: Path, name: str) -> Path:
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """The resolved configuration, defaults filled in; it can be trained again as it is."""
-    (folder / CONFIG).write_text(dump_yaml(dict(config)), encoding="utf-8")
+    """The resolved configuration, defaults filled in; it can be trained again as it is.
+
+    Raises:
+        UserError: it cannot be written; one of before stays.
+    """
+    write_text(folder / CONFIG, dump_yaml(dict(config)))
 
 
-def write_json(folder: Path, name: str, content: Mapping[str, Any]) -> None:
-    """A JSON file, indented."""
-    (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_json(folder: Path, name: str, content: Mapping[str, Any] | Sequence[Any]) -> None:
+    """A JSON file, indented.
+
+    Raises:
+        UserError: it cannot be written; one of before stays.
+    """
+    write_text(folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def environment(plugins: Sequence[PluginConfig], device: torch.device, processes: int = 1) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from upt_core.progress import Progress
 from upt_core.registry.hookspecs import hookimpl
 from upt_core.remarks import remark
 from upt_core.run.folder import write_json
+from upt_core.whole_file import replacing
 
 if TYPE_CHECKING:
     from upt_core.data.loader import Batches
@@ -62,15 +63,12 @@ class Observation:
             self._seen += list(_densities(task, bundle, batches, trainer.device, progress))
         if self._seen:
             names = [*self._seen[0]]
-            path = self._run_dir / SAMPLING
-            part = path.with_name(path.name + ".part")
-            with part.open("wb") as file:
+            with replacing(self._run_dir / SAMPLING) as part, part.open("wb") as file:
                 np.savez_compressed(
                     file,
                     allow_pickle=False,
                     **{f"{number:04d}/{name}": one[name] for number, one in enumerate(self._seen) for name in names},
                 )
-            part.replace(path)  # a run that is killed now leaves the file of before
 
     @hookimpl
     def run_finished(self, trainer: Trainer) -> None:

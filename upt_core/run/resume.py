@@ -22,6 +22,7 @@ from upt_core.operator.load import operators_of
 from upt_core.operator.rebuilt import known_of
 from upt_core.run.assemble import Known
 from upt_core.run.assemble_all import WholeAssembler
+from upt_core.run.folder import write_json
 from upt_core.training.saver import newest
 
 CHANGES = "changes.json"
@@ -189,7 +190,7 @@ def record(run_dir: Path, resumed: Resumed) -> None:
             "changes": {change.key: {"before": change.before, "after": change.after} for change in resumed.changes},
         }
     )
-    (run_dir / CHANGES).write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(run_dir, CHANGES, made)
 
 
 def _check_stages(run_dir: Path, before: WholeAssembler, after: WholeAssembler, resumed: Resumed) -> None:

@@ -41,6 +41,7 @@ from upt_core.training.listeners import Listeners
 from upt_core.training.plan import Plan
 from upt_core.training.saver import newest
 from upt_core.trajectory import cache_dir
+from upt_core.whole_file import replacing
 
 
 class Runner:
@@ -264,7 +265,8 @@ class Runner:
             if path.name == "last":
                 shutil.copytree(path, folder / path.name, dirs_exist_ok=True)
             elif path.name in ("best.pt", "last.pt"):
-                shutil.copyfile(path, folder / path.name)
+                with replacing(folder / path.name) as part:
+                    shutil.copyfile(path, part)
 
     def _write_results(self, results: Results, monitor: str) -> None:
         state = checkpoint.load(self.run_dir / "checkpoints" / "best.pt")["state"]

@@ -8,8 +8,8 @@ import torch
 
 from upt_core.errors import UserError
 from upt_core.training.guard import SMALLEST_SCALE, BadNumbersError, Guard, inputs_of
-from upt_core.training.saver import in_words
 from upt_core.training.whole import Whole
+from upt_core.whole_file import in_words
 
 MOST_BATCHES_KEPT = 3
 """Files of bad batches in one run's folder."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import threading
@@ -20,18 +19,11 @@ from upt_core.errors import CheckpointError
 from upt_core.operator import own_parts
 from upt_core.remarks import remark
 from upt_core.training import checkpoint
+from upt_core.whole_file import in_words
 
 LAST, BEST = "last.pt", "best.pt"
 RETRY_SECONDS = 30.0
 """How long after a checkpoint that could not be written the next one is tried, at least."""
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full; free some space",
-    errno.EDQUOT: "the quota of this user is spent; free some space",
-    errno.EROFS: "the file system is read-only; remount it, or start the run elsewhere",
-    errno.EACCES: "there is no permission to write there; change the folder's owner or mode",
-    errno.ENOENT: "the run folder is gone; was it removed or moved?",
-}
 
 
 @dataclass(frozen=True)
@@ -134,9 +126,8 @@ class Saver:
         """In the thread: the files that are on disk now. A best state that could not be written is kept."""
         done: list[Path] = []
         try:
-            if best is not None:
-                done.append(self._replace(best, self.folder / BEST, self.plan.keep_best))
-                best = None
+            done += self._write_best(best)
+            best = None
             done.append(self._write_last(last))
         except (OSError, RuntimeError) as error:
             if best is not None and self._best is None:
@@ -145,6 +136,9 @@ class Saver:
         else:
             self._failed_at, self.failure = None, ""
         return done
+
+    def _write_best(self, best: Mapping[str, Any] | None) -> list[Path]:
+        return [] if best is None else [self._replace(best, self.folder / BEST, self.plan.keep_best)]
 
     def _write_last(self, last: Any) -> Path:
         path = self._replace(last, self.folder / LAST, self.plan.keep_last)
@@ -248,16 +242,6 @@ def copied(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(copied(part) for part in value)
     return value
-
-
-def in_words(error: OSError | RuntimeError, folder: Path) -> str:
-    """Why a file could not be written, for a person; torch's own errors hide that the disk is full."""
-    if isinstance(error, OSError) and error.errno in _REASONS:
-        return _REASONS[error.errno]
-    with contextlib.suppress(OSError):
-        if shutil.disk_usage(folder).free < 1 << 20:
-            return _REASONS[errno.ENOSPC]
-    return f"{type(error).__name__}: {error}"
 
 
 def _older(path: Path, number: int) -> Path:

@@ -99,16 +99,18 @@ class ShardedSaver(Saver):
 
         return Divided(without(state), tensors)
 
+    def _write_best(self, best: Mapping[str, Any] | None) -> list[Path]:
+        """In the thread: the first process has such a state; where it cannot be written, none goes on to its parts."""
+        found: list[Path] = self._together(lambda: super(ShardedSaver, self)._write_best(best))
+        return found
+
     def _write_last(self, last: Any) -> Path:
         """In the thread: writes a folder beside its place; every process leaves it with the same outcome."""
         part = self.folder / PART
         group, rank = self._sharding.writers, self._sharding.rank
         self._together(lambda: _emptied(part) if rank == 0 else None)
         self._save_parts(last.tensors, part)
-        names = [path.name for path in part.iterdir() if path.name.startswith(f"__{rank}_")]
-        own = self._together(lambda: {name: sharded_file.digest(part / name) for name in names})
-        if rank == 0:
-            own[".metadata"] = sharded_file.digest(part / ".metadata")
+        own = self._together(lambda: _digests(part, rank))
         found: list[Any] = [None] * self._sharding.size
         dist.all_gather_object(found, own, group=group)
         digests = {name: value for one in found for name, value in one.items()}
@@ -167,6 +169,12 @@ class ShardedSaver(Saver):
         for path in by_age(self.folder, FOLDER, "")[self.plan.keep_last - 1 :]:
             with contextlib.suppress(OSError):
                 shutil.rmtree(path)
+
+
+def _digests(part: Path, rank: int) -> dict[str, str]:
+    """Of the files that a process wrote; the description is the first one's."""
+    names = [path.name for path in part.iterdir() if path.name.startswith(f"__{rank}_")]
+    return {name: sharded_file.digest(part / name) for name in (*names, *([".metadata"] if rank == 0 else []))}
 
 
 def _emptied(folder: Path) -> None:

@@ -173,7 +173,7 @@ def test_evaluate(run: Path, name: str, capfd: pytest.CaptureFixture[str]) -> No
         with pytest.raises(DataError, match=case.evaluate):
             evaluate_run(run)
         return
-    assert said == "right, with the statistics of training; the difference is said"
+    assert said == "right, with the statistics of training; the difference is reported"
     figures = evaluate_run(run)["model"]
     assert re.search(f"remark: the data are not those of the run: .*{case.evaluate}", capfd.readouterr().err)
     operator, errors, sizes = load(run), [], []

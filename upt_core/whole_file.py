@@ -1,16 +1,18 @@
-"""Small files that are written whole or not at all, and what a disk that takes none is called in words."""
+"""Small files that are written whole or not at all, and what is said of a disk that takes none, or has damaged one."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from upt_core.errors import UserError
+from upt_core.errors import CheckpointError, UserError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -18,7 +20,7 @@ _REASONS = {
     errno.EFBIG: "the file is larger than this system or user may write (ulimit -f); raise the limit",
     errno.EROFS: "the file system is read-only; remount it, or start the run elsewhere",
     errno.EACCES: "there is no permission to write there; change the folder's owner or mode",
-    errno.ENOENT: "the run folder is gone; was it removed or moved?",
+    errno.ENOENT: "the folder is gone; was it removed or moved?",
 }
 
 
@@ -63,3 +65,30 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
+    """What a JSON file of a run tells; empty where there is no such file.
+
+    Args:
+        kind: of its content, an object or a list.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    if not path.is_file():
+        return kind()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise _damaged(path, str(error)) from error
+    if not isinstance(found, kind):
+        raise _damaged(path, f"it holds {type(found).__name__}, not {kind.__name__}")
+    return found
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: this file is damaged: {reason}; use another copy, or remove it: the run goes on without, and what "
+        f"the file told of it is lost"
+    )

@@ -141,7 +141,7 @@ class TestFailures:
             (errno.EDQUOT, "the quota of this user is spent; free some space"),
             (errno.EROFS, "the file system is read-only; remount it, or start the run elsewhere"),
             (errno.EACCES, "there is no permission to write there; change the folder's owner or mode"),
-            (errno.ENOENT, "the run folder is gone; was it removed or moved?"),
+            (errno.ENOENT, "the folder is gone; was it removed or moved?"),
         ],
     )
     def test_are_told_in_words(self, tmp_path: Path, number: int, words: str) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from upt_core import UserError
-from upt_core.whole_file import replacing, write_text
+from upt_core import CheckpointError, UserError
+from upt_core.run import resume
+from upt_core.run.folder import parents
+from upt_core.whole_file import read_json, replacing, write_text
 
 
 @pytest.fixture
@@ -47,6 +49,22 @@ def interrupted_in(path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
-    told = "a.txt: cannot be written: the run folder is gone; was it removed or moved"
+    told = "a.txt: cannot be written: the folder is gone; was it removed or moved"
     with pytest.raises(UserError, match=told):
         write_text(tmp_path / "gone" / "a.txt", "x")
+
+
+@pytest.mark.parametrize("content", [b'{"ta', b"", b"\xff\xfe{", b"[]"])
+def test_a_damaged_file_of_a_run_is_named_with_the_cure(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "start.json").write_bytes(content)
+    told = r"start.json: this file is damaged: .*; use another copy, or remove it: the run goes on without, and what"
+    with pytest.raises(CheckpointError, match=told):
+        parents(tmp_path, "")
+    (tmp_path / "changes.json").write_bytes(content.replace(b"[]", b"{}"))
+    with pytest.raises(CheckpointError, match=told.replace("start", "changes")):
+        resume.history(tmp_path)
+
+
+def test_a_file_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
+    assert read_json(tmp_path / "a.json") == {}
+    assert resume.history(tmp_path) == []

@@ -18,6 +18,7 @@ from upt_core.cli.export import export
 from upt_core.cli.group import ErrorsAsMessages
 from upt_core.cli.info import info
 from upt_core.cli.init import init
+from upt_core.cli.output import open_streams
 from upt_core.cli.plugins import plugins
 from upt_core.cli.predict import predict
 from upt_core.cli.report import report
@@ -46,6 +47,7 @@ def main() -> None:
     """
     # Threads that wait for each other actively make a busy machine many times slower; torch reads this when imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    open_streams()
 
 
 for command in (

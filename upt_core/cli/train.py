@@ -14,6 +14,7 @@ import click
 from upt_core.cli.completion import config_then_keys
 from upt_core.cli.group import INTERRUPTED, USER_ERROR
 from upt_core.cli.load import experiment_of, import_torch, plugins_to_use
+from upt_core.cli.output import lasting_output
 from upt_core.cli.text import heading, results_table, table
 from upt_core.figures import duration, number
 
@@ -56,7 +57,8 @@ def train(
         with joined() as processes:
             with processes.agreed(), _heard(processes):
                 experiment, going_on = _experiment(arguments, run_dir, resume, device, not no_third_party)
-            _train(experiment, going_on, run_dir, processes)
+            with lasting_output():
+                _train(experiment, going_on, run_dir, processes)
     except OtherProcessError:
         sys.exit(USER_ERROR)  # the process that failed has said why
 

@@ -19,6 +19,7 @@ from upt_core.registry import KINDS, ROLES, Entry, Extension, Kind, Registry, Ro
 from upt_core.registry.discovery import GROUP, load
 from upt_core.registry.entry_probe import MOST_BYTES, TOO_LARGE
 from upt_core.registry.names import BrokenPlugin, Distribution
+from upt_core.whole_file import read_json
 
 OWN = "upt-core"
 WITHOUT = "UPT_DOCTOR_WITHOUT"
@@ -133,11 +134,9 @@ def check_run(folder: Path, registry: Registry) -> None:
     """Refuses a run folder whose plugins are not all installed; looks at nothing where no versions are recorded.
 
     Raises:
-        CheckpointError: plugins are missing; the message says what to install.
+        CheckpointError: plugins are missing, and the message says what to install; or the record is damaged.
     """
-    file = folder / "environment.json"
-    recorded = json.loads(file.read_text(encoding="utf-8")).get("plugins", {}) if file.is_file() else {}
-    lines = missing_plugins(recorded, registry)
+    lines = missing_plugins(read_json(folder / "environment.json").get("plugins", {}), registry)
     if lines:
         raise CheckpointError(
             f"{folder}: plugins of this run are missing\n" + "\n".join(f"    {line}" for line in lines)

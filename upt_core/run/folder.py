@@ -17,7 +17,7 @@ import torch
 from upt_core.config.schema import PluginConfig
 from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
-from upt_core.whole_file import write_text
+from upt_core.whole_file import read_json, write_text
 
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 NORMALIZATION, RESULTS, START = "normalization.json", "results.json", "start.json"
@@ -90,8 +90,7 @@ def provenance(name: str, config: Mapping[str, Any], plugins: Sequence[PluginCon
 
 def parents(folder: Path, task: str) -> list[dict[str, Any]]:
     """The operators that the run's model started from, the oldest first; none where it began with new weights."""
-    path = folder / START
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found: dict[str, Any] = read_json(folder / START)
     return list(found.get(task, {}).get("chain", []))
 
 

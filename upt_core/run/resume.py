@@ -24,6 +24,7 @@ from upt_core.run.assemble import Known
 from upt_core.run.assemble_all import WholeAssembler
 from upt_core.run.folder import write_json
 from upt_core.training.saver import newest
+from upt_core.whole_file import read_json
 
 CHANGES = "changes.json"
 
@@ -172,8 +173,7 @@ def check_lengths(run_dir: Path, states: Mapping[int, Mapping[str, Any]], length
 
 def history(run_dir: Path) -> list[dict[str, Any]]:
     """The changes that resumes made, the first ones first."""
-    path = run_dir / CHANGES
-    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    found: list[dict[str, Any]] = read_json(run_dir / CHANGES, list)
     return found
 
 

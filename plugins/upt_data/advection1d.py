@@ -17,11 +17,12 @@ from upt_data.splits import Fraction, check_fractions, split_of
 class Advection1d(Dataset):
     """Solves u_t + velocity · u_x = 0 on the periodic unit interval exactly, from random sums of sines.
 
-    The solution is the initial condition, shifted. A range of velocities is drawn from uniformly and given to the
-    model as the condition ``velocity``. Values stay within [-1, 1]. Made in a moment, so it is not cached.
+    The solution is the shifted initial condition. If ``velocity`` is a range, each trajectory draws its velocity
+    uniformly, and the model gets it as the condition ``velocity``. Values stay within [-1, 1]. The data are computed
+    quickly, so they are not cached.
 
     Args:
-        num_trajectories: how many trajectories, all splits together; 128 to 1024.
+        num_trajectories: number of trajectories, all splits together; 128 to 1024.
         points: grid points, x = n / points.
         num_times: time steps, the initial condition included; at least 2.
         final_time: time of the last step.
@@ -29,9 +30,9 @@ class Advection1d(Dataset):
         max_mode: highest wave number of the initial conditions; 1 to 8.
         valid_fraction: share of the trajectories kept for validation.
         test_fraction: share of the trajectories kept for test.
-        seed: of the initial conditions, the velocities and the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
+        seed: seed of the initial conditions, the velocities and the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
     """
 
     def __init__(

@@ -27,17 +27,17 @@ from upt_core import (
 class Bundled(Dataset):
     """Temporal bundling (Brandstetter et al., arXiv:2202.03376): K time steps in, the next K out, in one call.
 
-    The K steps of a field are its channels, oldest first, for everything that trains: encoder, decoder, loss terms and
-    their time steps (``rollout``, ``validation.rollout`` and ``history`` count calls). Metrics, pictures and
-    predictions have single time steps again. A rollout of T steps takes T / K calls, so errors add up less often; in
-    exchange each call has more to learn. Training starts at every time step; validation and test at every K-th.
+    In training the K steps of a field are its channels, oldest first, for encoder, decoder, loss terms and their time
+    steps (``rollout``, ``validation.rollout`` and ``history`` count calls). Metrics, pictures and predictions have
+    single time steps. A rollout of T steps takes T / K calls, so errors accumulate less often, but each call is harder
+    to learn. Training starts at every time step; validation and test at every K-th.
 
     Traps: trajectories need 2 K time steps. A training split is read K times for its statistics. A parameter that
-    changes in time has no single value in a call, and is refused; a forcing may be a field.
+    changes in time has no single value in a call, so it is refused; a forcing can be a field.
 
     Args:
         base: the data set.
-        steps: K, time steps of one call. Good: 2 to 25, fewer than the steps over which the flow forgets itself.
+        steps: K, time steps of one call. Good: 2 to 25, fewer than the correlation time of the flow.
     """
 
     def __init__(self, base: Dataset, steps: Annotated[int, Field(ge=2)] = 2) -> None:

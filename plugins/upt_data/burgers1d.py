@@ -24,12 +24,12 @@ class Burgers1d(Dataset):
     """Solves u_t + (u²/2)_x = viscosity · u_xx on the periodic unit interval, from random sums of sines.
 
     Initial conditions stay within [-1, 1]. The solver is spectral in space and ETDRK4 in time, float64, on a grid that
-    is refined until the steepest possible front is resolved; values differ from the exact solution by about 1e-7.
-    256 trajectories take seconds. A range of viscosities is drawn from log-uniformly and given to the model as the
-    condition ``viscosity``.
+    is refined until the steepest possible front is resolved; values differ from the exact solution by about 1e-7. 256
+    trajectories take seconds. If ``viscosity`` is a range, each trajectory draws it log-uniformly, and the model gets
+    it as the condition ``viscosity``.
 
     Args:
-        num_trajectories: how many trajectories, all splits together; 128 to 1024.
+        num_trajectories: number of trajectories, all splits together; 128 to 1024.
         points: grid points, x = n / points; 64 to 1024.
         num_times: stored time steps, the initial condition included; at least 2.
         final_time: time of the last step; fronts form near 0.2 and have mostly merged at 2.
@@ -37,9 +37,9 @@ class Burgers1d(Dataset):
         max_mode: highest wave number of the initial conditions; 1 to 8.
         valid_fraction: share of the trajectories kept for validation.
         test_fraction: share of the trajectories kept for test.
-        seed: of the initial conditions, the viscosities and the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
+        seed: seed of the initial conditions, the viscosities and the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
     """
 
     def __init__(

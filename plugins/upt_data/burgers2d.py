@@ -26,18 +26,19 @@ SMALLEST_VISCOSITY = 0.008
 class Burgers2d(Dataset):
     """Solves u_t + (u · ∇) u = viscosity · Δu on the unit torus exactly, from random curl-free initial velocities.
 
-    The field ``velocity`` has two channels and stays within 1 in absolute value. On a grid, ``points`` × ``points``
-    vertices i / points. Scattered, each trajectory has its own random points, between ``points_min`` and
-    ``points_max`` of them; in a share of the trajectories, half of the points crowd around one place. A range of
-    viscosities is drawn from log-uniformly and given to the model as the condition ``viscosity``.
+    The field ``velocity`` has two channels and stays within 1 in absolute value. A grid has ``points`` × ``points``
+    vertices at i / points. With scattered points, each trajectory has its own random points, between ``points_min`` and
+    ``points_max`` of them; in a share of the trajectories, half of the points are clustered around one place. If
+    ``viscosity`` is a range, each trajectory draws it log-uniformly, and the model gets it as the condition
+    ``viscosity``.
 
     Args:
         layout: grid, or scattered.
-        num_trajectories: how many trajectories, all splits together; 64 to 512.
+        num_trajectories: number of trajectories, all splits together; 64 to 512.
         points: grid points along each axis; not used at scattered points.
-        points_min: fewest scattered points of a trajectory.
-        points_max: most scattered points of a trajectory; equal to points_min for a fixed number.
-        clustered: share of the trajectories with crowded points; 0 to 1.
+        points_min: smallest number of scattered points of a trajectory.
+        points_max: largest number of scattered points of a trajectory; equal to points_min for a fixed number.
+        clustered: share of the trajectories with clustered points; 0 to 1.
         num_times: time steps, the initial condition included; at least 2.
         final_time: time of the last step; fronts form near 0.2, and at 1 most of the motion has decayed.
         viscosity: 0.008 (sharp fronts) to 0.1 (smooth); or a range [low, high].
@@ -45,9 +46,9 @@ class Burgers2d(Dataset):
         max_mode: highest wave number of the initial conditions along an axis; 1 to 3.
         valid_fraction: share of the trajectories kept for validation.
         test_fraction: share of the trajectories kept for test.
-        seed: of the initial conditions, the points, the viscosities and the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
+        seed: seed of the initial conditions, the points, the viscosities and the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
     """
 
     def __init__(

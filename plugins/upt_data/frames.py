@@ -37,28 +37,29 @@ class Frames(FileDataset):
         path: the folder of one trajectory, a folder of such folders, a list or a pattern (the number at ``{name}``
             becomes the condition of this name).
         fields: name → number of channels, in the order of the frames' last axis; by default one field ``u``.
-        targets: names of the fields that are predicted; the others are given, as a forcing. By default all.
+        targets: names of the fields that are predicted; the others are given, such as a forcing. By default all.
         extent: physical length of each axis; by default 1.
         time_step: physical time from frame to frame.
         periodic: whether the domain wraps around; one value, or one for each axis.
-        conditions: numbers in the folders' names or columns of ``table`` that the model is told; by default all.
+        conditions: numbers in the folders' names or columns of ``table`` that become conditions; by default all.
         time_stride: keep every n-th frame.
         space_stride: keep every n-th point of each axis.
         valid_path: folders that are the whole validation split.
         test_path: folders that are the whole test split.
         table: CSV file of parameters: a column ``file`` with the folders' names, and one for each parameter.
-        split_by: what the splits share out: trajectory, or time (of each trajectory the first frames train).
+        split_by: how the data are split: by trajectory, or by time (the first frames of each trajectory are for
+            training).
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
-        seed: of the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
-        measure: how much of space each point stands for, so that means are over space: an .npy file with the area or
-            volume of each cell; by default each counts the same.
-        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
-            a condition that is 1 or 0; other values are refused.
+        seed: seed of the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: the area or volume that each point represents, so that means are over space: an .npy file with one
+            value for each cell; by default all points count the same.
+        categories: conditions that are names, with their values, such as ``material: [steel, copper]``: each value
+            becomes a condition that is 1 or 0; other values are refused.
     """
 
     what = "folder of frames (.npy or images), or a folder of such folders"

@@ -12,7 +12,7 @@ from upt_data.arrays.source import ArraySource
 class Hdf5(GridArrays):
     """Reads HDF5 files of fields on a grid in any layout; only the time steps that are needed are read.
 
-    Arrays in groups are named with the group, as ``train/u``; or ``group`` says where the fields are.
+    Arrays in groups are named with the group, such as ``train/u``; or ``group`` names the group of the fields.
     """
 
     suffixes = (".h5", ".hdf5", ".hdf", ".he5")

@@ -21,39 +21,41 @@ from upt_data.splits import Fraction
 class Mesh(FileDataset):
     """Reads meshes through meshio; the nodes (or the cells' centres) are the points.
 
-    In time, a trajectory is a folder with one mesh file for each time step, in the natural order of their names, or an
-    XDMF time series; the mesh must not move. In a steady problem each file is a case with a mesh of its own. Axes along
-    which all points agree (as z of a plane mesh) are left out. Needs ``pip install 'upt-core[mesh]'``.
+    In a time-dependent problem, a trajectory is a folder with one mesh file for each time step, in the natural order of
+    their names, or an XDMF time series; the mesh must not move. In a steady problem each file is a case with its own
+    mesh. Axes along which all points agree (such as z of a plane mesh) are left out. Needs ``pip install
+    'upt-core[mesh]'``.
 
     Args:
         path: a file, a folder of files (one trajectory) or of folders, a list or a pattern (the number at ``{name}``
             becomes the condition of this name).
         inputs: names of the fields that the model sees; ``coordinates`` stands for the points themselves.
         targets: names of the fields that it predicts; by default the inputs.
-        location: where the fields are: point, at the nodes; cell, in the cells, whose centres are the points then.
-        steady: whether there is no time, but one solution in each file.
+        location: where the fields are: point, at the nodes; cell, in the cells, with the cell centres as points.
+        steady: True for problems without time: one solution in each file.
         time_step: physical time from file to file; XDMF time series have their own times.
-        conditions: numbers in the names or columns of ``table`` that the model is told; by default all.
+        conditions: numbers in the names or columns of ``table`` that become conditions; by default all.
         extent: physical length of each axis; by default that of the points' bounding box.
-        origin: low corner of the domain; given together with extent.
-        periodic: whether the domain wraps around; give extent and origin then.
-        num_trajectories: use only the first ones of ``path``.
+        origin: lower corner of the domain; give it together with extent.
+        periodic: whether the domain wraps around; if so, give extent and origin.
+        num_trajectories: use only the first trajectories of ``path``.
         time_stride: keep every n-th time step.
         valid_path: files that are the whole validation split.
         test_path: files that are the whole test split.
         table: CSV file of parameters: a column ``file`` with names of files or folders, and one for each parameter.
-        split_by: what the splits share out: trajectory, or time (of each trajectory the first steps train).
+        split_by: how the data are split: by trajectory, or by time (the first steps of each trajectory are for
+            training).
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
-        seed: of the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
-        measure: how much of space each point stands for: an .npy file with an area or volume for each, instead of those
-            that are computed from the mesh.
-        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
-            a condition that is 1 or 0; other values are refused.
+        seed: seed of the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: the area or volume that each point represents: an .npy file with one value for each, instead of those
+            computed from the mesh.
+        categories: conditions that are names, with their values, such as ``material: [steel, copper]``: each value
+            becomes a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".vtu", ".vtk", ".xdmf", ".xmf", ".cgns", ".e", ".exo", ".ex2", ".msh", ".med")

@@ -12,9 +12,9 @@ from upt_data.arrays.source import ArraySource
 class NetCdf(GridArrays):
     """Reads NetCDF files (3 and 4); scales, offsets, missing values and CF times are decoded by xarray.
 
-    Axes are told apart by the names of the dimensions: give ``axes``, ``time`` and, where there is one, ``trajectory``
-    (the dimension that counts ensemble members or runs). Dates become seconds since the first; a latitude that
-    descends is turned. Needs ``pip install 'upt-core[netcdf]'``.
+    Axes are identified by the names of the dimensions: give ``axes``, ``time`` and, if there is one, ``trajectory``
+    (the dimension of ensemble members or runs). Dates become seconds since the first; a descending latitude is
+    reversed. Needs ``pip install 'upt-core[netcdf]'``.
     """
 
     suffixes = (".nc", ".nc4", ".netcdf", ".cdf")

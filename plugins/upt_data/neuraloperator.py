@@ -27,15 +27,16 @@ from upt_data.torch_files import load_torch
 
 
 class NeuralOperator(FileDataset):
-    """Reads ``darcy_train_16.pt`` and its like: a dict of tensors ``x`` and ``y``.
+    """Reads files such as ``darcy_train_16.pt``: a dict of tensors ``x`` and ``y``.
 
-    Where ``y`` has the shape of ``x``, (samples, *grid), the problem is steady: ``x`` is the input field (often bool,
-    which becomes 0 and 1) and ``y`` the solution. Where ``y`` is (samples, times, *grid), it is a trajectory that
-    begins with ``x``. The files hold no coordinates; point i of n lies at i/n of the extent, so that files of several
-    resolutions agree. Other tensors than single numbers mean that the file is of another format; they are refused.
+    If ``y`` has the shape of ``x``, (samples, *grid), the problem is steady: ``x`` is the input field (often bool,
+    which becomes 0 and 1) and ``y`` the solution. If ``y`` is (samples, times, *grid), it is a trajectory that begins
+    with ``x``. The files hold no coordinates; point i of n lies at i/n of the extent, so that files of several
+    resolutions agree. Further tensors, except single numbers, mean that the file has another format; such files are
+    refused.
 
     Args:
-        path: the .pt file for training and validation, and for test where ``test_path`` is left out; or a list, a
+        path: the .pt file for training and validation, and for the test if ``test_path`` is not given; or a list, a
             pattern or a folder.
         test_path: files that are the whole test split, of any resolution.
         valid_path: files that are the whole validation split.
@@ -47,20 +48,22 @@ class NeuralOperator(FileDataset):
         target_field: name given to ``y``.
         extent: physical length of each axis.
         final_time: time of the last step of a trajectory.
-        periodic: whether the domain wraps around; by default trajectories do (Burgers), steady problems not (Darcy).
-        conditions: single numbers of the files, in their names or columns of ``table`` that the model is told. By
+        periodic: whether the domain wraps around; by default yes for trajectories (Burgers), no for steady problems
+            (Darcy).
+        conditions: single numbers of the files, in their names or in columns of ``table``, that become conditions. By
             default those in the names and in the table.
         table: CSV file of parameters: a column ``file`` (or ``trajectory``, or both) and one for each parameter.
-        split_by: what the splits share out: trajectory, file, or time (of each trajectory the first steps train).
+        split_by: how the data are split: by trajectory, by file, or by time (the first steps of each trajectory are for
+            training).
         valid_fraction: share of the samples of ``path`` kept for validation.
-        test_fraction: share of the samples of ``path`` kept for test; not used where ``test_path`` is given.
-        seed: of the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
-        measure: how much of space each point stands for, so that means are over space: an .npy file with the area or
-            volume of each cell; by default each counts the same.
+        test_fraction: share of the samples of ``path`` kept for test; not used if ``test_path`` is given.
+        seed: seed of the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: the area or volume that each point represents, so that means are over space: an .npy file with one
+            value for each cell; by default all points count the same.
     """
 
     suffixes = (".pt",)

@@ -14,7 +14,7 @@ class Npz(GridArrays):
     """Reads .npz archives of fields (trajectories, times, *grid) or (trajectories, times, *grid, channels).
 
     A folder of .npy files (``u.npy``, ``x.npy``, ``t.npy``) is one archive, too: its arrays have the files' names.
-    Large arrays are read step by step where they are not compressed.
+    Large arrays are read step by step if they are not compressed.
     """
 
     suffixes = (".npz",)

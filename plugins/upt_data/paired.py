@@ -17,23 +17,23 @@ SAME = 1e-6
 
 
 class Paired(Dataset):
-    """Input and target at different points: sensors in and the field out, centres of cells in and nodes out.
+    """Input and target at different points: from sensors to a field, or from cell centres to nodes.
 
-    Trajectory i of a split of ``inputs`` and trajectory i of the same split of ``targets`` are one simulation, with
-    the same times. The encoder reads the input fields of ``inputs`` at their points; losses, metrics and pictures are
-    at the points of ``targets``. Any two data sets go together, whatever their format: what ``inputs`` would predict,
-    and what ``targets`` would read, is left out. A field with one name in both is one field with one scale.
+    Trajectory i of a split of ``inputs`` and trajectory i of the same split of ``targets`` are one simulation, with the
+    same times. The encoder reads the input fields of ``inputs`` at their points; losses, metrics and pictures are at
+    the points of ``targets``. Any two data sets can be combined, whatever their formats: the targets of ``inputs`` and
+    the inputs of ``targets`` are ignored. A field with the same name in both is one field with one scale.
 
-    ``inverse_encoding`` and ``inverse_decoding`` decode at the points of the inputs, where what was encoded is known,
-    with query points of their own there; so do rollouts in physical space, which encode again.
+    ``inverse_encoding`` and ``inverse_decoding`` decode at the points of the inputs, because the encoded state is known
+    there, with separate query points; so do rollouts in physical space, which encode again.
 
-    Traps: both data sets deal out their splits themselves, so ``seed``, fractions and ``split_by`` are to be equal
-    (refused where data sets in files differ). A rollout in physical space needs inputs that are predicted, under one
-    name. There is no baseline of persistence, for the input has no values where the targets are.
+    Traps: both data sets make their own splits, so ``seed``, fractions and ``split_by`` must be equal (data sets in
+    files that differ are refused). A rollout in physical space needs inputs that are predicted, under the same name.
+    There is no persistence baseline, because the input has no values at the points of the targets.
 
     Args:
         inputs: the data set that the encoder reads.
-        targets: the data set that is predicted; on one grid, or scattered.
+        targets: the data set of the targets; on one grid, or scattered.
     """
 
     def __init__(self, inputs: Dataset, targets: Dataset) -> None:

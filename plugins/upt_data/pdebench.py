@@ -27,40 +27,42 @@ from upt_data.splits import Fraction
 
 
 class PdeBench(FileDataset):
-    """Reads HDF5 files of PDEBench (arXiv:2210.07182), whichever of its layouts they have.
+    """Reads HDF5 files of PDEBench (arXiv:2210.07182) in any of its layouts.
 
     The layouts are those of 1-D Burgers, advection and reaction-diffusion (``tensor``), of compressible flow (one
     dataset for each variable; Vx, Vy, Vz become the field ``velocity``), of diffusion-sorption, diffusion-reaction and
     shallow water (a group for each trajectory), of Darcy flow (steady: ``nu`` to the solution), and of incompressible
-    flow. Coordinates are the file's; an axis is as long as its points times their spacing. Several files of one
-    equation are one data set, over whose parameters a model learns: ``path: Burgers/*_Nu{nu}.hdf5``.
+    flow. Coordinates come from the file; the length of an axis is the number of its points times their spacing. Several
+    files of one equation can be one data set, and the model learns the dependence on their parameters: ``path:
+    Burgers/*_Nu{nu}.hdf5``.
 
     Args:
         path: the .hdf5 or .h5 file, a list of files, a pattern or a folder; the number at ``{name}`` in a pattern
             becomes the condition of this name.
-        field: name given to the field where the file has none of its own.
-        conditions: attributes of the files, numbers in their names or columns of ``table`` that the model is told.
-            By default those in the names and in the table.
-        num_trajectories: use only the first ones of ``path``.
+        field: name of the field if the file gives none.
+        conditions: attributes of the files, numbers in their names or columns of ``table`` that become conditions. By
+            default those in the names and in the table.
+        num_trajectories: use only the first trajectories of ``path``.
         time_stride: keep every n-th time step; PDEBench's baselines use 5 of its released files.
         space_stride: keep every n-th point of each axis; PDEBench's baselines use 4 in one dimension.
-        periodic: whether the domain wraps around. By default the layouts tensor and compressible flow do (unless the
-            file's name has ``_trans_``), the others do not.
+        periodic: whether the domain wraps around. By default yes for the layouts tensor and compressible flow (unless
+            the file's name has ``_trans_``), no for the others.
         valid_path: files that are the whole validation split.
         test_path: files that are the whole test split.
         table: CSV file of parameters: a column ``file`` (or ``trajectory``, or both) and one for each parameter.
-        split_by: what the splits share out: trajectory, file, or time (of each trajectory the first steps train).
+        split_by: how the data are split: by trajectory, by file, or by time (the first steps of each trajectory are for
+            training).
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
-        seed: of the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
-        measure: how much of space each point stands for, so that means are over space: an .npy file with the area or
-            volume of each cell; by default each counts the same.
-        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
-            a condition that is 1 or 0; other values are refused.
+        seed: seed of the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: the area or volume that each point represents, so that means are over space: an .npy file with one
+            value for each cell; by default all points count the same.
+        categories: conditions that are names, with their values, such as ``material: [steel, copper]``: each value
+            becomes a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".hdf5", ".h5")

@@ -36,8 +36,8 @@ class Case:
 class PointCases(FileDataset):
     """Reads .pt files with a list of dicts: points (N, axes), and values (N,), (N, channels) or (channels, N).
 
-    Suits flows around bodies: the surface's normals are the input, its pressure the target, numbers that describe the
-    shape or the inflow are conditions. A file may also hold one dict: it is one case.
+    It suits flows around bodies: the surface's normals are the input, its pressure is the target, and numbers that
+    describe the shape or the inflow are conditions. A file may also hold a single dict, which is one case.
 
     Args:
         path: the .pt file; or a list, a pattern or a folder of files.
@@ -46,15 +46,15 @@ class PointCases(FileDataset):
         positions: key of the points.
         conditions: keys of numbers, or of short rows of numbers (named key_0, key_1, …).
         extent: physical length of each axis; by default that of all points' bounding box.
-        origin: low corner of the domain; given together with extent.
-        num_cases: use only the first ones of ``path``.
+        origin: lower corner of the domain; give it together with extent.
+        num_cases: use only the first trajectories of ``path``.
         valid_path: files that are the whole validation split.
         test_path: files that are the whole test split.
         valid_fraction: share of the cases kept for validation.
         test_fraction: share of the cases kept for test.
-        seed: of the split.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        seed: seed of the split.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
     """
 
     suffixes = (".pt", ".pth")

@@ -38,29 +38,30 @@ class PointFrames(FileDataset):
     Args:
         path: the folder of a case (with x.th, y.th and frames), a folder of such folders, a list or a pattern.
         fields: name → number of channels, in the order of the frames' channels; by default one field u of all.
-        targets: names of the fields that are predicted; the others are given, as a forcing. By default all.
-        split_by: trajectory, which needs several cases; or time: of each case the first frames train, the next
-            validate, the last test. A split by time shows how far a known flow is continued, not how a new one is met.
+        targets: names of the fields that are predicted; the others are given, such as a forcing. By default all.
+        split_by: trajectory, which needs several cases; or time: the first frames of each case are for training, the
+            next for validation, the last for the test. A split by time shows how well a known flow is continued, not
+            how well a new one is predicted.
         time_step: physical time from one frame number to the next.
         time_stride: keep every n-th frame.
         extent: physical length of each axis; by default that of the points' bounding box.
-        origin: low corner of the domain; given together with extent.
-        periodic: whether the domain wraps around; give extent and origin then.
+        origin: lower corner of the domain; give it together with extent.
+        periodic: whether the domain wraps around; if so, give extent and origin.
         valid_path: cases that are the whole validation split.
         test_path: cases that are the whole test split.
-        conditions: numbers in the folders' names or columns of ``table`` that the model is told; by default all.
+        conditions: numbers in the folders' names or columns of ``table`` that become conditions; by default all.
         table: CSV file of parameters: a column ``file`` with the folders' names, and one for each parameter.
         valid_fraction: share of the cases (or frames) kept for validation.
         test_fraction: share of the cases (or frames) kept for test.
-        seed: of the split by trajectory.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
-        measure: how much of space each point stands for, so that means are over space: an .npy file with the area or
-            volume of each cell; by default each counts the same.
-        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
-            a condition that is 1 or 0; other values are refused.
+        seed: seed of the split by trajectory.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (.npy file), not 0 there (``not NAME``: 0 there).
+        measure: the area or volume that each point represents, so that means are over space: an .npy file with one
+            value for each cell; by default all points count the same.
+        categories: conditions that are names, with their values, such as ``material: [steel, copper]``: each value
+            becomes a condition that is 1 or 0; other values are refused.
     """
 
     what = "folder of a case (x.th, y.th, 00000000_mesh.th, …), or a folder of cases"

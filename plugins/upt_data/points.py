@@ -19,11 +19,11 @@ from upt_data.splits import Fraction
 
 
 class PointClouds(FileDataset):
-    """Reads archives of scattered points; each trajectory has its own, and their number may differ.
+    """Reads archives of scattered points; each trajectory has its own points, and their number may differ.
 
-    Trajectory i has the rows ptr[i] to ptr[i + 1] of the positions (rows, axes) and of the fields, which are
-    (rows, times) or (rows, times, channels). An input that is not a target may be (rows,) or (rows, channels): it is
-    constant. In a steady problem no field has times. Files are .npz, HDF5 or zarr, told apart by their names' ends.
+    Trajectory i has the rows ptr[i] to ptr[i + 1] of the positions (rows, axes) and of the fields, which are (rows,
+    times) or (rows, times, channels). An input that is not a target may be (rows,) or (rows, channels): it is constant.
+    In a steady problem no field has times. Files are .npz, HDF5 or zarr, identified by their extensions.
 
     Args:
         path: the file; or a list, a pattern (the number at ``{name}`` becomes the condition of this name) or a folder.
@@ -32,31 +32,34 @@ class PointClouds(FileDataset):
         positions: name of the array of positions.
         offsets: name of the array of row numbers where trajectories begin and end, one longer than their number.
         time: name of the array of times.
-        steady: whether there is no time, but one solution for each input.
-        conditions: names of numbers that the model is told, as viscosity: arrays with one number for each trajectory,
-            attributes of the file, numbers in its name, columns of ``table``. By default those in the name and table.
+        steady: True for problems without time: one solution for each input.
+        conditions: names of numbers that become conditions, such as viscosity: arrays with one number for each
+            trajectory, attributes of the file, numbers in its name, columns of ``table``. By default those in the name
+            and table.
         extent: physical length of each axis; by default that of the points' bounding box.
-        origin: low corner of the domain; given together with extent.
-        periodic: whether the domain wraps around; give extent and origin then.
-        moving: what positions (rows, times, axes) become, of points that move: refused; or displacement, the way from
-            each point's first position, as one more field that is input and target, at the points' first positions.
-        num_trajectories: use only the first ones of ``path``.
+        origin: lower corner of the domain; give it together with extent.
+        periodic: whether the domain wraps around; if so, give extent and origin.
+        moving: how to use positions (rows, times, axes) of moving points: refuse them; or displacement: the
+            displacement from each point's first position is one more field, input and target, at the points' first
+            positions.
+        num_trajectories: use only the first trajectories of ``path``.
         time_stride: keep every n-th time step.
         valid_path: files that are the whole validation split.
         test_path: files that are the whole test split.
         table: CSV file of parameters: a column ``file`` (or ``trajectory``, or both) and one for each parameter.
-        split_by: what the splits share out: trajectory, file, or time (of each trajectory the first steps train).
+        split_by: how the data are split: by trajectory, by file, or by time (the first steps of each trajectory are for
+            training).
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
-        seed: of the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
-        measure: how much of space each point stands for, so that means are over space: an array with the area or volume
-            of each row's cell, or an .npy file.
-        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
-            a condition that is 1 or 0; other values are refused.
+        seed: seed of the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
+        measure: the area or volume that each point represents, so that means are over space: an array with one value
+            for each row, or an .npy file.
+        categories: conditions that are names, with their values, such as ``material: [steel, copper]``: each value
+            becomes a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".npz", ".h5", ".hdf5", ".zarr")

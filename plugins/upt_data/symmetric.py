@@ -29,36 +29,37 @@ class _Image(NamedTuple):
 
 
 class Symmetric(Dataset):
-    """Shows every training trajectory in all its symmetric images; validation and test stay as they are.
+    """Adds the symmetric images of every training trajectory; validation and test stay unchanged.
 
-    Where a law does not change under a mirror image, a quarter turn or a shift, each trajectory is as good as several:
-    with few trajectories on two- and three-dimensional grids this is worth more than most changes of the model. An
-    epoch becomes as many times longer as there are images: 2 for each axis of ``flips``, 2 for ``swap``, ``rolls`` for
-    each axis of ``roll_axes``. Regular grids only.
+    If the equations do not change under a reflection, a quarter turn or a shift, each trajectory is worth several. With
+    few trajectories on two- and three-dimensional grids this helps more than most changes of the model. An epoch
+    becomes longer by the number of images: 2 for each axis of ``flips``, 2 for ``swap``, ``rolls`` for each axis of
+    ``roll_axes``. Only for regular grids.
 
-    Traps: a symmetry that the law has not (a forcing, gravity, an inflow) teaches something wrong. Conditioning values
-    stay as they are, so none of them may have a direction. Periodic axes are mirrored at the end of their box, with
-    points at i / n or at (i + 1/2) / n; an open axis in its middle, and there its points must lie evenly in the box, at
-    (i + 1/2) / n or from end to end.
+    Traps: a symmetry that the equations do not have (because of a forcing, gravity, an inflow) gives wrong training
+    data. Conditions stay unchanged, so none of them may have a direction. Periodic axes are reflected at the end of
+    their box, with points at i / n or at (i + 1/2) / n. An open axis is reflected in its middle, and its points must be
+    evenly spaced in the box, at (i + 1/2) / n or from end to end.
 
-    A law with a fixed periodic forcing keeps some symmetries. Kolmogorov flow, driven by cos(8πy) in a unit square, is
-    the same after any shift along x, after shifts by a quarter along y, and after mirror images that are moved on by
-    an eighth along y: ``{flips: [0, 1], glide: [0, 0.125], roll_axes: [0, 1], rolls: [64, 4], odd: [vorticity]}``.
+    Equations with a fixed periodic forcing keep some symmetries. Kolmogorov flow, driven by cos(8πy) in a unit square,
+    is invariant under any shift along x, under shifts by a quarter along y, and under reflections that are followed by
+    a shift by an eighth along y: ``{flips: [0, 1], glide: [0, 0.125], roll_axes: [0, 1], rolls: [64, 4], odd:
+    [vorticity]}``.
 
     Args:
         base: the data set.
-        flips: numbers of the axes along which the law is mirror-symmetric.
-        swap: whether the first two axes may be exchanged; they need equal lengths and numbers of points. With both axes
+        flips: numbers of the axes along which the equations are mirror-symmetric.
+        swap: whether the first two axes may be swapped; they need equal lengths and numbers of points. With both axes
             in ``flips`` this gives the 8 symmetries of the square.
-        roll_axes: numbers of the periodic axes along which the law does not change from place to place.
-        rolls: evenly spaced shifts along each of ``roll_axes``, one number for all or one for each. As many as the axis
-            has points: all.
-        glide: by how much, in parts of each axis, the fields are moved with every mirror image; only along periodic
-            axes. None: not at all.
+        roll_axes: numbers of the periodic axes along which the equations do not depend on the position.
+        rolls: evenly spaced shifts along each of ``roll_axes``, one number for all or one for each. The number of
+            points of an axis gives all shifts.
+        glide: shift that follows every reflection, as a fraction of each axis; only along periodic axes. None: no
+            shift.
         vectors: names of vector fields, whose channels are the components along the axes.
-        odd: names of scalar fields that a mirror image turns around, such as vorticity in two dimensions.
-        images: in how many of its images each trajectory is shown, itself among them, the others chosen at random;
-            None: in all. For laws with many shifts, as every image is read once before training starts. Good: 64.
+        odd: names of scalar fields that change sign under a reflection, such as vorticity in two dimensions.
+        images: number of images of each trajectory, including itself; the others are chosen at random; None: all. For
+            equations with many shifts, because every image is read once before training starts. Good: 64.
     """
 
     def __init__(

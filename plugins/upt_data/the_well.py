@@ -24,35 +24,37 @@ from upt_data.the_well_layout import WellFile
 class TheWell(FileDataset):
     """Reads the files of The Well (arXiv:2412.00568): HDF5 with ``t0_fields``, ``t1_fields`` and ``t2_fields``.
 
-    Fields that change in time are inputs and targets; those that do not are inputs. A vector field has a channel for
-    each component, a tensor field one for each pair. Numbers in ``scalars`` that do not change in time become
-    conditions. An axis is periodic where the file says PERIODIC for it. Trajectories may be in many files.
+    Fields that change in time are inputs and targets; the others are inputs. A vector field has a channel for each
+    component, a tensor field one for each pair. Numbers in ``scalars`` that do not change in time become conditions. An
+    axis is periodic if the file says PERIODIC for it. Trajectories may be in many files.
 
     Args:
         path: the folder of a data set, with ``data/train``, ``data/valid`` and ``data/test``; or a file, a list, a
-            pattern or a folder of files. Splits that have no folder share out the trajectories of the others.
+            pattern or a folder of files. Splits without a folder get trajectories of the others.
         fields: names of the fields that are used; by default all.
-        targets: names of the fields that are predicted; the others are given, as a forcing. By default all that change
-            in time.
-        conditions: names of scalars that the model is told; by default all that do not change in time.
-        num_trajectories: use only the first ones of ``path``.
+        targets: names of the fields that are predicted; the others are given, such as a forcing. By default all that
+            change in time.
+        conditions: names of scalars that become conditions; by default all that do not change in time.
+        num_trajectories: use only the first trajectories of ``path``.
         time_stride: keep every n-th time step.
         space_stride: keep every n-th point of each axis.
         valid_path: files that are the whole validation split.
         test_path: files that are the whole test split.
         table: CSV file of parameters: a column ``file`` (or ``trajectory``, or both) and one for each parameter.
-        split_by: what the splits share out: trajectory, file, or time (of each trajectory the first steps train).
+        split_by: how the data are split: by trajectory, by file, or by time (the first steps of each trajectory are for
+            training).
         valid_fraction: share kept for validation.
         test_fraction: share kept for test.
-        seed: of the split.
-        history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-            Well's 4. More than 1 where a single frame does not say how things move.
-        holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-            ``nan``: NaN at the first time step; or a mask (field, boundary), not 0 there (``not NAME``: 0 there).
-        measure: how much of space each point stands for, so that means are over space: a scalar field, or an .npy file,
-            with the area or volume of each cell. By default computed where the grid is unevenly spaced.
-        categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
-            a condition that is 1 or 0; other values are refused.
+        seed: seed of the split.
+        history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10, The
+            Well's 4. Use more than 1 if a single frame does not show the motion.
+        holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+            points. ``nan``: NaN at the first time step; or a mask (field, boundary), not 0 there (``not NAME``: 0
+            there).
+        measure: the area or volume that each point represents, so that means are over space: a scalar field, or an .npy
+            file, with one value for each cell. By default it is computed if the grid is unevenly spaced.
+        categories: conditions that are names, with their values, such as ``material: [steel, copper]``: each value
+            becomes a condition that is 1 or 0; other values are refused.
     """
 
     suffixes = (".hdf5", ".h5")

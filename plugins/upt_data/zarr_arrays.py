@@ -12,7 +12,7 @@ from upt_data.arrays.zarr import is_store, open_zarr
 class Zarr(GridArrays):
     """Reads zarr stores (a folder, or a .zip file), formats 2 and 3; only the chunks that are needed are read.
 
-    Axes are told apart by their names where the store has them. Needs ``pip install 'upt-core[zarr]'``.
+    Axes are identified by their names if the store has them. Needs ``pip install 'upt-core[zarr]'``.
     """
 
     suffixes = (".zarr", ".zip")

@@ -23,8 +23,8 @@ class LatentSettings(Section):
 
     tokens: StrictPositiveInt | Annotated[list[StrictPositiveInt], Field(min_length=1)] = Field(
         64,
-        description="number of latent tokens, 16 to 512; or a list, tokens along each axis, for parts whose tokens "
-        "keep their place, for example [64] or [16, 16]",
+        description="number of latent tokens, 16 to 512; or a list, the tokens along each axis, for parts whose "
+        "tokens have a fixed place, for example [64] or [16, 16]",
     )
     dim: StrictPositiveInt = Field(128, description="width of a latent token; 64 to 512, on a lattice 4 to 32")
 
@@ -40,25 +40,29 @@ OF_THE_START = ("from_", "parts", "from_task", "normalization")
 
 
 class ModelSettings(Section):
-    """The three parts of the model and the latent state between them, and where their weights start."""
+    """The three parts of the model, the latent state between them, and the operator that they start from."""
 
     from_: Path | None = Field(
         None,
         alias="from",
-        description="a run folder or an operator's file, whose weights this model starts from; its encoder, "
-        "approximator, decoder and latent are used where they are left out here",
+        description="a run folder or an operator's file; the model starts from its weights. Its encoder, "
+        "approximator, decoder and latent are used if they are not given here",
     )
     parts: list[Literal["encoder", "approximator", "decoder"]] = Field(
-        ["encoder", "approximator", "decoder"], min_length=1, description="parts that take their weights from there"
+        ["encoder", "approximator", "decoder"],
+        min_length=1,
+        description="parts that take their weights from the operator",
     )
-    from_task: str | None = Field(None, description="the task to take, where there are several; left out: the same")
+    from_task: str | None = Field(
+        None, description="the task of an operator with several tasks; default: the task of the same name"
+    )
     normalization: Literal["keep", "measure"] = Field(
-        "keep", description="scales of fields and conditions: those of the operator it starts from, or of these data"
+        "keep", description="scales of fields and conditions: those of the operator (keep), or measured on these data"
     )
     predict: Literal["state", "change"] = Field(
         "state",
-        description="state: the answer is what the decoder says; change: it is the given state and what the decoder "
-        "says has changed, so that nothing too fine for the latent is lost. Good where fields change little in a step",
+        description="state: the decoder predicts the state; change: the decoder predicts the change of the given "
+        "state, so structures too fine for the latent are kept. Good if fields change little in a step",
     )
     latent: LatentSettings = Field(default_factory=lambda: LatentSettings.model_validate({}))
     encoder: Annotated[AnyPlugin, Plugin("encoder")]
@@ -67,41 +71,47 @@ class ModelSettings(Section):
 
 
 class BudgetSettings(Section):
-    """How long to train, in seconds; whatever ends first, this or the epochs, ends the run."""
+    """Length of training in seconds. The run ends with this or with the epochs, whichever comes first."""
 
     seconds: Annotated[float, AllowInfNan(False), Field(gt=0)] = Field(
-        description="of training; validation and checkpoints do not count"
+        description="seconds of training; validation and checkpoints do not count"
     )
     clock: Literal["wall", "process"] = Field(
         "wall",
-        description="wall: time that passes; process: the processor's time for this process, which a busy machine "
-        "changes less",
+        description="wall: elapsed time; process: processor time of this process, which varies less on a busy machine",
     )
 
 
 class CheckpointSettings(Section):
-    """When checkpoints are written, beside the one at the end of a run; whichever comes first."""
+    """When checkpoints are written, in addition to the one at the end of a run; whichever comes first."""
 
-    every_steps: StrictPositiveInt | None = Field(None, description="optimizer steps between checkpoints; null: any")
-    every_minutes: Annotated[float, AllowInfNan(False), Field(gt=0)] | None = Field(
-        5.0, description="minutes between checkpoints, the most that a killed run loses; null: any"
+    every_steps: StrictPositiveInt | None = Field(
+        None, description="optimizer steps between checkpoints; null: no limit"
     )
-    keep_last: StrictPositiveInt = Field(2, description="last checkpoints that are kept; 2 survive a damaged file")
-    keep_best: StrictPositiveInt = Field(1, description="best checkpoints that are kept: the best, and those before it")
+    every_minutes: Annotated[float, AllowInfNan(False), Field(gt=0)] | None = Field(
+        5.0, description="minutes between checkpoints, the most that a killed run loses; null: no limit"
+    )
+    keep_last: StrictPositiveInt = Field(
+        2, description="number of last checkpoints to keep; with 2 a run survives a damaged file"
+    )
+    keep_best: StrictPositiveInt = Field(
+        1, description="number of best checkpoints to keep: the best, and those before it"
+    )
 
 
 Part = Literal["encoder", "approximator", "decoder"]
 
 
 class TrainerSettings(Section):
-    """How long, in which precision, with which optimizer."""
+    """Length, precision and optimizer of training."""
 
     epochs: StrictPositiveInt = Field(description="passes over the training split")
     budget: BudgetSettings | None = Field(
         None,
-        description="seconds of training, at whose end the learning rate's schedule ends; null: epochs alone count",
+        description="length of training in seconds, at the end of which the learning-rate schedule ends; null: only "
+        "epochs count",
     )
-    batch_size: StrictPositiveInt = Field(16, description="samples of a batch, of all processes together")
+    batch_size: StrictPositiveInt = Field(16, description="samples of a batch, over all processes together")
     accumulate: StrictPositiveInt = Field(1, description="batches whose gradients are averaged for one optimizer step")
     optimizer: Annotated[AnyPlugin, Plugin("optimizer")]
     lr_schedule: Annotated[AnyPlugin, Plugin("schedule")] = Field(
@@ -112,28 +122,29 @@ class TrainerSettings(Section):
     )
     ema: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = Field(
         None,
-        description="decay of the moving average of weights that is validated and kept; 0.99 to 0.9999; null: none",
+        description="decay of the moving average of the weights, which is then validated and saved as the best; "
+        "0.99 to 0.9999; null: none",
     )
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = Field(
-        "auto", description="auto: CUDA where there is one"
+        "auto", description="auto: CUDA if available"
     )
     strategy: Literal["auto", "ddp", "fsdp"] = Field(
         "auto",
-        description="of several processes: ddp holds the whole model in each; fsdp divides parameters, gradients and "
-        "optimizer state among them; auto: ddp",
+        description="for several processes: ddp holds the whole model in each; fsdp divides parameters, gradients "
+        "and optimizer state among them; auto: ddp",
     )
     workers: Annotated[NonNegativeInt, Strict()] = Field(0, description="processes that read data ahead; 0: none")
     log_every: StrictPositiveInt = Field(10, description="optimizer steps between logged steps")
     gradient_share_every: Annotated[NonNegativeInt, Strict()] = Field(
         250,
-        description="optimizer steps between measurements of each term's share of the gradient, at ends of epochs; "
-        "0: never",
+        description="optimizer steps between measurements of each term's share of the gradient, at the ends of "
+        "epochs; 0: never",
     )
     sampling_share_every: Annotated[NonNegativeInt, Strict()] = Field(
         2500,
-        description="optimizer steps between measurements of the share of the gradient's noise that is due to query "
-        "points, which is the most that any sampler can save, at ends of epochs; 0: never",
+        description="optimizer steps between measurements of the share of the gradient noise that is due to query "
+        "points, at the ends of epochs; no sampler can save more than this share; 0: never",
     )
     checkpoint: CheckpointSettings = Field(default_factory=lambda: CheckpointSettings.model_validate({}))
     max_time: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhd]$")] | None = Field(
@@ -143,39 +154,43 @@ class TrainerSettings(Section):
     )
     on_nan: Literal["stop", "skip", "rewind"] = Field(
         "stop",
-        description="where a loss or gradient is NaN or infinite: end the run, leave out the step, or go on from the "
-        "last checkpoint with half the learning rate",
+        description="if a loss or gradient is NaN or infinite: end the run (stop), leave out the step (skip), or "
+        "continue from the last checkpoint with half the learning rate (rewind)",
     )
     max_gradient_spike: Annotated[float, Strict(), AllowInfNan(False), Field(gt=1)] | None = Field(
-        None, description="steps whose gradient is this many times its usual norm are left out; 5 to 20; null: none"
+        None,
+        description="steps whose gradient norm exceeds this multiple of its usual value are left out; 5 to 20; "
+        "null: none",
     )
     activation_checkpointing: list[Part] = Field(
         [],
-        description="parts of the model that are computed again in the backward pass instead of kept in memory; time "
-        "grows by one forward pass of each",
+        description="parts of the model that are computed again in the backward pass instead of being kept in "
+        "memory; this costs one more forward pass of each",
     )
     decode_chunk: StrictPositiveInt | None = Field(
         None,
-        description="most query points of a sample that are decoded at once, each chunk computed again in the backward "
-        "pass: bounds the decoder's memory; null: all at once",
+        description="most query points of a sample that are decoded at once; each chunk is computed again in the "
+        "backward pass. This bounds the decoder's memory; null: all at once",
     )
     compile: StrictBool = Field(False, description="torch.compile the model's parts; worthwhile on CUDA")
 
 
 class ValidationSettings(Section):
-    """Which figures are computed on the validation split, and which of them decides."""
+    """Metrics on the validation split, and the one that chooses the best checkpoint."""
 
     metrics: dict[str, Annotated[AnyPlugin, Plugin("metric")]] = Field(min_length=1, description="name → metric")
-    monitor: str | None = Field(None, description="the metric that chooses the best checkpoint; left out: the first")
+    monitor: str | None = Field(None, description="the metric that chooses the best checkpoint; default: the first")
     every: StrictPositiveInt = Field(1, description="epochs between validations")
     rollout: StrictPositiveInt = Field(1, description="time steps predicted from each first state")
     space: Literal["latent", "physical"] = Field(
-        "latent", description="rollouts move the latent on, or encode each prediction again (slower, often steadier)"
+        "latent",
+        description="rollouts advance the latent (latent), or encode each prediction again (physical: slower, often "
+        "more stable)",
     )
     patience: StrictPositiveInt | None = Field(
         None, description="validations without improvement before training stops"
     )
-    batch_size: StrictPositiveInt | None = Field(None, description="left out: that of the trainer")
+    batch_size: StrictPositiveInt | None = Field(None, description="samples of a batch; default: that of the trainer")
 
     @property
     def monitored(self) -> str:
@@ -184,63 +199,65 @@ class ValidationSettings(Section):
 
 
 class StageSettings(Section):
-    """One stage of a run: what differs from the experiment while it lasts. Weights go on from the stage before."""
+    """One stage of a run: its differences from the experiment. It continues with the weights of the stage before."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="letters, digits, _ and -")
-    freeze: list[Part] = Field([], description="parts that are held fixed")
+    freeze: list[Part] = Field([], description="parts that are kept fixed")
     cache_latents: StrictBool = Field(
-        False, description="encode every state once and train on that; needs a frozen encoder"
+        False, description="encode every state once and train on the latents; needs a frozen encoder"
     )
-    sampler: Any = Field(None, description="in place of the experiment's sampler")
-    losses: dict[str, Any] = Field({}, description="put over the experiment's losses; null takes a term away")
-    trainer: dict[str, Any] = Field({}, description="put over the experiment's trainer: epochs, optimizer, …")
-    validation: dict[str, Any] = Field({}, description="put over the experiment's validation")
+    sampler: Any = Field(None, description="replaces the experiment's sampler")
+    losses: dict[str, Any] = Field({}, description="merged over the experiment's losses; null removes a term")
+    trainer: dict[str, Any] = Field({}, description="merged over the experiment's trainer: epochs, optimizer, …")
+    validation: dict[str, Any] = Field({}, description="merged over the experiment's validation")
 
 
 class TaskSettings(Section):
-    """One task of several: what differs from the experiment. It has its own encoder and decoder."""
+    """One of several tasks: its differences from the experiment. It has its own encoder and decoder."""
 
     weight: Annotated[float, Strict(), AllowInfNan(False), Field(gt=0)] = Field(
         1.0, description="share of the batches, relative to the other tasks"
     )
     data: Any = Field(None, description="the task's data set")
-    normalize: Any = Field(None, description="in place of the experiment's")
-    mean: Any = Field(None, description="in place of the experiment's")
-    model: dict[str, Any] = Field({}, description="put over the experiment's model: encoder, decoder")
-    sampler: Any = Field(None, description="in place of the experiment's sampler")
-    losses: dict[str, Any] = Field({}, description="put over the experiment's losses; null takes a term away")
-    validation: dict[str, Any] = Field({}, description="put over the experiment's validation: metrics, rollout")
+    normalize: Any = Field(None, description="replaces the experiment's")
+    mean: Any = Field(None, description="replaces the experiment's")
+    model: dict[str, Any] = Field({}, description="merged over the experiment's model: encoder, decoder")
+    sampler: Any = Field(None, description="replaces the experiment's sampler")
+    losses: dict[str, Any] = Field({}, description="merged over the experiment's losses; null removes a term")
+    validation: dict[str, Any] = Field({}, description="merged over the experiment's validation: metrics, rollout")
 
 
 class ExperimentSettings(Section):
     """A whole experiment."""
 
     seed: Annotated[NonNegativeInt, Strict(), Field(lt=2**63)] = Field(
-        0, description="of weights, batches and query points"
+        0, description="seed of weights, batches and query points"
     )
-    output: str = Field("runs", description="folder in which run folders are made")
+    output: str = Field("runs", description="folder for the run folders")
     data: Annotated[AnyPlugin, Plugin("dataset")] | None = Field(
         None, description="the data set; each of several tasks has its own"
     )
     normalize: Literal["standard", "field", "none"] = Field(
         "standard",
-        description="scale channels to mean 0 and deviation 1 over the training split; field: with one deviation for "
-        "all channels of a field, as the components of a vector",
+        description="scale channels to mean 0 and standard deviation 1 over the training split; field: one standard "
+        "deviation for all channels of a field, such as the components of a vector",
     )
     mean: Literal["space", "points"] = Field(
         "space",
-        description="what means in losses and metrics are over: space, where points have known cells, or points",
+        description="losses and metrics are means over space, if the cells of the points are known, or over points",
     )
     model: ModelSettings
     sampler: Annotated[AnyPlugin, Plugin("sampler")] | None = Field(
-        None, description="query points of every loss term that names no sampler; null: all points"
+        None, description="sampler of every loss term without its own sampler; null: all points"
     )
     losses: dict[str, Annotated[AnyPlugin, Plugin("loss")]] = Field(min_length=1, description="name → loss term")
     trainer: TrainerSettings
     validation: ValidationSettings
     callbacks: list[Annotated[AnyPlugin, Plugin("callback")]] = Field([], description="listeners of the run")
     tasks: dict[str, TaskSettings] = Field({}, description="name → task, for several data sets in one experiment")
-    stages: list[StageSettings] = Field([], description="trained one after the other; empty: the run is one stage")
+    stages: list[StageSettings] = Field(
+        [], description="stages that are trained one after the other; empty: the run is one stage"
+    )
 
 
 def as_plain(value: Any, folder: Path | None = None) -> Any:

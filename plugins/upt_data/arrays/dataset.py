@@ -73,14 +73,15 @@ class GridArrays(FileDataset):
                 becomes the condition ``viscosity``), or a folder of files.
             inputs: names of the arrays that the model sees.
             targets: names of the arrays that it predicts; by default the inputs.
-            axes: names of the coordinate arrays, in the order of the grid's axes; by default x, y, z as far as present.
+            axes: names of the coordinate arrays, in the order of the grid's axes; by default those of x, y, z that the
+                file has.
             time: name of the array of times, numbers or dates (which become seconds since the first).
-            steady: whether there is no time, but one solution for each input.
-            conditions: names of numbers that the model is told, as viscosity: arrays with one number for each
+            steady: True for problems without time: one solution for each input.
+            conditions: names of numbers that become conditions, such as viscosity: arrays with one number for each
                 trajectory, attributes of the file, numbers in its name, columns of ``table``. By default those in the
                 name and in the table.
             periodic: whether the domain wraps around; one value, or one for each axis.
-            num_trajectories: use only the first ones of ``path``.
+            num_trajectories: use only the first trajectories of ``path``.
             time_stride: keep every n-th time step.
             space_stride: keep every n-th point of each axis.
             valid_path: files that are the whole validation split.
@@ -88,32 +89,34 @@ class GridArrays(FileDataset):
             group: group of the file that holds the fields; a pattern (``sim_*``) takes several.
             valid_group: group that is the whole validation split.
             test_group: group that is the whole test split.
-            vectors: name → arrays that are its components, as ``velocity: [u, v]``; use the name in ``inputs``.
-            dims: order of the fields' axes, of ``trajectory``, the time's name, the names of ``axes`` and ``channel``;
-                as [trajectory, x, y, t].
-            trajectory: name of the axis that counts trajectories, where the file names axes.
-            lengths: array with the number of time steps of each trajectory; by default steps at the end that hold only
-                NaN are cut off.
-            extent: physical length of each axis, where the file has no coordinates.
-            time_step: physical time from step to step, where the file has no times.
-            complex: refuse complex fields, or take real and imaginary part as channels.
-            uneven: what an unevenly spaced or curvilinear grid becomes: points at its coordinates; or index, a regular
-                grid of its indices, of extent 1, with the coordinates as one more input, ``coordinates``.
+            vectors: name → arrays that are its components, such as ``velocity: [u, v]``; use the name in ``inputs``.
+            dims: order of the fields' axes: ``trajectory``, the name of the time, the names of ``axes``, and
+                ``channel``; for example [trajectory, x, y, t].
+            trajectory: name of the axis of trajectories, if the file names its axes.
+            lengths: array with the number of time steps of each trajectory; by default steps at the end with only NaN
+                are cut off.
+            extent: physical length of each axis, if the file has no coordinates.
+            time_step: physical time from step to step, if the file has no times.
+            complex: refuse complex fields, or use real and imaginary part as channels.
+            uneven: how to use an unevenly spaced or curvilinear grid: as points at its coordinates; or index, as a
+                regular grid of its indices, of extent 1, with the coordinates as one more input, ``coordinates``.
             table: CSV file of parameters: a column ``file`` (or ``trajectory``, or both) and one for each parameter.
-            split_by: what the splits share out: trajectory, file, or time (of each trajectory the first steps train,
-                the next validate, the last test; it shows how far a known flow is continued).
+            split_by: how the data are split: by trajectory, by file, or by time (the first steps of each trajectory are
+                for training, the next for validation, the last for the test; this shows how well a known flow is
+                continued).
             valid_fraction: share kept for validation.
             test_fraction: share kept for test.
-            seed: of the split.
-            history: time steps that the model sees, the present one and those before; PDEBench's baselines take 10, The
-                Well's 4. More than 1 where a single frame does not say how things move.
-            holes: points without values, as land in an ocean: they are left out, the others are scattered points then.
-                ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0 there).
-            measure: how much of space each point stands for, so that means are over space: an array with the area or
-                volume of each cell, or an .npy file; or ``latitude``, for a grid of degrees over a sphere. By default
-                computed where the grid is unevenly spaced or curvilinear.
-            categories: conditions that are names and their values, as ``material: [steel, copper]``: each value becomes
-                a condition that is 1 or 0; other values are refused.
+            seed: seed of the split.
+            history: time steps that the model sees: the present one and those before it. PDEBench's baselines use 10,
+                The Well's 4. Use more than 1 if a single frame does not show the motion.
+            holes: points without values, such as land in an ocean: they are left out, and the others become scattered
+                points. ``nan``: NaN at the first time step; or a mask (array, .npy), not 0 there (``not NAME``: 0
+                there).
+            measure: the area or volume that each point represents, so that means are over space: an array with one
+                value for each cell, or an .npy file; or ``latitude``, for a grid of degrees over a sphere. By default
+                it is computed if the grid is unevenly spaced or curvilinear.
+            categories: conditions that are names, with their values, such as ``material: [steel, copper]``: each value
+                becomes a condition that is 1 or 0; other values are refused.
         """
         targets = list(inputs) if targets is None else list(targets)
         named = Categories(categories)

@@ -12,8 +12,8 @@ from upt_core import Callback, Progress, hookimpl
 class Csv(Callback):
     """Writes one row for each epoch: mean losses, gradient shares, speed, and the metrics of the validation split.
 
-    Metrics stand in the rows of epochs that end with a validation; other cells are empty. Epochs count from 1. A run
-    that is resumed goes on in the same file; a column that appears later (a term that starts late) is added.
+    Metrics are in the rows of epochs that end with a validation; other cells are empty. Epochs count from 1. A resumed
+    run continues the same file; a column that appears later (a term that starts late) is added.
 
     Args:
         file: name of the file, in the run folder.

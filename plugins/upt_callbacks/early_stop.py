@@ -11,17 +11,17 @@ from upt_core import Trainer
 
 
 class EarlyStop(FigureWatcher):
-    """Ends training when a figure no longer improves, or reaches a goal; the run then has its usual test figures.
+    """Ends training when a logged value no longer improves, or reaches a goal; the run then has its usual test figures.
 
-    ``validation.patience`` does the same for the metric that chooses the best checkpoint; this callback watches any
-    figure that is logged.
+    ``validation.patience`` does the same for the metric that chooses the best checkpoint; this callback can watch any
+    logged value.
 
     Args:
         figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean, such as ``epoch/loss/forward``.
         patience: values without improvement before training ends; 5 to 20.
         better: "lower" or "higher".
-        min_change: part of the best value by which a value must be better to count; 0 to 0.01.
-        goal: training also ends when the figure is this good; None: there is none.
+        min_change: smallest improvement that counts, as a fraction of the best value; 0 to 0.01.
+        goal: training also ends when the value is this good; None: no goal.
 
     Raises:
         ValueError: ``figure`` begins with neither ``validation/`` nor ``epoch/``.

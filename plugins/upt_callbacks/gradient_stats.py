@@ -12,15 +12,15 @@ from upt_core import Callback, Progress, Trainer, hookimpl
 
 
 class GradientStats(Callback):
-    """Writes how large the weights of each layer are and by how much they changed, to ``gradient_stats.jsonl``.
+    """Writes the size of each layer's weights and of their change to ``gradient_stats.jsonl``.
 
-    The change since the last line, relative to the weights' own size, shows layers that stand still (below 1e-6 a
-    step) or run away (above 1e-2 a step); unlike a gradient's norm it includes what the optimizer makes of it. Costs a
-    copy of all weights.
+    The change since the last line, relative to the size of the weights, shows layers that do not learn (below 1e-6 per
+    step) or diverge (above 1e-2 per step). Unlike the norm of a gradient it includes the effect of the optimizer. It
+    costs a copy of all weights.
 
     Args:
         every: logged steps between lines; 10 to 100.
-        depth: how many words of a parameter's name make a layer: 2 is ``encoder.blocks``; 1 to 4.
+        depth: number of words of a parameter's name that identify a layer: 2 is ``encoder.blocks``; 1 to 4.
     """
 
     def __init__(self, every: PositiveInt = 10, depth: PositiveInt = 2) -> None:

@@ -19,15 +19,15 @@ class MLflow(Tracker):
 
     Needs ``pip install 'upt-core[mlflow]'``. Names are those of the ``tensorboard`` callback; the last metrics of the
     validation split are ``final/…``. Steps are the numbers of batches seen. The configuration becomes parameters such
-    as ``trainer.optimizer.lr``. A run that is resumed goes on in the same run, whose id is in ``mlflow_run.txt`` of
-    the run folder; its parameters stay those of its first start.
+    as ``trainer.optimizer.lr``. A resumed run continues the same MLflow run, whose id is in ``mlflow_run.txt`` of the
+    run folder; its parameters stay those of the first start.
 
     Args:
-        project: MLflow's experiment, made where it does not exist.
+        project: MLflow's experiment; it is created if it does not exist.
         run_name: name of the run there; null: the name of the run folder.
         tracking_uri: server or store, for example http://localhost:5000 or sqlite:///mlflow.db; null: MLflow's own
             default, which the environment variable MLFLOW_TRACKING_URI sets.
-        tags: words to find the run by; each is a tag with the value true.
+        tags: words to find the run; each is a tag with the value true.
 
     Raises:
         ValueError: ``project`` or ``run_name`` is empty.

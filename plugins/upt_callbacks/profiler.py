@@ -17,7 +17,7 @@ class Profiler(Callback):
     memory (open it in https://pytorch.org/memory_viz). Steps are slower while they are recorded.
 
     Args:
-        skip: logged steps before the recording starts; the first steps are not like the others.
+        skip: logged steps before the recording starts; the first steps are not typical.
         steps: logged steps that are recorded; set ``trainer.log_every: 1`` to count every step; 1 to 10.
     """
 

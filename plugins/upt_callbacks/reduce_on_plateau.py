@@ -11,18 +11,17 @@ from upt_core import Trainer
 
 
 class ReduceOnPlateau(FigureWatcher):
-    """Lowers the learning rate when a figure no longer improves, on top of its schedule.
+    """Lowers the learning rate when a logged value no longer improves, on top of its schedule.
 
-    The factor reached is part of every checkpoint; how long the figure has not improved is counted anew after a
-    resume.
+    The present factor is part of every checkpoint; the count of values without improvement starts again after a resume.
 
     Args:
         figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean, such as ``epoch/loss/forward``.
-        factor: of the learning rate, each time; 0.1 to 0.5.
+        factor: factor of the learning rate, each time; 0.1 to 0.5.
         patience: values without improvement before the rate is lowered; 3 to 10.
         better: "lower" or "higher".
-        min_change: part of the best value by which a value must be better to count; 0 to 0.01.
-        min_factor: of the learning rate, below which it is lowered no more.
+        min_change: smallest improvement that counts, as a fraction of the best value; 0 to 0.01.
+        min_factor: smallest factor; the learning rate is not lowered below it.
 
     Raises:
         ValueError: ``figure`` begins with neither ``validation/`` nor ``epoch/``.

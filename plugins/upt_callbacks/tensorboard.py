@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class TensorBoard(Callback):
     """Writes ``tensorboard/`` in the run folder: every term's raw value and weight, learning rate, gradient, metrics.
 
-    Images, as the report has them: target, prediction and error of some samples of the validation split as
-    ``predictions``, and where each sampler looked as ``query_points/…``. They are drawn when the run writes the files
-    that they are made from, for at most 2 % of its time, and at the end.
+    It also has the images of the report: target, prediction and error of some samples of the validation split as
+    ``predictions``, and the points of each sampler as ``query_points/…``. They are drawn at the end, and when the run
+    writes the files that they need, for at most 2 % of its time.
 
     Names: ``loss/…``, ``weight/…``, ``lr`` and ``gradient_norm`` for logged steps; ``epoch/loss/…``,
     ``epoch/gradient_share/…`` and speed for epochs; ``validation/…`` for metrics. The horizontal axis is the number of
-    batches seen. Look at it with ``tensorboard --logdir RUN``.
+    batches seen. View it with ``tensorboard --logdir RUN``.
 
     Args:
         flush_seconds: how often events are written to disk, in seconds; 10 to 120.
-        images: whether there are images beside the curves.
+        images: whether to write images in addition to the curves.
     """
 
     def __init__(self, flush_seconds: PositiveInt = 30, images: bool = True) -> None:

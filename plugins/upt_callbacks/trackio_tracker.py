@@ -15,14 +15,14 @@ class Trackio(Tracker):
 
     Needs ``pip install 'upt-core[trackio]'``. Names are those of the ``tensorboard`` callback; the last metrics of the
     validation split are ``final/…``. Steps are the numbers of batches seen. Trackio finds a run by its name, which is
-    kept in ``trackio_run.txt`` of the run folder: a run that is resumed goes on in the same run, and no two runs of a
+    kept in ``trackio_run.txt`` of the run folder. A resumed run continues the same Trackio run, and no two runs of a
     project should have the same name. Without a space everything stays on this machine (``trackio show``).
 
     Args:
         project: Trackio's project.
         run_name: name of the run there; null: the name of the run folder.
         space: a Hugging Face space to send to, as user/space; null: a local store.
-        group: runs with the same group stand together; null: none.
+        group: runs with the same group are shown together; null: none.
 
     Raises:
         ValueError: ``project`` or ``run_name`` is empty.

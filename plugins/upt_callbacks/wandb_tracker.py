@@ -15,9 +15,9 @@ class Wandb(Tracker):
     """Sends a run to Weights & Biases: every term's raw value and weight, learning rate, gradient, metrics, the config.
 
     Needs ``pip install 'upt-core[wandb]'``. Names are those of the ``tensorboard`` callback; the last metrics of the
-    validation split are ``final/…``. The horizontal axis ``step`` is the number of batches seen. A run that is resumed
-    goes on in the same run, whose id is in ``wandb_run.txt`` of the run folder; the package's files are in ``wandb/``
-    there. Offline runs are sent later with ``wandb sync``.
+    validation split are ``final/…``. The horizontal axis ``step`` is the number of batches seen. A resumed run
+    continues the same run there, whose id is in ``wandb_run.txt`` of the run folder; the package's files are in its
+    folder ``wandb/``. Offline runs are sent later with ``wandb sync``.
 
     Args:
         project: project in Weights & Biases.

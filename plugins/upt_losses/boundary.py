@@ -18,12 +18,13 @@ class Boundary(LossTerm):
     The boundary is where an axis that is not periodic begins or ends: on a grid the first and last points along it,
     of scattered points those within ``tolerance`` of 0 or 1 in the unit box. Bodies inside the domain are not found.
 
-    Without a sampler a grid's boundary points are decoded alone, which is cheap. With a sampler the term uses its
-    query points that lie on the boundary, shares their decoding with the other terms, and stays unbiased, at a higher
-    variance: few query points lie there.
+    Without a sampler only the boundary points of a grid are decoded, which is cheap. With a sampler the term uses the
+    query points that lie on the boundary and shares their decoding with the other terms. It stays unbiased, but has a
+    higher variance, because few query points lie there.
 
     Args:
-        tolerance: how near to a side a scattered point belongs to the boundary, as a part of the domain's length.
+        tolerance: largest distance from a side at which a scattered point belongs to the boundary, as a fraction of the
+            domain's length.
         norm: "mse" (usual), "l1", or "huber" for data with rare large errors.
         delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
     """

@@ -16,16 +16,15 @@ class Conservation(LossTerm):
     """Squared difference of the predicted fields' mean over space from their mean at t = 0, sample by sample.
 
     For fields whose total does not change: mass, momentum, a tracer, without sources and without flux through the
-    boundary. The reference is the first state of the sample's own trajectory. Means are taken of normalised fields:
-    the scaling is linear, so equal means there are equal totals in physical units, and fields of any size count alike.
+    boundary. The reference is the first state of the sample's trajectory. Means are taken of normalised fields: the
+    scaling is linear, so equal means are equal totals in physical units, and fields of any size have equal weight. All
+    points are decoded, and no sampler is used: the square of an estimated mean is too large by the variance of the
+    estimate, so a sampled term would favour flat fields instead of conserved ones.
 
-    All points are decoded, and no sampler is taken: the square of an estimated mean is too large by the estimate's
-    variance, so a sampled term would reward flat fields instead of conserved ones.
-
-    Trap: the mean over points is the mean over space only where points are spread evenly.
+    Trap: the mean over points is the mean over space only if points are spread evenly.
 
     Args:
-        fields: names of the conserved fields; none: all predicted fields.
+        fields: names of the conserved fields; default: all predicted fields.
     """
 
     pointwise = False

@@ -15,17 +15,17 @@ from upt_losses.distance import wide
 class Divergence(LossTerm):
     """Mean square of the divergence ∂u₁/∂x₁ + ∂u₂/∂x₂ + … of a predicted vector field, in physical units.
 
-    ``autograd`` differentiates the decoder with respect to its coordinates, exactly, at any query points, scattered
-    ones too; it decodes once more and differentiates twice, which needs the memory of several decodings, in float32 and
-    with torch's plain attention, because the fused kernels have no second derivative.
-    ``grid`` takes differences of second order between neighbours on the whole grid: cheap, shares its decoding with
-    other terms, but sees nothing finer than the grid, and vanishes only up to the differences' own error.
+    ``autograd`` differentiates the decoder exactly with respect to its coordinates, at any query points, including
+    scattered ones. It decodes once more and differentiates twice, which needs the memory of several decodings. It uses
+    float32 and torch's plain attention, because the fused kernels have no second derivative. ``grid`` takes
+    second-order differences between neighbours on the whole grid. It is cheap and shares its decoding with other terms,
+    but sees nothing finer than the grid, and vanishes only up to the error of the differences.
 
     The unit is that of (velocity / length)², so a good weight depends on the data.
 
     Args:
-        field: name of the vector field; it needs one channel for each axis, in the axes' order. Left out: the only such
-            field that is predicted.
+        field: name of the vector field; it needs one channel for each axis, in the order of the axes. Default: the only
+            such field that is predicted.
         method: "autograd" or "grid".
 
     Source: Raissi et al., Physics-informed neural networks, J. Comput. Phys. 378 (2019), for derivatives of a network.

@@ -16,19 +16,19 @@ from upt_losses.targets import check_encodable
 class Forward(LossTerm):
     """One-step prediction against the next state: in physical space at query points, or in latent space.
 
-    In physical space the value is the mean over points and channels of the distance between the decoded prediction
-    and the true field, both normalised. In latent space it is the mean over tokens and width of the distance between
-    the predicted latent and the encoded next state; the decoder is not called, so another term must train it, and
-    nothing is looked at point by point, so it takes no sampler.
+    In physical space the value is the mean over points and channels of the distance between the decoded prediction and
+    the true field, both normalised. In latent space it is the mean over tokens and width of the distance between the
+    predicted latent and the encoded next state; the decoder is not called, so another term must train it, and there are
+    no points, so it takes no sampler.
 
-    Trap: in latent space with ``detach: false`` and no other term, an encoder that maps everything to one latent is
-    a perfect answer.
+    Trap: in latent space with ``detach: false`` and no other term, an encoder that maps everything to one latent has
+    zero loss.
 
     Args:
         space: "physical" compares fields at query points; "latent" compares latents.
         norm: "mse" (usual), "l1", "huber" for data with rare large errors, or "relative": the mean over samples of
-            ‖prediction − truth‖ / ‖truth‖, so that each sample counts alike. Of a sampled estimate the bias falls as
-            1/Q. Good with latents that are not normalised.
+            ‖prediction − truth‖ / ‖truth‖, so that each sample has equal weight. The bias of a sampled estimate falls
+            as 1/Q. Good with latents that are not normalised.
         delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
         detach: in latent space, hold the encoded next state fixed. Keep it true unless other terms prevent collapse.
 

@@ -21,31 +21,33 @@ class InverseDecoding(LossTerm):
     With z the latent, D(z) its decoding and u the true fields, the encoder E reads a field v, and the value is the mean
     of (E(v) − z)². ``reads`` says what v is:
 
-    * "decoded": v = D(z). All that the encoder reads is decoded: with a grid encoder all points, O(B·N·width), whatever
-      the sampler; an encoder that takes any points reads the query points alone.
+    * "decoded": v = D(z). Everything that the encoder reads is decoded: with a grid encoder all points, O(B·N·width),
+      whatever the sampler; an encoder for any points reads only the query points.
     * "mixed": v = D(z) at the query points and u elsewhere; the value is divided by the share of the points that were
-      decoded. It costs Q points instead of N, and no decoding at all beside ``inverse_encoding`` with the same sampler.
-      Without a sampler it is "decoded".
+      decoded. It costs Q points instead of N, and no additional decoding together with ``inverse_encoding`` with the
+      same sampler. Without a sampler it is "decoded".
     * "coarse": v = u + I(D(z) − u), with the error taken at every ``stride``-th point along each axis of a grid and
-      interpolated linearly. The grid of these points is shifted at random at each step: every point has its turn.
+      interpolated linearly. The grid of these points is shifted at random at each step, so every point is used at some
+      step.
 
-    "mixed" and "coarse" are zero where "decoded" is, if the decoding is true: D(z) = u gives v = u, and z = E(u). They
-    are biased estimates of "decoded" elsewhere. To first order in the error e = D(z) − u, with J the encoder's
-    derivative and points drawn independently with probability p, the expectation of "mixed" is
-    p·‖J e‖² + (1 − p)·Σ‖Jᵢ eᵢ‖²: errors of one sign over many points count less than in "decoded", scattered ones more.
-    "coarse" is ‖J I e‖²: smooth errors count fully, those finer than two strides are seen through their alias.
+    If the decoding is exact, "mixed" and "coarse" are zero, as "decoded" is: D(z) = u gives v = u, and z = E(u).
+    Otherwise they are biased estimates of "decoded". To first order in the error e = D(z) − u, with J the encoder's
+    derivative and points drawn independently with probability p, the expectation of "mixed" is p·‖J e‖² + (1 − p)·Σ‖Jᵢ
+    eᵢ‖²: errors of one sign over many points count less than in "decoded", scattered ones more. "coarse" is ‖J I e‖²:
+    smooth errors count fully, errors finer than two strides are aliased.
 
-    Input fields that the model does not predict (a permeability, a mask), and the past where there is a history, are as
-    given. It trains encoder and decoder, and with ``of: predicted`` the approximator too. Good weights: 0.001 to 0.05.
+    Input fields that the model does not predict (a permeability, a mask), and earlier frames of a history, keep their
+    given values. The term trains encoder and decoder, and with ``of: predicted`` the approximator too. Good weights:
+    0.001 to 0.05.
 
-    Trap: a sampler that prefers some regions shows the encoder another density of points than it meets elsewhere;
-    ``uniform`` or ``stratified`` suit this term.
+    Trap: a sampler that prefers some regions gives the encoder another density of points than usual; use ``uniform`` or
+    ``stratified`` with this term.
 
     Args:
-        of: "current", the encoded input; "predicted", the latent one time step on, as in the UPT paper.
+        of: "current", the encoded input; "predicted", the latent after one time step, as in the UPT paper.
         detach: hold the original latent fixed as the target. Without it, shrinking all latents lowers the term.
         reads: what the encoder reads: "decoded", "mixed" or "coarse".
-        stride: of "coarse", in points along each axis; it decodes one point of stride^axes.
+        stride: for "coarse", in points along each axis; one point of stride^axes is decoded.
 
     Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365 ("decoded").
     """

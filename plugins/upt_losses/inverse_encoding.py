@@ -17,13 +17,13 @@ class InverseEncoding(LossTerm):
     """Reconstruction of the input fields from their latent, at query points.
 
     The value is the distance between the decoded input latent and the true input, normalised, averaged over points,
-    over the channels of each field, and then over fields, so that a vector counts as much as a scalar. It trains
+    over the channels of each field, and then over fields, so that a vector has the same weight as a scalar. It trains
     encoder and decoder; memory is O(B·Q·width). Good weights: 0.001 to 0.05; with ``norm: relative`` and the linear
     decoder ``basis``, 1.
 
     Args:
         norm: "mse" (usual), "l1", "huber" for data with rare large errors, or "relative": the mean over samples of
-            ‖reconstruction − input‖ / ‖input‖ over all channels together. Of a sampled estimate the bias falls as 1/Q.
+            ‖reconstruction − input‖ / ‖input‖ over all channels together. The bias of a sampled estimate falls as 1/Q.
         delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
 
     Source: Alkin et al., Universal Physics Transformers, arXiv 2402.12365.

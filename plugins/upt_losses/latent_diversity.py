@@ -15,11 +15,11 @@ from upt_losses.distance import wide
 class LatentDiversity(LossTerm):
     """Mean squared cosine between different latent tokens of a sample, from 0 (all orthogonal) to 1 (all parallel).
 
-    With more tokens than width (L > D) tokens cannot all be orthogonal; the least value is then
-    (L − D) / (D (L − 1)), the Welch bound. Lengths of tokens do not count.
+    With more tokens than width (L > D) the tokens cannot all be orthogonal; the smallest value is then (L − D) / (D (L
+    − 1)), the Welch bound. The lengths of tokens have no effect.
 
     Args:
-        of: "current", the encoded input; "predicted", the latent one time step on.
+        of: "current", the encoded input; "predicted", the latent after one time step.
 
     Source: the frame potential of Benedetto and Fickus, Adv. Comput. Math. 18 (2003); as a penalty on redundant
     attention rows: Lin et al., arXiv 1703.03130.

@@ -13,14 +13,14 @@ from upt_losses.distance import wide
 
 
 class LatentNorm(LossTerm):
-    """Mean square of how far the root mean square of each latent token exceeds a limit.
+    """Mean square of the excess of each latent token's root mean square over a limit.
 
     With ``limit: 0`` it is the mean square of all entries of the latent. Good against latents that grow over long
     rollouts or that a decoder scales without bound.
 
     Args:
-        limit: root mean square that a token may have at no cost. Good values: 1 to 5; 0 pulls every token to zero.
-        of: "current", the encoded input; "predicted", the latent one time step on.
+        limit: root mean square up to which a token costs nothing. Good values: 1 to 5; 0 pulls every token to zero.
+        of: "current", the encoded input; "predicted", the latent after one time step.
     """
 
     pointwise = False

@@ -15,11 +15,11 @@ from upt_losses.targets import target_slices
 class Positivity(LossTerm):
     """Mean square of the negative part of predicted fields: densities, concentrations, pressures, probabilities.
 
-    Below zero is judged in physical units; how far below is measured in standard deviations of the field over the
-    training split, so that the value has no unit. 0 where nothing is negative. The prediction is that of one time step.
+    Zero is that of physical units. The negative part is measured in standard deviations of the field over the training
+    split, so that the value has no unit. It is 0 if nothing is negative. The prediction is that of one time step.
 
     Args:
-        fields: names of the fields that must not be negative; left out: all that are predicted.
+        fields: names of the fields that must not be negative; default: all that are predicted.
     """
 
     def __init__(self, fields: Annotated[list[str], Field(min_length=1)] | None = None) -> None:

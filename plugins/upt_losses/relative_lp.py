@@ -17,19 +17,19 @@ AT_REST = 0.01
 class RelativeLp(LossTerm):
     """‖prediction − target‖_p / ‖target‖_p of each sample over its points and channels, averaged over the batch.
 
-    Each sample counts alike however large its fields are, which suits data whose amplitude varies much, and the
-    metric ``relative_l2`` is trained directly (p = 2, physical units).
+    Each sample has equal weight for any size of its fields. This suits data with a widely varying amplitude, and trains
+    the metric ``relative_l2`` directly (p = 2, physical units).
 
-    A sample at rest (below 1 % of the fields' root mean square over the training split) has no size to divide by: its
-    error is divided by that root mean square instead, so that one such sample does not decide the loss.
+    A sample at rest (below 1 % of the fields' root mean square over the training split) has no size to divide by. Its
+    error is divided by that root mean square instead, so that such a sample does not dominate the loss.
 
     At sampled query points both norms are estimated from the same points. Each sum is estimated without bias; a
     ratio of roots of two estimates is not unbiased, but consistent: its bias falls as 1/Q.
 
     Args:
-        p: exponent of the norm; at least 1. 2 is usual, 1 minds outliers less.
-        units: "physical" compares in the units of the data, as metrics do; "normalised" as the model sees them,
-            where a field near its mean is small and the ratio large.
+        p: exponent of the norm; at least 1. 2 is usual; 1 is less sensitive to outliers.
+        units: "physical" compares in the units of the data, as metrics do; "normalised" compares scaled fields, for
+            which a field near its mean is small and the ratio large.
 
     Source: Kovachki et al., Neural Operator, arXiv 2108.08481.
     """

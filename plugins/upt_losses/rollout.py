@@ -18,29 +18,31 @@ from upt_losses.targets import check_encodable
 class Rollout(LossTerm):
     """Error of a rollout, decoded at the same query points at every time step.
 
-    The input is encoded once; the approximator moves the latent on ``steps`` times; each latent is decoded and compared
-    with the true fields, normalised. The value is the mean over time steps t = 1 … ``steps`` with weights
-    ``discount``^(t − 1), which add up to 1: so values for other ``steps`` compare. With ``steps: 1`` it is ``forward``.
+    The input is encoded once; the approximator advances the latent ``steps`` times; each latent is decoded and compared
+    with the true fields, normalised. The value is the mean over time steps t = 1 … ``steps`` with weights proportional
+    to ``discount``^(t − 1), which add up to 1, so values for different ``steps`` are comparable. With ``steps: 1`` it
+    is ``forward``.
 
     Gradients flow through all time steps, so memory of the approximator and the decoder grows with ``steps``; with
-    ``gradient_steps`` the time steps before the last ones are taken without gradient and not compared (pushforward,
-    arXiv 2202.03376): the operator learns to go on from its own states, at the memory of fewer steps, and the encoder
-    learns nothing from the term.
+    ``gradient_steps`` the time steps before the last ones have no gradient and are not compared (pushforward, arXiv
+    2202.03376). The operator learns to continue from its own states, with the memory of fewer steps, and the term does
+    not train the encoder.
 
     Trap: a step of training costs about ``steps`` times as much. On one-dimensional Burgers, at equal processor time,
-    ``forward`` in physical and in latent space together gave better rollouts than 2 or 4 steps here did.
+    ``forward`` in physical and in latent space together gave better rollouts than this term with 2 or 4 steps.
 
     Args:
         steps: number of time steps; the data's trajectories must be longer than this. Good values: 2 to 8.
-        discount: weight of a time step relative to the one before. Good values: 0.8 to 1; below 1 calms early training.
+        discount: weight of a time step relative to the one before. Good values: 0.8 to 1; values below 1 stabilise
+            early training.
         norm: "mse" (usual), "l1", "huber" for data with rare large errors, or "relative": the mean over samples of
             ‖prediction − truth‖ / ‖truth‖ at each time step.
         delta: where "huber" turns from square to linear, in normalised units. Good values: 0.1 to 1.
-        steps_now: how many of the time steps are taken now, rounded, from 1 to ``steps``; None: all. A schedule from 1
-            up trains the first steps first.
-        gradient_steps: how many of the last time steps have a gradient and are compared; None: all.
-        space: "latent" moves the latent on; "physical" decodes each state at all points and encodes it again, as
-            rollouts in physical space do: dearer by a dense decoding and an encoding a time step.
+        steps_now: number of time steps used now, rounded, from 1 to ``steps``; None: all. A schedule that rises from 1
+            trains the first steps first.
+        gradient_steps: number of last time steps that have a gradient and are compared; None: all.
+        space: "latent" advances the latent; "physical" decodes each state at all points and encodes it again, as
+            rollouts in physical space do. This costs one more dense decoding and encoding per time step.
     """
 
     def __init__(

@@ -20,16 +20,16 @@ class Spectral(LossTerm):
     ê scaled so that w = 1 everywhere gives exactly the mean squared error (Parseval). k counts waves in the domain;
     its length is √(k₁² + k₂² + …). Weights: w(k) = (1 + |k|²)^``sobolev`` for ``low`` ≤ |k| ≤ ``high``, else 0.
 
-    Along an axis that is not periodic a plain transform would see a jump from the last point to the first and
-    spread it over all wavenumbers. There the error is continued by its mirror image, which has no jump (a cosine
-    transform); such an axis has half wavenumbers too.
+    Along an axis that is not periodic a plain transform would see a jump from the last point to the first and spread it
+    over all wavenumbers. So the error is continued by its mirror image, which has no jump (a cosine transform); such an
+    axis has half wavenumbers too.
 
     Needs a regular grid and decodes all its points; it takes no sampler.
 
     Args:
-        low: smallest |k| that counts. 0 includes the mean; 1 leaves only the mean out.
+        low: smallest |k| that counts. 0 includes the mean; 1 excludes only the mean.
         high: largest |k| that counts; none: all.
-        sobolev: exponent s of (1 + |k|²)^s. 0 weighs all wavenumbers alike, 1 is an H1 loss, negative values prefer
+        sobolev: exponent s of (1 + |k|²)^s. 0 weighs all wavenumbers equally, 1 is an H1 loss, negative values prefer
             large structures. Good values: −1 to 1.
     """
 

@@ -15,12 +15,14 @@ from upt_metrics.per_sample import MeanOfFigures
 class BoundaryRmse(MeanOfFigures):
     """RMSE over the points at the sides of the domain, of each sample, channel and time step; then the mean.
 
-    On a grid these are the first and last points along the axes, of scattered points those within ``tolerance`` of 0
-    or 1 in the unit box. In the units of the data: PDEBench's bRMSE.
+    On a grid these are the first and last points along the axes, of scattered points those within ``tolerance`` of 0 or
+    1 in the unit box. The metric is in the units of the data and is PDEBench's bRMSE.
 
     Args:
-        axes: "all" takes the sides of every axis, as PDEBench; "non_periodic" only of those that do not wrap around.
-        tolerance: how near to a side a scattered point belongs to the boundary, as a part of the domain's length.
+        axes: "all" takes the sides of every axis, as PDEBench does; "non_periodic" only those of axes that do not wrap
+            around.
+        tolerance: largest distance from a side at which a scattered point belongs to the boundary, as a fraction of the
+            domain's length.
 
     Source: Takamoto et al., PDEBench, arXiv 2210.07182.
     """

@@ -17,9 +17,8 @@ class CorrelationTime(MeanOfFigures):
 
     Pearson's correlation over the points, of each sample and channel, along the rollout; the time at which it crosses
     the threshold is interpolated linearly between time steps, from 1 at step 0 on. A rollout that never falls below it
-    counts with all of its T steps, so the figure is at most T: give ``validation.rollout`` enough of them. More is
-    better. Where the target does not vary over space the correlation counts as 1 if the prediction does not vary
-    either, else as 0.
+    counts with all its T steps, so the metric is at most T: set ``validation.rollout`` large enough. More is better. If
+    the target does not vary over space, the correlation counts as 1 if the prediction does not vary either, else as 0.
 
     Args:
         threshold: 0.8 is usual.

@@ -12,10 +12,10 @@ from upt_metrics.relative import MeanOfRatios
 class Nrmse(MeanOfRatios):
     """RMSE over the points divided by the target's root mean square, of each sample, channel and time step; the mean.
 
-    As PDEBench's nRMSE: the ratio first, the mean after. A target at rest (below 1 % of its channel's root mean square
-    over the split) is compared with that root mean square; a channel that is zero throughout is left out.
+    It is PDEBench's nRMSE: first the ratio, then the mean. A target at rest (below 1 % of its channel's root mean
+    square over the split) is compared with that root mean square; a channel that is zero throughout is left out.
 
-    Trap: it grows large where the target decays towards zero (late frames of Burgers' equation).
+    Trap: it becomes large if the target decays towards zero (late frames of Burgers' equation).
 
     Source: Takamoto et al., PDEBench, arXiv 2210.07182.
     """

@@ -14,13 +14,14 @@ from upt_metrics.relative import MeanOfRatios
 class RelativeH1(MeanOfRatios):
     """√(‖e‖² + ‖∇e‖²) / √(‖target‖² + ‖∇target‖²) of each sample, over all channels and time steps; then the mean.
 
-    Slopes are differences of second order on the grid, in the unit box whatever the physical lengths. Sensitive to
-    fine structures that ``relative_l2`` hardly sees. Needs a regular grid. A sample at rest (below 1 % of the split's
-    root mean square) is compared with that root mean square.
+    Gradients are second-order differences on the grid, in the unit box for any physical lengths. The metric is
+    sensitive to fine structures that ``relative_l2`` hardly sees. Needs a regular grid. A sample at rest (below 1 % of
+    the split's root mean square) is compared with that root mean square.
 
     Args:
-        sides: "data" takes one-sided differences where an axis does not wrap around; "periodic" wraps around every
-            axis and takes a spacing of 1 / points, as neuraloperator's H1 loss does by default: for comparison with it.
+        sides: "data" takes one-sided differences at the ends of axes that do not wrap around; "periodic" wraps around
+            every axis and takes a spacing of 1 / points, as neuraloperator's H1 loss does by default. Use it for
+            comparison with that loss.
 
     Source: Kovachki et al., Neural Operator, arXiv 2108.08481.
     """

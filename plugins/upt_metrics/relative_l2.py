@@ -14,10 +14,10 @@ class RelativeL2(MeanOfRatios):
     """‖prediction − target‖₂ / ‖target‖₂ of each sample over all its points, channels and time steps; then the mean.
 
     0 is perfect, 1 is as good as predicting zero. With one channel and one time step it equals the relative LpLoss of
-    neuraloperator, so published figures compare. A sample at rest (below 1 % of the split's root mean square) is
-    compared with that root mean square.
+    neuraloperator, so it can be compared with published figures. A sample at rest (below 1 % of the split's root mean
+    square) is compared with that root mean square.
 
-    Trap: fields of very different size share one norm; the largest dominates.
+    Trap: if fields of very different size share one norm, the largest dominates.
 
     Source: Kovachki et al., Neural Operator, arXiv 2108.08481.
     """

@@ -11,7 +11,7 @@ from upt_metrics.per_sample import MeanOfFigures, mean_over_points
 class Rmse(MeanOfFigures):
     """Root of the mean squared error over the points of each sample, channel and time step; then the mean of these.
 
-    In the units of the data, as PDEBench's RMSE. Fields of different size are better told apart with ``nrmse``.
+    It is in the units of the data, as PDEBench's RMSE. For fields of different size use ``nrmse``.
 
     Source: Takamoto et al., PDEBench, arXiv 2210.07182.
     """

@@ -28,8 +28,8 @@ class SpectralRmse(MeanOfFigures):
 
     Args:
         band: "low", "mid", "high", or "all".
-        low: first wavenumber, in place of the band's.
-        high: last wavenumber, in place of the band's.
+        low: first wavenumber, instead of the band's.
+        high: last wavenumber, instead of the band's.
 
     Source: Takamoto et al., PDEBench, arXiv 2210.07182.
     """

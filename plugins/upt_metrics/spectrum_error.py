@@ -14,11 +14,10 @@ class SpectrumError(MeanOfFigures):
     """Mean over wavenumbers of |log₁₀(E_prediction(k) / E_target(k))|: of each sample, channel, time step; the mean.
 
     E(k) is the sum of |û|² over the modes whose wavenumber has a length of k − ½ to k + ½ waves per domain, for k = 1
-    to half the points of the shortest axis. 0 is perfect, 1 is an error by a factor of ten. It does not mind where
-    structures are: a smeared prediction with small ``relative_l2`` has a large error here. Needs a regular grid.
-
-    Energies below the rounding of float32 (10⁻¹⁴ of the target's largest) count as that much, so that empty shells of
-    smooth fields say nothing.
+    to half the points of the shortest axis. 0 is perfect, 1 is an error by a factor of ten. It does not depend on the
+    position of structures. A smeared prediction with small ``relative_l2`` has a large error here. Needs a regular
+    grid. Energies below the rounding of float32 (10⁻¹⁴ of the target's largest) are replaced by that value, so that
+    empty shells of smooth fields have no effect.
 
     Trap: along an axis that is not periodic, the jump from the last point to the first adds to all shells.
     """

@@ -24,22 +24,23 @@ class BasisDecoder(Decoder):
     """Each token spans a few smooth functions around its place: (B, L, D) and (B, Q, X) → (B, Q, C).
 
     Token j has coefficients c_j = W z_j + b. With s_j, a point's distance from the token in token spacings along an
-    axis, the answer is
+    axis, the output is
 
         Σ_j g(s_j) Σ_k c_jk φ_k(s_j),    g(s) = (1 + cos πs) / 2,    φ = 1, sin πs/2, cos πs/2, sin πs, cos πs, …
 
     over the two nearest tokens along each axis, with products over axes. The weights g of the two add up to 1, also at
-    open ends, where the outermost token alone remains: a smooth partition of unity. So the answer and its first
-    derivative are continuous, periodic where an axis is, and linear in the latent, which makes reconstruction easy to
-    learn and leaves all that is not linear to the approximator. A query costs one dot product for each near token,
-    whatever the number of tokens.
+    open ends, where only the outermost token acts: a smooth partition of unity. So the output and its first derivative
+    are continuous, and periodic along periodic axes. The output is linear in the latent, which makes reconstruction
+    easy to learn and leaves everything nonlinear to the approximator. A query costs one dot product for each near
+    token, for any number of tokens.
 
-    Trap: trained at grid points alone, it is wrong between them; the sampler ``jittered`` moves points off the grid.
-    Needs ``latent.tokens`` as a list.
+    Trap: if it is trained only at grid points, it is wrong between them; the sampler ``jittered`` moves points off the
+    grid. Needs ``latent.tokens`` as a list.
 
     Args:
         functions: basis functions of a token along each axis, one number for all axes or one for each. Good: one more
-            than a patch has points, 5 for 4 points; more leave more freedom between the points of the data.
+            than the points of a patch, 5 for 4 points; more functions are less constrained between the points of the
+            data.
     """
 
     def __init__(self, data: DataSpec, latent: LatentSpec, *, functions: PositiveInt | list[PositiveInt] = 5) -> None:

@@ -9,24 +9,24 @@ from upt_models.lattice_approximator import LatticeApproximator
 
 
 class Convolution(LatticeApproximator):
-    """Moves tokens on a lattice one time step on, each by what is near to it: (B, L, D) → (B, L, D).
+    """Advances tokens on a lattice by one time step, each from its neighbours: (B, L, D) → (B, L, D).
 
     Tokens go through ``depth`` blocks ``x + W₂ gelu(W₁ near(x))``, where ``near`` is a token and its neighbours along
-    every axis, and the answer is the change of the latent tokens, which starts near zero. A token hears ``depth + 1``
-    tokens away in each direction: a signal must not travel further in one time step. Nothing is normalised token by
-    token. Conditioning values shift and scale inside of every block, and start without effect.
+    every axis. The output is the change of the latent tokens, which starts near zero. A token sees tokens up to ``depth
+    + 1`` away in each direction: a signal must not travel further in one time step. Tokens are not normalised.
+    Conditions shift and scale inside every block, and have no effect at the start.
 
-    Good for local laws (transport and diffusion over few tokens, shocks) with few parameters. Not for laws that act at
-    a distance at once (pressure in incompressible flow, steady problems): use ``spectral``. Needs ``latent.tokens`` as
-    a list.
+    Good for local equations (transport and diffusion over few tokens, shocks), with few parameters. Not for equations
+    with instantaneous effects at a distance (pressure in incompressible flow, steady problems): use ``spectral`` there.
+    Needs ``latent.tokens`` as a list.
 
     Args:
-        width: width of the blocks. Good: 32 to 64, more than the latent tokens have.
-        hidden: size inside of a block; None: twice the width.
+        width: width of the blocks. Good: 32 to 64, more than that of the latent tokens.
+        hidden: hidden size of a block; None: twice the width.
         depth: number of blocks. Good: 3 to 6.
-        positions: whether tokens get learned positions; None: where an axis is open. Say true where the law differs
-            from place to place on a periodic domain (a fixed forcing, an obstacle).
-        condition: whether to use the conditioning values, if the data set has any.
+        positions: whether tokens get learned positions; None: if an axis is open. Set it to true if the equations
+            depend on the position in a periodic domain (a fixed forcing, an obstacle).
+        condition: whether to use the conditions, if the data set has any.
     """
 
     def __init__(

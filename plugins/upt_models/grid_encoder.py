@@ -22,18 +22,19 @@ from upt_models.pooling import PerceiverPooling
 class GridEncoder(Encoder):
     """Cuts fields on a grid of 1, 2 or 3 axes into patches and pools them to latent tokens.
 
-    Each patch is embedded with the Fourier features of its centre, the patches exchange what they know in transformer
+    Each patch is embedded with the Fourier features of its centre, the patches exchange information in transformer
     blocks, and learned queries pool them to L tokens: (B, N, C) → (B, L, D). It also takes grids of other shapes than
-    that of the data set, if the patch tiles them; a patch then covers another part of the domain, which training did
-    not see.
+    that of the data set, if the patch divides them; a patch then covers a part of the domain of another size than in
+    training.
 
     Args:
         patch: points of a patch along each axis, one number for all axes or one for each; small patches are more
-            exact, and cost grows with the square of the number of patches. Good: 2 to 4 for 16×16, 4 to 8 for 64×64.
+            accurate, and the cost grows with the square of the number of patches. Good: 2 to 4 for 16×16, 4 to 8 for
+            64×64.
         width: width of the blocks; None: that of the latent tokens.
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
-        mlp_ratio: hidden size of the MLPs in widths.
+        mlp_ratio: hidden size of the MLPs, as a multiple of the width.
         frequencies: whole frequencies of the Fourier features of the patch centres.
     """
 

@@ -24,16 +24,16 @@ class PatchesEncoder(Encoder):
 
     A patch has as many points along an axis as the grid has points for a token; a token sees three patches along each
     axis, so neighbours overlap by two thirds. Periodic axes wrap around; on open axes the last value is continued.
-    There are no blocks and no norm: tokens hold amplitudes, and all that is not linear is left to the approximator. On
-    an open axis, whose points need not lie alike around all tokens (points from end to end), the map also depends,
-    quadratically, on how far the patch's centre is from the token's place.
+    There are no blocks and no norm: tokens hold amplitudes, and everything nonlinear is left to the approximator. On an
+    open axis (points from end to end) the points may lie differently around each token, so the map also depends,
+    quadratically, on the distance of the patch's centre from the token's place.
 
-    A grid of another resolution than in training, or at another place in the box, is first brought to the training
-    grid: exactly where the grids share their points, else by cubic interpolation. So a trained operator can be
-    evaluated at other resolutions. Structures finer than the training grid are lost.
+    A grid of another resolution than in training, or at another position in the box, is first mapped to the training
+    grid: exactly if it has the points of the training grid, otherwise by cubic interpolation. So a trained operator can
+    be evaluated at other resolutions. Structures finer than the training grid are lost.
 
     Good with a linear decoder (``basis``), for 2 to 8 points of a patch along each axis. Needs ``latent.tokens`` as a
-    list, whose numbers divide the grid's.
+    list, with numbers that divide the grid's.
     """
 
     needs_grid: ClassVar[bool] = True

@@ -18,20 +18,20 @@ SMALL_HEAD = 0.1
 
 
 class PerceiverDecoder(Decoder):
-    """Answers at any number of query points, each by itself: (B, L, D) and (B, Q, X) → (B, Q, C).
+    """Decodes at any number of query points, each independently: (B, L, D) and (B, Q, X) → (B, Q, C).
 
     Each point's Fourier features are embedded, ``depth`` cross-attention blocks read the latent tokens, and a linear
     head gives all channels. Each latent token carries a learned position, which starts at its anchor. Keys and values
-    are computed once per block on the L tokens, so the cost is in the MLPs on the query points: it grows with
-    Q · width². On periodic axes the answer is exactly periodic.
+    are computed once per block on the L tokens, so the main cost is in the MLPs on the query points: it grows with Q ·
+    width². On periodic axes the output is exactly periodic.
 
     Args:
         width: width of the query points; None: that of the latent tokens.
         depth: number of cross-attention blocks. Good: 2 to 4.
         heads: attention heads; they must divide the width.
-        mlp_ratio: hidden size of the MLPs in widths.
-        frequencies: whole frequencies of the Fourier features of the query points; the highest bounds how fine a
-            structure is learnt fast. Good: powers of two up to a quarter of the points along an axis.
+        mlp_ratio: hidden size of the MLPs, as a multiple of the width.
+        frequencies: whole frequencies of the Fourier features of the query points; the highest limits the structures
+            that are learnt fast. Good: powers of two up to a quarter of the points along an axis.
     """
 
     def __init__(

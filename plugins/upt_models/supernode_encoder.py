@@ -21,29 +21,29 @@ from upt_models.pooling import PerceiverPooling
 class SupernodeEncoder(Encoder):
     """Encodes fields at scattered points or on a grid: (B, N, C) → (B, L, D).
 
-    S of the points are supernodes, chosen evenly along the locality order of the points. Each point speaks to the
-    supernodes nearest to it, and each supernode takes the mean of the messages that it hears. The supernodes exchange
-    what they know in transformer blocks, and learned queries pool them to L tokens. The latent tokens do not depend on
-    the order of the points, nor on padding. Source: B. Alkin et al., Universal Physics Transformers
-    (arXiv 2402.12365), section 3, which has a radius instead of nearest supernodes: then dense regions are heard by
-    many and sparse ones by none.
+    S of the points are supernodes, chosen evenly along the locality order of the points. Each point sends a message to
+    the nearest supernodes, and each supernode takes the mean of the messages that it receives (hears). The supernodes
+    exchange information in transformer blocks, and learned queries pool them to L tokens. The latent tokens do not
+    depend on the order of the points, nor on padding. Source: B. Alkin et al., Universal Physics Transformers (arXiv
+    2402.12365), section 3. The paper uses a radius instead of nearest supernodes, so that many supernodes hear dense
+    regions and none may hear sparse ones.
 
-    In training a supernode hears a new sample of its points at each step, spread evenly through them: the mean over
-    the sample estimates the mean over all without bias, and a step costs the same at any N. In evaluation it hears all.
-    The sample comes from torch's random state, as dropout does.
+    In training a supernode hears a new sample of its points at each step, spread evenly through them. The mean over the
+    sample is an unbiased estimate of the mean over all, and a step costs the same at any N. In evaluation it hears all
+    its points. The sample uses torch's random state, as dropout does.
 
     Args:
-        supernodes: S, how many points collect messages; a sample with fewer points uses all of them. Good: a quarter
-            to an eighth of the points; cost grows with its square.
-        overlap: to how many supernodes a point speaks; None: 2, 4 or 6 in 1, 2 or 3 dimensions.
-        radius: how far a point speaks at most, in coordinates scaled to the unit box; None: to its nearest supernodes,
-            however far they are. Points further from all supernodes are not heard; ``upt check`` says how many.
-        max_neighbours: most points that a supernode hears in one training step; None: all, as in evaluation. Good:
-            32; more lowers the noise of the mean, and costs time and memory in proportion.
+        supernodes: S, the number of points that collect messages; a sample with fewer points uses all of them. Good: a
+            quarter to an eighth of the points; the cost grows with the square of S.
+        overlap: number of supernodes to which a point sends its message; None: 2, 4 or 6 in 1, 2 or 3 dimensions.
+        radius: largest distance of a message, in coordinates scaled to the unit box; None: no limit. Points that are
+            further from all supernodes are not heard; ``upt check`` says how many.
+        max_neighbours: largest number of points that a supernode hears in one training step; None: all, as in
+            evaluation. Good: 32; more points lower the noise of the mean, and cost time and memory in proportion.
         width: width of the blocks; None: that of the latent tokens.
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
-        mlp_ratio: hidden size of the MLPs in widths.
+        mlp_ratio: hidden size of the MLPs, as a multiple of the width.
         frequencies: whole frequencies of the Fourier features of the supernodes' positions.
     """
 

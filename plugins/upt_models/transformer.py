@@ -19,18 +19,18 @@ NEAR_IDENTITY = 0.1
 class Transformer(Approximator):
     """Transformer blocks on the latent tokens: (B, L, D) → (B, L, D).
 
-    Conditioning values (time step, viscosity, …) act through adaptive layer norm on every block, and start without
-    effect (arXiv 2212.09748). The new tokens are normalised one by one, as those of the built-in encoders are: they
-    stay of the same size however long a rollout is.
+    Conditions (time step, viscosity, …) act through adaptive layer norm on every block, and have no effect at the start
+    (arXiv 2212.09748). The new tokens are normalised one by one, as those of the encoders ``grid`` and ``supernode``,
+    so their size stays the same in long rollouts.
 
     Args:
         width: width of the blocks; None: that of the latent tokens.
         depth: number of blocks. Good: 4 to 8.
         heads: attention heads; they must divide the width.
-        mlp_ratio: hidden size of the MLPs in widths.
-        condition: whether to use the conditioning values, if the data set has any.
-        residual: whether the blocks compute the change of the latent tokens, starting near zero (good for time
-            steps), or the new tokens themselves.
+        mlp_ratio: hidden size of the MLPs, as a multiple of the width.
+        condition: whether to use the conditions, if the data set has any.
+        residual: whether the blocks compute the change of the latent tokens, starting near zero (good for time steps),
+            or the new tokens.
     """
 
     def __init__(

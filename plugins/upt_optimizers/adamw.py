@@ -17,11 +17,11 @@ class AdamW(Optimizer):
 
     Args:
         lr: learning rate. Good values: 1e-4 to 3e-3, with warm-up.
-        weight_decay: how fast weights shrink. Good values: 0 to 0.1.
-        beta1: memory of the gradient's mean.
-        beta2: memory of the gradient's square. 0.95 adapts faster, which suits large batches.
-        eps: keeps the division finite.
-        decay_all: shrink biases, norms and other 1-D parameters too.
+        weight_decay: strength of the weight decay. Good values: 0 to 0.1.
+        beta1: decay rate of the gradient's mean.
+        beta2: decay rate of the gradient's mean square. 0.95 adapts faster, which suits large batches.
+        eps: added to the denominator, so that the division stays finite.
+        decay_all: apply weight decay to biases, norms and other 1-D parameters, too.
 
     Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv 1711.05101.
     """

@@ -60,7 +60,7 @@ class EigenbasisAdam(torch.optim.Optimizer):
         lr: learning rate.
         weight_decay: decoupled, as in AdamW.
         betas: memory of the gradient's mean, and of its square and the factors.
-        eps: keeps the division finite.
+        eps: added to the denominator, so that the division stays finite.
         every: steps between renewals of the basis.
         max_size: longer sides keep their own axes.
 

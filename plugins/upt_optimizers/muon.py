@@ -20,26 +20,26 @@ PARTS = (Encoder, Approximator, Decoder)
 
 
 class Muon(Optimizer):
-    """Muon, which makes each update of a hidden weight matrix orthogonal, beside AdamW for all other parameters.
+    """Muon, which makes each update of a hidden weight matrix orthogonal, with AdamW for all other parameters.
 
     Muon gets the weights of ``torch.nn.Linear`` layers, and the batches of matrices of spectral layers, whose name
     matches none of ``adamw_names``. AdamW gets the rest: biases, norms, learned queries, convolutions, first embeddings
     and output heads. Updates are scaled to AdamW's size (root mean square 0.2 · lr), so both use one learning rate and
-    one weight decay, tuned as for AdamW. Same-shaped matrices are worked on as one batch, on the CPU in float32.
+    one weight decay, tuned as for AdamW. Matrices of the same shape are processed as one batch, on the CPU in float32.
 
     Args:
         lr: learning rate of both. Good values: 3e-4 to 3e-3, with warm-up.
-        weight_decay: how fast weights shrink, in both. Good values: 0.01 to 0.1.
-        momentum: memory of Muon's gradient.
+        weight_decay: strength of the weight decay, in both. Good values: 0.01 to 0.1.
+        momentum: momentum of Muon.
         nesterov: look ahead with Nesterov's momentum.
         ns_steps: Newton-Schulz iterations that make an update orthogonal. Good values: 5.
-        beta1: AdamW's memory of the gradient's mean.
-        beta2: AdamW's memory of the gradient's square.
+        beta1: AdamW's decay rate of the gradient's mean.
+        beta2: AdamW's decay rate of the gradient's mean square.
         eps: added to AdamW's denominator.
-        decay_all: shrink biases, norms and other 1-D parameters too.
-        adamw_names: patterns (``*`` for anything) of parameter names, within their model part, that AdamW gets
-            although they are hidden weights by their shape: those that map into or out of the hidden layers. Names of
-            tasks are no part of them.
+        decay_all: apply weight decay to biases, norms and other 1-D parameters, too.
+        adamw_names: patterns (``*`` for anything) of parameter names, within their model part, that use AdamW although
+            they have the shape of hidden weights: those that map into or out of the hidden layers. Names of tasks are
+            not part of the names.
 
     Source: Jordan et al., Muon (2024); scaling of updates: Liu et al., arXiv 2502.16982.
     """

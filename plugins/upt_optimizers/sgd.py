@@ -13,14 +13,14 @@ from upt_optimizers.parameters import by_decay, fused, trainable
 
 
 class Sgd(Optimizer):
-    """Stochastic gradient descent with momentum. Transformers train better with ``adamw``; this is a plain baseline.
+    """Stochastic gradient descent with momentum. Transformers train better with ``adamw``; this is a simple baseline.
 
     Args:
         lr: learning rate. Good values: 0.01 to 0.1.
         momentum: memory of the gradient.
         nesterov: look ahead with Nesterov's momentum; needs a momentum above 0.
         weight_decay: how fast weights shrink.
-        decay_all: shrink biases, norms and other 1-D parameters too.
+        decay_all: apply weight decay to biases, norms and other 1-D parameters, too.
     """
 
     def __init__(

@@ -18,25 +18,25 @@ class Soap(Optimizer):
     """SOAP: Adam in the eigenbasis of Shampoo's factors, for weight matrices; AdamW for vectors.
 
     Shampoo keeps the mean of G·Gᵀ and Gᵀ·G of a weight's gradient G. In the eigenbasis of both, gradients are nearly
-    uncorrelated, and Adam's step for each number by itself is near one that knows how they depend on each other. On
-    small operators it reaches in the same time a half to a tenth of AdamW's error, though a step costs more. The first
-    step only measures the basis and moves no matrix.
+    uncorrelated, so Adam's step for each entry is close to a step that uses their correlations. On small operators it
+    reaches a half to a tenth of AdamW's error in the same time, although a step costs more. The first step only
+    measures the basis and moves no matrix.
 
     Weights of convolutions are matrices of outputs × (inputs · taps); other weights of more than two dimensions, such
-    as those of a spectral layer's modes, are many small matrices. All matrices of one shape are worked on as one batch.
+    as those of a spectral layer's modes, are many small matrices. All matrices of one shape are processed as one batch.
 
     Args:
         lr: learning rate. Good values: 1e-3 to 3e-3, with warm-up; as for AdamW or a little above.
-        weight_decay: how fast weights shrink. Good values: 0 to 0.01.
-        beta1: memory of the gradient's mean.
-        beta2: memory of the gradient's square and of the factors. 0.95 suits runs of thousands of steps.
-        eps: keeps the division finite.
-        every: steps between renewals of the basis, each one step of orthogonal iteration. Good values: 10; fewer
-            cost more and gain little.
-        max_size: rows or columns beyond this number keep their own axes: a very wide matrix is rotated on its short
-            side alone, one that is long on both sides gets plain Adam. Good values: 256 to 2048; memory and time of a
-            renewal grow with its square and cube.
-        decay_all: shrink biases, norms and other 1-D parameters too.
+        weight_decay: strength of the weight decay. Good values: 0 to 0.01.
+        beta1: decay rate of the gradient's mean.
+        beta2: decay rate of the gradient's mean square and of the factors. 0.95 suits runs of thousands of steps.
+        eps: added to the denominator, so that the division stays finite.
+        every: steps between updates of the basis; each update is one step of orthogonal iteration. Good values: 10;
+            smaller values cost more and gain little.
+        max_size: sides with more rows or columns than this are not rotated: a very wide matrix is rotated only on its
+            short side, and a matrix that is long on both sides gets plain Adam. Good values: 256 to 2048; memory and
+            time of an update grow with its square and cube.
+        decay_all: apply weight decay to biases, norms and other 1-D parameters, too.
 
     Source: Vyas et al., SOAP: Improving and Stabilizing Shampoo using Adam, arXiv 2409.11321.
     """

@@ -21,20 +21,20 @@ from upt_samplers.stratified import Stratified
 
 @final
 class Boundary(Sampler):
-    """Distinct points: ``share`` of them on points near the boundary, the rest over all points; weights Q / (N π).
+    """Distinct points: a ``share`` near the boundary, the rest over all points; weights Q / (N π).
 
     Of N points, M are near the boundary. A point there is drawn with π = Q (share / M + (1 - share) / N), an inner one
     with π = Q (1 - share) / N, up to rounding to whole numbers of points and a cap at 1, which the weights take into
     account. On grids each of the two parts is stratified, O(Q); at scattered points the draw is ordered pivotal
     sampling as in ``importance``, O(B N). The boundary is that of the box around the domain, on axes that are not
-    periodic; holes in the domain are not seen. Pays where the loss is largest at the walls; it raises the variance of
-    everything else.
+    periodic; holes in the domain are not recognised. It pays if the loss is largest at the walls; it raises the
+    variance for everything else.
 
     Args:
-        num_queries: query points per sample; 256 to 4096 are usual. From the number of points on, all are used.
-        share: share of the query points drawn near the boundary alone, 0 ≤ share < 1; 0.2 to 0.5.
-        width: how deep the boundary layer is, as a fraction of each axis; on grids at least one point.
-        coupling: latin = the samples of a batch share the work of covering the domain; independent.
+        num_queries: query points per sample; 256 to 4096 are usual. If this reaches the number of points, all are used.
+        share: share of the query points drawn only near the boundary, 0 ≤ share < 1; 0.2 to 0.5.
+        width: depth of the boundary layer, as a fraction of each axis; on grids at least one point.
+        coupling: latin = the samples of a batch cover the domain together; independent.
     """
 
     def __init__(

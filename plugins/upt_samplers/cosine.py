@@ -10,7 +10,7 @@ from upt_samplers.mathematics.ramp import Ramp
 
 @final
 class Cosine(Ramp):
-    """Looks at all points first and at fewer and fewer later (or the other way round), on a cosine.
+    """Uses all points first and fewer later (or the reverse), along a cosine.
 
     With t = (epoch - start_epoch) / (end_epoch - start_epoch) and shape = (1 + cos(π t)) / 2:
     ratio = end_ratio + (start_ratio - end_ratio) · round(shape · (levels - 1)) / (levels - 1) for

@@ -43,33 +43,35 @@ class Importance(Sampler):
 
     Scores, as root mean squares over blocks of neighbouring points:
 
-    * error: size of the residual, recomputed at all points every ``window`` epochs and kept current between by a
-      running mean over the visited points;
+    * error: size of the residual, recomputed at all points every ``window`` epochs and updated in between by a running
+      mean over the visited points;
     * gradient (or loss_gradient): size of the point's contribution to the loss's gradient, every ``window`` epochs;
     * target_gradient: steepness of the target fields, computed once; no model is needed;
-    * variance: standard deviation of the target fields over samples, computed once, one map for all samples; only
-      where samples share their points, and often weak.
+    * variance: standard deviation of the target fields over samples, computed once, one map for all samples; only if
+      samples share their points, and often weak.
 
     A draw costs O(B K + B Q log N) with K = N / block blocks; by default K ≤ 8,192, so that the cost does not grow with
     N. Memory: 4 bytes · samples · K for the scores (10,000 samples of 32,768 points: 328 MB by default, 41 MB at block
-    32, 1.3 GB dense). On CUDA nothing waits for the device but ``diagnostics``, and ``observe`` among several
-    processes: these exchange what they saw, so that all hold the same scores.
+    32, 1.3 GB dense). On CUDA only ``diagnostics`` waits for the device, and ``observe`` with several processes, which
+    exchange their observed errors so that all have the same scores.
 
-    Pays where Q/N is small: the logged ``sampling_share`` is the part of the gradient's variance that is due to point
-    sampling at all, and so the most that any sampler can save.
+    It pays if Q/N is small. The logged ``sampling_share`` is the part of the gradient's variance that is due to point
+    sampling; no sampler can save more.
 
     Args:
-        num_queries: query points per sample; 256 to 4096 are usual. From the number of points on, all are used.
-        metric: what points are drawn by; see above. Without a better idea: error.
-        window: epochs between two full recomputations of the scores; 0 = never, error only (visited points alone).
+        num_queries: query points per sample; 256 to 4096 are usual. If this reaches the number of points, all are used.
+        metric: the score by which points are drawn; see above. If in doubt: error.
+        window: epochs between two full recomputations of the scores; 0 = never, only for error (from visited points
+            alone).
         start_epoch: stratified before this epoch, when the model's errors say little; 0 is fine for static metrics.
-        floor: share of the draws that stays uniform, 0 < floor ≤ 1; 0.1 to 0.5. Weights are at most 1 / floor.
-        block: neighbouring points that share a score; null = 4, or more where a sample has more than 32,768 points.
-            Small blocks are sharper after a refresh, large ones learn faster without one and take less memory.
+        floor: share of the draws that is uniform, 0 < floor ≤ 1; 0.1 to 0.5. Weights are at most 1 / floor.
+        block: number of neighbouring points that share a score; null = 4, or more if a sample has more than 32,768
+            points. Small blocks are sharper after a refresh, large ones learn faster without one and take less memory.
         decay: weight of the old score at each visit of a block in the running mean, 0 ≤ decay < 1.
         dense: one score for each point instead of each block; scores then change at the refresh only.
-        directions: random directions by which metric gradient estimates its norm; each costs a pass over the data.
-        coupling: latin = the samples of a batch share the work of covering the domain; independent.
+        directions: random directions with which the metric gradient estimates its norm; each costs two forward passes
+            over the data.
+        coupling: latin = the samples of a batch cover the domain together; independent.
     """
 
     def __init__(

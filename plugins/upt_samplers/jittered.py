@@ -52,23 +52,23 @@ class MovedQueries(Queries):
 class Jittered(Wrapper):
     """Moves a share of a sampler's query points off the grid, each by up to half a grid step along every axis.
 
-    The true fields there are interpolated by polynomials along each axis. A decoder that answers at any point, trained
-    at grid points alone, may be right there and wrong between them (with ``basis`` by a factor of 10 to 40); with moved
-    points it is trained where it will be asked.
+    The true fields there are interpolated by polynomials along each axis. A decoder that is trained only at grid points
+    may be accurate there and wrong between them (with ``basis`` by a factor of 10 to 40). With moved points it is also
+    trained between them.
 
     Points are moved at random, evenly to both sides, and those that would leave an open axis are reflected. So a loss
-    at the moved points is an estimate of its mean over the domain, not over the grid's points: the bias against the
-    grid's mean is that of comparing with interpolated fields, whose error is of the order of ``stencil`` in the grid
-    step for smooth fields, and large where fields are rough (shocks, white noise): leave it out there. On a grid only.
-    Where the base takes all points, one of them is left out, so that the others can be moved.
+    at the moved points estimates its mean over the domain, not over the grid points. The truth is interpolated there.
+    For smooth fields the error of this is of order ``stencil`` in the grid step; for rough fields (shocks, white noise)
+    it is large, so do not use this sampler there. Only on a grid. If the base takes all points, one of them is left
+    out, so that the others can be moved.
 
     Args:
-        base: the sampler that chooses the points, uniform if left out.
+        base: the sampler that chooses the points; default: uniform.
         share: share of the query points that are moved, 0 < share ≤ 1.
-        reach: how far at most, in grid steps. 0.5 covers the whole domain evenly.
-        stencil: points along each axis between which values are interpolated: cubics are exact with 4. The operator can
-            be no more accurate between points than the interpolation: 6 for waves of 10 to 15 points, where cubics are
-            wrong by 0.0005 of the field; dearer in three dimensions.
+        reach: largest distance, in grid steps. 0.5 covers the whole domain evenly.
+        stencil: number of points along each axis for the interpolation: 4 gives cubics. Between points the operator
+            cannot be more accurate than the interpolation. Use 6 for waves of 10 to 15 points, for which cubics have an
+            error of 0.0005 of the field; it is more expensive in three dimensions.
     """
 
     def __init__(

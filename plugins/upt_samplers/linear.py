@@ -9,7 +9,7 @@ from upt_samplers.mathematics.ramp import Ramp
 
 @final
 class Linear(Ramp):
-    """Looks at all points first and at fewer and fewer later (or the other way round), on a straight line.
+    """Uses all points first and fewer later (or the reverse), along a straight line.
 
     With t = (epoch - start_epoch) / (end_epoch - start_epoch) and shape = 1 - t:
     ratio = end_ratio + (start_ratio - end_ratio) · round(shape · (levels - 1)) / (levels - 1) for

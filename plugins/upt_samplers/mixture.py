@@ -26,16 +26,16 @@ class Mixture(Sampler):
     """Draws Q_c points from sampler c, Σ Q_c = Q, and keeps the weights that the samplers gave.
 
     Unbiased: the weighted mean over all Q slots is Σ_c (Q_c / Q) m_c, m_c the weighted mean over the Q_c points of
-    sampler c; each m_c is unbiased and the factors add up to 1. Its variance is Σ_c (Q_c / Q)² Var(m_c): where
-    variances fall as 1/Q or faster, a mixture is not better than its best part with all Q points would be; it insures
-    against not knowing which that is. (The balance heuristic would need each sampler's probability of the others'
-    points, which samplers do not tell. For a score defended by a uniform share use ``importance``, whose ``floor`` does
-    it in one design.) A point may come twice, from two samplers.
+    sampler c; each m_c is unbiased and the factors add up to 1. Its variance is Σ_c (Q_c / Q)² Var(m_c). If variances
+    fall as 1/Q or faster, a mixture is not better than its best part with all Q points; use it if you do not know which
+    part is best. (The balance heuristic would need each sampler's probability of the others' points, which samplers do
+    not provide. For a score with a uniform share use ``importance`` with its ``floor``.) A point may come twice, from
+    two samplers.
 
     Args:
         samplers: the samplers; their own num_queries are not used.
-        shares: their shares, scaled to add up to 1; equal if left out. Q_c is share · Q, remainders to the largest.
-        num_queries: query points per sample; 256 to 4096 are usual. From the number of points on, all are used.
+        shares: their shares, scaled to add up to 1; default: equal. Q_c is share · Q; remainders go to the largest.
+        num_queries: query points per sample; 256 to 4096 are usual. If this reaches the number of points, all are used.
     """
 
     def __init__(

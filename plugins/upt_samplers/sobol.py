@@ -15,21 +15,21 @@ from upt_samplers.stratified import Stratified
 
 
 class Sobol(Sampler):
-    """On a grid of 2 or 3 axes the first Q points of a Sobol sequence, scrambled anew for each row; else stratified.
+    """The first Q points of a Sobol sequence on a grid of 2 or 3 axes, scrambled anew for each row; else stratified.
 
-    All weights are 1, and each grid point is drawn Q/N times in the mean. At Q a power of two the points are spread
-    evenly over all blocks of a size at once, wide, tall and square; the smoother the loss, the more of ``stratified``'s
-    variance that takes away. The price: where a side of the grid is no power of two some points repeat, which costs
+    All weights are 1, and each grid point is drawn Q/N times on average. If Q is a power of two, the points are spread
+    evenly over all blocks of a size at once, wide, tall and square; the smoother the loss, the lower the variance
+    compared with ``stratified``. If a side of the grid is not a power of two, some points repeat, which raises the
     variance from a quarter of all points on. Time is O(Q) for any N, about that of ``stratified``.
 
-    Points of other kinds (scattered, padded, grids of 1 axis or more than 3) are drawn as by ``stratified``, which on 1
-    axis has the same variance at Q = 2^m, a lower one at other Q, and no repeats.
+    Other points (scattered, padded, grids of 1 axis or more than 3) are drawn as by ``stratified``. On 1 axis it has
+    the same variance at Q = 2^m, a lower variance at other Q, and no repeated points.
 
     Args:
-        num_queries: query points per sample; best a power of two, 256 to 4096 are usual. From the number of points on,
-            all are used.
+        num_queries: query points per sample; best a power of two, 256 to 4096 are usual. If this reaches the number of
+            points, all are used.
         coupling: latin = the samples of a batch take their points from one sequence and fill each other's gaps;
-            independent = samples do not know of each other.
+            independent = each sample has a separate draw.
     """
 
     def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 2048, coupling: Coupling = "latin") -> None:

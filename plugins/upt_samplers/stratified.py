@@ -15,16 +15,16 @@ from upt_samplers.mathematics.strata import strata_positions
 
 
 class Stratified(Sampler):
-    """Distinct points, each with inclusion probability exactly Q/N, one in each of Q pieces of a curve through all.
+    """Distinct points, one in each of Q pieces of a curve through all points; inclusion probability exactly Q/N.
 
     All weights are 1. The curve is in closed form on grids of any shape (O(Q), no array over the grid above 2^20
     points) and the data set's cached locality order at scattered points. The smoother the loss in space, the lower the
-    variance against ``uniform``; on rough fields the two are equal.
+    variance compared with ``uniform``; for rough fields both are equal.
 
     Args:
-        num_queries: query points per sample; 256 to 4096 are usual. From the number of points on, all are used.
-        coupling: latin = the samples of a batch share the work of covering each piece (their points differ);
-            independent = samples do not know of each other.
+        num_queries: query points per sample; 256 to 4096 are usual. If this reaches the number of points, all are used.
+        coupling: latin = the samples of a batch cover each piece together (their points differ); independent = each
+            sample has a separate draw.
     """
 
     def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 2048, coupling: Coupling = "latin") -> None:

@@ -15,11 +15,11 @@ from upt_samplers.mathematics.padding import complete
 class Uniform(Sampler):
     """Distinct points, every choice of Q points equally likely; each row of the batch has its own.
 
-    All weights are 1. Time and memory are O(Q) for any number of points up to 2^40. ``stratified`` costs about the
-    same and has a lower variance wherever neighbouring points have similar losses.
+    All weights are 1. Time and memory are O(Q) for any number of points up to 2^40. ``stratified`` costs about the same
+    and has a lower variance if neighbouring points have similar losses.
 
     Args:
-        num_queries: query points per sample; 256 to 4096 are usual. From the number of points on, all are used.
+        num_queries: query points per sample; 256 to 4096 are usual. If this reaches the number of points, all are used.
     """
 
     def __init__(self, num_queries: Annotated[int, Field(ge=1)] = 2048) -> None:

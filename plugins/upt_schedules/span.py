@@ -49,8 +49,8 @@ class Moving(Schedule):
         Args:
             start: the value up to and including ``start_epoch``.
             end: the value from ``end_epoch`` on.
-            start_epoch: the epoch in which the value begins to move.
-            end_epoch: the first epoch at the end value; none: the last epoch of the run.
+            start_epoch: the epoch in which the value begins to change.
+            end_epoch: the first epoch at the end value; default: the last epoch of the run.
         """
         self.start = start
         self.end = end

@@ -18,8 +18,8 @@ class WarmupCosine(Schedule):
 
     Args:
         warmup_epochs: length of the warm-up; parts of an epoch are allowed. Good values: 5 % of the run.
-        warmup_share: length of the warm-up as a share of the run, in place of ``warmup_epochs``; what a run with a
-            budget of seconds needs, whose epochs are not known. Good values: 0.05.
+        warmup_share: length of the warm-up as a share of the run, instead of ``warmup_epochs``. Use it for a run with a
+            budget of seconds, because its number of epochs is not known. Good values: 0.05.
         final: factor at the end. Good values: 0 to 0.1.
 
     Source: Loshchilov and Hutter, SGDR, arXiv 1608.03983; warm-up: Goyal et al., arXiv 1706.02677.

@@ -12,8 +12,8 @@ from upt_core import Progress, Schedule
 class WarmupStableDecay(Schedule):
     """From 0 to 1 over the warm-up, 1 for most of the run, then in a straight line to ``final`` at its end.
 
-    Unlike with a cosine, a checkpoint of the plateau can be trained on for any number of epochs. It changes at every
-    step. Where warm-up and decay overlap the smaller factor holds.
+    Unlike with a cosine, training can continue from a checkpoint of the plateau for any number of epochs. It changes at
+    every step. If warm-up and decay overlap, the smaller factor is used.
 
     Args:
         warmup_epochs: length of the warm-up; parts of an epoch are allowed. Good values: 5 % of the run.

@@ -36,10 +36,10 @@ class Ramp(Budget):
             start_ratio: share of the points before start_epoch.
             end_ratio: share of the points from end_epoch on; 0.2 to 0.5 are usual.
             start_epoch: first epoch of the ramp.
-            end_epoch: first epoch at end_ratio; left out, the last epoch of the run.
+            end_epoch: first epoch at end_ratio; default: the last epoch of the run.
             levels: at most this many different ratios occur; a compiled model is compiled once for each.
-            base: the sampler that chooses the points, uniform if left out; its own num_queries is not used.
-            multiple: Q is rounded to a multiple of this (from 8 multiples on).
+            base: the sampler that chooses the points; default: uniform. Its own num_queries is not used.
+            multiple: Q is rounded to a multiple of this, if Q is at least 8 multiples.
         """
         if end_epoch is not None and end_epoch < start_epoch:
             raise ValueError(

@@ -28,7 +28,7 @@ def _out_option(default: str) -> Callable[[F], F]:
 
 
 data_option = click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of real data; left out: $UPT_TEST_DATA."
+    "--data", type=click.Path(path_type=Path), help="Folder of real data; default: $UPT_TEST_DATA."
 )
 compare_option = click.option(
     "--compare",
@@ -39,12 +39,14 @@ compare_option = click.option(
 )
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 quick_option = click.option(
-    "--quick", is_flag=True, help="Small sizes, a minute at most: shows that all works; figures mean nothing."
+    "--quick",
+    is_flag=True,
+    help="Small sizes, a minute at most, to see that everything works; the figures mean nothing.",
 )
 
 
 @click.group(invoke_without_command=True)
-@click.option("--suite", "names", metavar="NAME[,NAME]", help="These suites one after the other.")
+@click.option("--suite", "names", metavar="NAME[,NAME]", help="Run these suites one after the other.")
 @quick_option
 @_out_option("bench")
 @data_option
@@ -52,9 +54,10 @@ quick_option = click.option(
 @compare_option
 @click.pass_context
 def bench(context: click.Context, /, names: str | None, old: Path | None, out: Path, **options: Any) -> None:
-    """Measure parts of upt beside their rivals; ratios within one run.
+    """Measure parts of upt and their alternatives; ratios within one run.
 
-    With --suite, each leaves its results in a folder of its name; --compare then takes a folder of such folders too.
+    With --suite, each suite writes its results to a folder of its name; --compare then also takes a folder of such
+    folders.
     """
     if context.invoked_subcommand is not None:
         _nothing_before(context)
@@ -113,19 +116,19 @@ for _name, _suite in SUITES.items():
 @quick_option
 @_out_option("bench/quality")
 @data_option
-@click.option("--tasks", help="Names with commas between them; left out: all that need no missing file.")
-@click.option("--operators", help="Names with commas between them; left out: upt and its rivals.")
-@click.option("--seeds", default="0", show_default=True, help="Numbers with commas between them.")
-@click.option("--seconds", type=float, help="Another budget than that of the configurations.")
+@click.option("--tasks", help="Names separated by commas; default: all whose files are available.")
+@click.option("--operators", help="Names separated by commas; default: upt and its alternatives.")
+@click.option("--seeds", default="0", show_default=True, help="Numbers separated by commas.")
+@click.option("--seconds", type=float, help="Budget in seconds, instead of that of the configurations.")
 @click.option("--jobs", default=1, show_default=True, help="Processes at once, one thread each.")
 @click.option(
     "--split",
     type=click.Choice(["test", "valid"]),
     default="test",
     show_default=True,
-    help="Trajectories to judge on; valid to choose between configurations.",
+    help="Trajectories to test on; use valid to choose between configurations.",
 )
-@click.option("--set", "changes", multiple=True, help="KEY=VALUE of the configurations, to compare; may be repeated.")
+@click.option("--set", "changes", multiple=True, help="KEY=VALUE to change in the configurations; may be repeated.")
 @compare_option
 def quality(
     quick: bool,
@@ -142,10 +145,10 @@ def quality(
 ) -> bool:
     """How accurate trained operators are, at equal processor seconds.
 
-    Data sets times operators times seeds, each trained in a process of its own and judged on unseen trajectories: one
-    step, rollouts, spectra, between the points, at twice the resolution. What the folder has already is not measured
-    again, so a run that was interrupted goes on. Takes a few minutes for each cell. What --split valid or --set gave is
-    kept in results.json, and not shown in tables and plots.
+    Trains each combination of data set, operator and seed in a separate process, and tests it on unseen trajectories:
+    one step, rollouts, spectra, between the points, at twice the resolution. Results that the folder already has are
+    not measured again, so an interrupted run continues. Takes a few minutes for each combination. Results of --split
+    valid or --set are kept in results.json, and not shown in tables and plots.
     """
     from upt_bench.quality.plan import cells_of
     from upt_bench.quality.run import run
@@ -160,7 +163,7 @@ def quality(
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 def compare(old: Path, new: Path) -> bool:
-    """Two runs of a suite beside each other: ratios of ratios.
+    """Compare two runs of a suite: ratios of ratios.
 
     OLD and NEW are files results.json. Exit code 1 if a figure with a goal is worse beyond the noise.
     """

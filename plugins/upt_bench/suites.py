@@ -45,9 +45,9 @@ class Suite:
 
 SUITES: Mapping[str, Suite] = {
     "samplers": Suite(
-        "Speed and variance of samplers against N, their rivals and their goals.",
-        "Without real data, fields that upt solves itself take their place, and goals that belong to real data are "
-        "left out. Takes about a quarter of an hour.",
+        "Speed and variance of samplers against N, compared with alternatives and goals.",
+        "Without real data, fields that upt solves itself replace them, and goals for real data are left out. Takes "
+        "about a quarter of an hour.",
         (
             "speed",
             "waits",
@@ -72,7 +72,7 @@ SUITES: Mapping[str, Suite] = {
         ("costs.png",),
     ),
     "start": Suite(
-        "How long it takes until `upt --help` is shown, and `upt check` has checked.",
+        "Time of `upt --help` and of `upt check`.",
         "Takes two minutes.",
         ("start",),
     ),
@@ -82,42 +82,42 @@ SUITES: Mapping[str, Suite] = {
         ("optimizers",),
     ),
     "scaling": Suite(
-        "How the cost of a step grows with points, query points and tokens; one process beside two.",
+        "How the cost of a step grows with points, query points and tokens; one process compared with two.",
         "Takes about five minutes.",
         ("scaling", "ranks"),
         "scaling_pictures",
         ("scaling.png",),
     ),
     "inverse": Suite(
-        "What inverse_decoding brings, by what it reads.",
+        "Effect of inverse_decoding on the error, for each value of its option `reads`.",
         "Test errors after equal processor time on three data sets. Takes about a quarter of an hour.",
         ("inverse_training",),
         real_data=True,
     ),
     "step": Suite(
-        "A training step of the three losses beside the plain way of writing it: time and memory.",
+        "Time and memory of a training step of the three losses, compared with a plain implementation.",
         "On a grid of 64 × 64 points, 10 samples, 128 tokens of width 256, 2,048 query points. Takes about ten minutes "
         "and 6 GB of memory.",
         ("step_costs",),
     ),
     "estimate": Suite(
-        "Peak memory as `upt estimate` foresees it beside the measured one, of twelve experiments.",
+        "Peak memory of twelve experiments: estimated by `upt estimate`, and measured.",
         "Takes about five minutes; --quick measures one experiment.",
         ("estimates",),
     ),
     "loop": Suite(
-        "The trainer beside a bare loop with the same losses, on the main example; how long a checkpoint stalls it.",
+        "The trainer compared with a bare loop, on the main example; how long a checkpoint stalls it.",
         "Takes about five minutes.",
         ("loop",),
     ),
     "data": Suite(
-        "Samples per second of every reader of files beside a bare loop that reads the same bytes.",
+        "Samples per second of every file reader, compared with a bare loop that reads the same bytes.",
         "In several layouts, without and with processes that read ahead. Takes about five minutes and 1 GB of disk.",
         ("data",),
     ),
     "neighbours": Suite(
-        "Training steps with supernodes at more and more points, and ways to search.",
-        "Without real data, made-up points take the place of the flow's. Takes about five minutes.",
+        "Training steps with supernodes at increasing numbers of points, and methods of neighbour search.",
+        "Without real data, generated points replace those of the flow. Takes about five minutes.",
         ("supernode_steps", "neighbour_searches"),
         "neighbour_pictures",
         ("neighbours.png",),

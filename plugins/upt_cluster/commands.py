@@ -18,19 +18,37 @@ MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 
 @click.command()
 @click.argument("arguments", nargs=-1, required=True, metavar="CONFIG [KEY.PATH=VALUE]...")
-@click.option("--time", "time_", default="4h", show_default=True, help="Until the job is queued again: 90m, 11.5h, 2d.")
-@click.option("--gpus", type=click.IntRange(min=0), default=1, show_default=True, help="GPUs of each node; 0: CPU.")
+@click.option(
+    "--time", "time_", default="4h", show_default=True, help="Time until the job is queued again: 90m, 11.5h, 2d."
+)
+@click.option("--gpus", type=click.IntRange(min=0), default=1, show_default=True, help="GPUs on each node; 0: CPU.")
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Machines.")
 @click.option("--cpus", type=click.IntRange(min=1), default=4, show_default=True, help="CPU cores of each process.")
-@click.option("--memory", type=click.IntRange(min=1), help="GB of each node; left out: the partition's usual.")
-@click.option("--partition", help="Of the cluster.")
-@click.option("--account", help="That is charged.")
-@click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="A further option of sbatch; qos=long.")
-@click.option("--setup", multiple=True, metavar="LINE", help="A line of shell before training; module load cuda.")
-@click.option("--warning", type=click.IntRange(min=10), default=120, show_default=True, help="Seconds left to save in.")
-@click.option("--requeues", type=click.IntRange(min=0), default=100, show_default=True, help="Most times it goes on.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Of the jobs' logs; left out: `jobs` in `output`.")
-@click.option("--here", is_flag=True, help="On this machine, without a scheduler; waits for the end.")
+@click.option("--memory", type=click.IntRange(min=1), help="GB on each node; default: that of the partition.")
+@click.option("--partition", help="Partition of the cluster.")
+@click.option("--account", help="Account that is charged.")
+@click.option(
+    "--set", "options", multiple=True, metavar="KEY=VALUE", help="Another option of sbatch, such as qos=long."
+)
+@click.option("--setup", multiple=True, metavar="LINE", help="Shell line before training, such as: module load cuda.")
+@click.option(
+    "--warning",
+    type=click.IntRange(min=10),
+    default=120,
+    show_default=True,
+    help="Seconds before the end at which the job saves its state.",
+)
+@click.option(
+    "--requeues",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Largest number of times that the job is queued again.",
+)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Folder of the jobs' logs; default: `jobs` in `output`."
+)
+@click.option("--here", is_flag=True, help="Run on this machine, without a scheduler, and wait for the end.")
 def submit(
     arguments: tuple[str, ...],
     time_: str,
@@ -49,8 +67,8 @@ def submit(
 ) -> None:
     """Train as a job of a SLURM cluster.
 
-    One process trains on each GPU of each node. Before its time is up the job saves, and is queued again until
-    training has finished: `upt train CONFIG --resume` is what runs.
+    One process trains on each GPU of each node. The job runs `upt train CONFIG --resume`. Before its time is over, it
+    saves its state and is queued again until training has finished.
 
     \b
     upt submit burgers.yaml --time 12h --gpus 4 --partition gpu

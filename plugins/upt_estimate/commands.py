@@ -11,10 +11,16 @@ import click
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--device", help="Whose kernels are assumed, in place of trainer.device; CUDA only where there is one.")
+@click.option("--device", help="Device whose kernels are assumed, instead of trainer.device; CUDA only if available.")
 @click.option("--devices", default=1, show_default=True, help="Processes that train together, one device each.")
-@click.option("--memory", help="Of a device, as 80GB: the largest batch and the most query points that fit are named.")
-@click.option("--what-if", is_flag=True, help="Also with bf16, with activation checkpointing, decoding in chunks.")
+@click.option(
+    "--memory", help="Memory of a device, such as 80GB; prints the largest batch and the most query points that fit."
+)
+@click.option(
+    "--what-if",
+    is_flag=True,
+    help="Also estimate with bf16, with activation checkpointing and with decoding in chunks.",
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Picture of memory against the number of query points.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def estimate(
@@ -27,9 +33,9 @@ def estimate(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Estimate memory, FLOPs and bytes of a step of training without taking one.
+    """Estimate memory, FLOPs and bytes of a training step without running it.
 
-    Everything runs as in training, on tensors that have shapes and no memory. Of the data a few trajectories are read:
+    Everything runs as in training, on tensors that have shapes and no memory. A few trajectories of the data are read;
     the output says how many.
     """
     from upt_estimate.report import estimate_of, text

@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sweep", type=click.Path(path_type=Path))
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at the same time.")
 @click.option(
-    "--storage", metavar="URL", help="An Optuna storage for several machines; left out: SQLite in the folder."
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of trials at the same time."
 )
-@click.option("--sweep-dir", type=click.Path(path_type=Path), help="Folder of the runs; left out: in `output`.")
-@click.option("--resume", is_flag=True, help="Go on: finished trials are kept, interrupted ones are run again.")
+@click.option("--storage", metavar="URL", help="Optuna storage for several machines; default: SQLite in the folder.")
+@click.option("--sweep-dir", type=click.Path(path_type=Path), help="Folder of the runs; default: in `output`.")
 @click.option(
-    "--redo-running", is_flag=True, help="With --resume: also run again what machines that died were running."
+    "--resume", is_flag=True, help="Continue the sweep: finished trials are kept, interrupted trials are run again."
+)
+@click.option(
+    "--redo-running", is_flag=True, help="With --resume: also run again the trials of machines that have stopped."
 )
 def sweep(
     sweep: Path, workers: int, storage: str | None, sweep_dir: Path | None, resume: bool, redo_running: bool
 ) -> None:
     """Run an experiment at many points of a space.
 
-    SWEEP is a YAML file that names the experiment and the values to try. Every trial is a run folder of its own.
+    SWEEP is a YAML file that names the experiment and the values to try. Every trial has its own run folder.
 
     \b
     upt sweep sweep.yaml --workers 2

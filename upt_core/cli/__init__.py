@@ -37,12 +37,12 @@ def main() -> None:
     \b
     Start here:
       upt init FILE       a first experiment, commented
-      upt check CONFIG    what an experiment is, without training it
+      upt check CONFIG    check and describe an experiment, without training it
       upt train CONFIG    train it; the run folder gets metrics, checkpoints and a report
-      upt watch RUN       see it train, on a live page in the browser
-      upt evaluate RUN    the metrics of its checkpoint, beside the baselines
-      upt predict RUN FILE -o OUT   what it says of new data
-      upt info RUN        what an operator is: fields, units, model, tests, where it comes from
+      upt watch RUN       watch it train, on a live page in the browser
+      upt evaluate RUN    the metrics of its checkpoint and of the baselines
+      upt predict RUN FILE -o OUT   predict for new data
+      upt info RUN        describe an operator: fields, units, model, tests, origin
       upt plugins         every sampler, loss term, model part, data set, … by name
     """
     # Threads that wait for each other actively make a busy machine many times slower; torch reads this when imported.

@@ -19,8 +19,8 @@ from upt_core.figures import count, number
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=config_then_keys)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; problems, too.")
-@click.option("--no-third-party", is_flag=True, help="With upt's own plugins alone; nobody else's code is imported.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, also for problems.")
+@click.option("--no-third-party", is_flag=True, help="Use only upt's own plugins; third-party code is not imported.")
 def check(config: Path, overrides: tuple[str, ...], device: str | None, as_json: bool, no_third_party: bool) -> None:
     """Check an experiment without training it.
 

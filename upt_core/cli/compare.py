@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
-    help="PNG of the validation curves over each other; left out: compare.png, or none with --json.",
+    help="PNG of the validation curves in one plot; default: compare.png, or none with --json.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(runs: tuple[Path, ...], plot: Path | None, as_json: bool) -> None:
-    """Show what several runs have different, and their metrics side by side.
+    """Show the differences of several runs, and their metrics side by side.
 
-    Runs may be of different length, still going on, or interrupted.
+    Runs may have different lengths, be running, or be interrupted.
 
     \b
     upt compare runs/sweep/trial-0003 runs/sweep/trial-0007 --plot both.png

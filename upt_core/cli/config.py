@@ -29,10 +29,10 @@ def config() -> None:
 @config.command()
 @click.argument("config", type=_PATH)
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=config_then_keys)
-@click.option("--origin", "origins", is_flag=True, help="One line for each value, with the place that it comes from.")
+@click.option("--origin", "origins", is_flag=True, help="One line for each value, with its origin.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: bool) -> None:
-    """Print the whole experiment: files that it extends, overrides and defaults put together."""
+    """Print the whole experiment: merged from the files that it extends, overrides and defaults."""
     with as_json(json_wanted):
         document = read_config(config, overrides)
         from upt_core.config.explain import explain
@@ -58,9 +58,9 @@ def show(config: Path, overrides: tuple[str, ...], origins: bool, json_wanted: b
 
 
 @config.command()
-@click.option("-o", "--output", type=_PATH, help="A file; left out: stdout.")
+@click.option("-o", "--output", type=_PATH, help="File to write; default: stdout.")
 def schema(output: Path | None) -> None:
-    """Print the JSON Schema of this installation, its plugins included: editors complete and check by it."""
+    """Print the JSON Schema of this installation, including its plugins, for completion and checks in editors."""
     text = schema_text()
     if output is None:
         click.echo(text, nl=False)
@@ -72,12 +72,12 @@ def schema(output: Path | None) -> None:
 
 @config.command()
 @click.argument("old", type=_PATH)
-@click.option("-o", "--output", type=_PATH, help="The new file; left out: stdout.")
+@click.option("-o", "--output", type=_PATH, help="The new file; default: stdout.")
 def convert(old: Path, output: Path | None) -> None:
-    """Convert a file of another system. What became of each key goes to stderr.
+    """Convert a file of another system. The new form of each key is listed on stderr.
 
-    upt train takes such files as they are; this command writes them anew. Known is the form with the sections
-    training, latent, operator.pdet and ttc.decoder; distributions can bring others.
+    upt train accepts such files directly; this command writes them in the new form. upt knows the form with the
+    sections training, latent, operator.pdet and ttc.decoder; distributions can add others.
     """
     from upt_core.config.document import converter_of, read
     from upt_core.config.settings import validate

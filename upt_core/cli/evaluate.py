@@ -28,26 +28,33 @@ if TYPE_CHECKING:
 @click.option(
     "--split",
     type=click.Choice(["test", "valid", "train", "all"]),
-    help="Of the operator's own data; left out: test, or all of an INPUT.",
+    help="Split of the operator's own data; default: test, or all of an INPUT.",
 )
-@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")
-@click.option("--resolution", help="Points along each axis, of inputs and truths: 512, 128x128.")
-@click.option("--steps", type=click.IntRange(min=1), help="Time steps of the rollout; left out: as in validation.")
+@click.option(
+    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Checkpoint of a run."
+)
+@click.option("--resolution", help="Points along each axis of inputs and truth: 512, 128x128.")
+@click.option("--steps", type=click.IntRange(min=1), help="Time steps of the rollout; default: as in validation.")
 @click.option(
     "--space",
     type=click.Choice(["latent", "physical"]),
-    help="Rollouts move the latent on, or encode each prediction again; left out: as in validation.",
+    help="Rollouts advance the latent, or encode each prediction again; default: as in validation.",
 )
 @click.option(
     "--metrics",
     multiple=True,
-    help="Names with commas between, or '{name: …, …}', or LABEL='{…}'; may be repeated. Left out: as in validation.",
+    help="Names separated by commas, or '{name: …, …}', or LABEL='{…}'; may be repeated. Default: as in validation.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), help="The figures do not depend on it.")
-@click.option("--device", help="auto, cpu, cuda, cuda:1, mps; left out: as in the run.")
-@click.option("--task", help="Which operator, where a run had several tasks; left out: all.")
-@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write JSON here; -: print it, nothing else.")
-@click.option("--csv", "as_csv", type=click.Path(path_type=Path), help="A row for each sample, time step and field.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Samples of a batch; the figures do not depend on it.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1, mps; default: as in the run.")
+@click.option("--task", help="The task, if the run has several; default: all.")
+@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write JSON to this file; -: print only JSON.")
+@click.option(
+    "--csv",
+    "as_csv",
+    type=click.Path(path_type=Path),
+    help="Write a row for each sample, time step and field to this file.",
+)
 def evaluate(
     operator: Path,
     inputs: tuple[str, ...],
@@ -63,7 +70,7 @@ def evaluate(
     as_json: Path | None,
     as_csv: Path | None,
 ) -> None:
-    """Compare an OPERATOR (a run folder, or a file) with the truth, beside the baselines."""
+    """Compare an OPERATOR (a run folder, or a file) and its baselines with the truth."""
     files = [Path(text) for text in inputs if "=" not in text or Path(text).exists()]
     overrides = tuple(text for text in inputs if Path(text) not in files)
     if len(files) > 1:

@@ -16,9 +16,13 @@ from upt_core.figures import count
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that ends in .pt2, or in .onnx."
 )
 @click.option("--steps", type=click.IntRange(min=1), default=1, show_default=True, help="Time steps of one call.")
-@click.option("--points", type=click.Path(path_type=Path), help="Fix where the input is: .npy, .npz or .csv, physical.")
+@click.option(
+    "--points",
+    type=click.Path(path_type=Path),
+    help="Fix the points of the input, in physical units: .npy, .npz or .csv.",
+)
 @click.option("--aot", is_flag=True, help="Compile for this processor; needs a C++ compiler.")
-@click.option("--task", help="Which operator, where a run had several tasks.")
+@click.option("--task", help="The task, if the run has several.")
 def export(operator: Path, output: Path, steps: int, points: Path | None, aot: bool, task: str | None) -> None:
     """Write a trained OPERATOR (a run folder, or a file) as a program that runs without upt.
 

@@ -17,9 +17,9 @@ from upt_core.operator import described
 
 @click.command()
 @click.argument("operator", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list, an operator each.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list with one entry for each operator.")
 def info(operator: Path, as_json: bool) -> None:
-    """Say what an OPERATOR (a run folder, a checkpoint or a file) is and where it comes from."""
+    """Describe an OPERATOR (a run folder, a checkpoint or a file) and its origin."""
     import_torch()
     from upt_core.operator.info import info as found_in
 

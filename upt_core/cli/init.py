@@ -12,13 +12,13 @@ from upt_core.cli.files import write, write_new
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=Path("experiment.yaml"))
-@click.option("--from", "source", metavar="NAME", help="Begin with this configuration of upt instead, e.g. burgers.")
+@click.option("--from", "source", metavar="NAME", help="Start from this configuration of upt instead, e.g. burgers.")
 def init(file: Path, source: str | None) -> None:
-    """Write a commented configuration to FILE (experiment.yaml), and the JSON Schema for editors beside it.
+    """Write a commented configuration to FILE (experiment.yaml), with a JSON Schema for editors.
 
-    For files of your own, upt data init FILES writes one that suits them.
+    For your own files, upt data init FILES writes a configuration that suits them.
 
-    A schema that is there already is renewed: it belongs to the installation, not to you.
+    An existing schema is written again, because it belongs to the installation.
     """
     from upt_core.config.starter import SCHEMA_FILE, shipped, starter
     from upt_core.registry.discovery import installed

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--kind", type=click.Choice(KINDS), help="List this kind only.")
+@click.option("--kind", type=click.Choice(KINDS), help="List only this kind.")
 @click.pass_context
 def plugins(ctx: click.Context, kind: Kind | None) -> None:
     """List every plugin: kind, name, distribution, version, summary; then commands and converters."""

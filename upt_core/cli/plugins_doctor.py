@@ -15,14 +15,14 @@ LOOK = {"ok": "green", "partly": "yellow", "refused": "red", "broken": "red"}
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]…", shell_complete=plugin_names)
-@click.option("--kind", type=click.Choice((*KINDS, *ROLES)), help="Examine this kind only.")
+@click.option("--kind", type=click.Choice((*KINDS, *ROLES)), help="Examine only this kind.")
 @click.option("--third-party", is_flag=True, help="Leave out upt's own plugins, whose tests run the same kits.")
 def doctor(names: tuple[str, ...], kind: Kind | Role | None, third_party: bool) -> None:
-    """Import each plugin in a process of its own, and run the kit of its kind on its defaults.
+    """Import each plugin in a separate process, and run the kit of its kind on its defaults.
 
     Commands and converters are examined, too.
 
-    Exit code 1 where a plugin is broken or refused by its kit.
+    Exit code 1 if a plugin is broken or refused by its kit.
 
     \b
     upt plugins doctor halton

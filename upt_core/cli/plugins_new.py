@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="Folder that gets the package's folder; default: here.",
+    help="Folder in which to create the package; default: the current folder.",
 )
 def new(kind: Kind | Literal["command"], name: str, output: Path) -> None:
     """Write a plugin package: class, entry point, test, README, CI.

@@ -24,20 +24,30 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("operator", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, metavar="[INPUT|data.KEY=VALUE]...", shell_complete=input_files)
-@click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), help="Of the operator's own data.")
-@click.option("--steps", type=click.IntRange(min=1), help="Time steps; left out: as many as the data has.")
+@click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), help="Split of the operator's own data.")
+@click.option("--steps", type=click.IntRange(min=1), help="Time steps; default: as many as the data have.")
 @click.option("--space", type=click.Choice(["latent", "physical"]), default="latent", show_default=True)
-@click.option("--at", type=click.Path(path_type=Path), help="Points to answer at: .npy, .npz or .csv, physical.")
-@click.option("--resolution", help="Points along each axis of a grid to answer at: 512, 128x128.")
+@click.option(
+    "--at", type=click.Path(path_type=Path), help="Points to predict at, in physical units: .npy, .npz or .csv."
+)
+@click.option("--resolution", help="Points along each axis of a grid to predict at: 512, 128x128.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File (.npz, .h5, .nc, .pvd, .vtu, .vtk), or a folder."
 )
-@click.option("--format", "ending", type=click.Choice(["npz", "h5", "nc", "pvd"]), default="npz", help="In a folder.")
-@click.option("--plot", type=click.Path(path_type=Path), help="A picture, .png; of several time steps a film, too.")
+@click.option(
+    "--format",
+    "ending",
+    type=click.Choice(["npz", "h5", "nc", "pvd"]),
+    default="npz",
+    help="Format of the files in an output folder.",
+)
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Draw a picture, .png; for several time steps a film, too."
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
 @click.option("--chunk", type=click.IntRange(min=1), default=1 << 16, help="Points decoded at a time.")
-@click.option("--task", help="Which operator, where a run had several tasks.")
+@click.option("--task", help="The task, if the run has several.")
 def predict(
     operator: Path,
     inputs: tuple[str, ...],

@@ -13,7 +13,7 @@ import click
 def report(run: Path, open_page: bool) -> None:
     """Write the report of a run: index.html and plots/ in its folder.
 
-    A run that is still going on, or that was interrupted, is reported as far as it came.
+    A run that is still training, or was interrupted, is reported up to its present state.
     """
     from upt_core.report import write
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the new run; left out: RUN-again.")
-@click.option("--allow-different-versions", is_flag=True, help="Go on where torch or a plugin has another version.")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the new run; default: RUN-again.")
+@click.option("--allow-different-versions", is_flag=True, help="Continue if torch or a plugin has another version.")
 def reproduce(run: Path, run_dir: Path | None, allow_different_versions: bool) -> None:
     """Train a run again from its folder, and compare the results.
 
-    Refuses where torch or a plugin's distribution has another version than in the run. On the same kind of machine
-    the results are the same in every bit; where they are not, the first step that differs is named.
+    Refuses if torch or a plugin's distribution has another version than in the run. On the same kind of machine the
+    results are bit-identical; if they are not, the first step that differs is named.
     """
     from upt_core.cli.progress import display
     from upt_core.report.reproduce import read_original

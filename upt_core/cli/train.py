@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="CONFIG [KEY.PATH=VALUE]...", shell_complete=config_then_keys)
-@click.option("--run-dir", type=click.Path(path_type=Path), help="The run's folder; left out: a new one in `output`.")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="The run's folder; default: a new one in `output`.")
 @click.option(
     "--resume",
     is_flag=False,
     flag_value="",
     metavar="[RUN]",
-    help="Go on with this run folder; alone, with the newest run of CONFIG, or begin one where there is none.",
+    help="Continue this run folder; without RUN, the newest run of CONFIG, or a new run if there is none.",
 )
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
-@click.option("--no-third-party", is_flag=True, help="With upt's own plugins alone; nobody else's code is imported.")
+@click.option("--no-third-party", is_flag=True, help="Use only upt's own plugins; third-party code is not imported.")
 def train(
     arguments: tuple[str, ...], run_dir: Path | None, resume: str | None, device: str | None, no_third_party: bool
 ) -> None:

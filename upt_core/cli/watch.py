@@ -9,19 +9,19 @@ import click
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of this machine; left out: one that is free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine; default: a free port.")
 @click.option("--open", "open_page", is_flag=True, help="Show it in a browser.")
 @click.option(
     "--once",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="Write the page of the present state into a file, and end.",
+    help="Write the current page to a file, and exit.",
 )
 def watch(run: Path, port: int, open_page: bool, once: Path | None) -> None:
     """Show a live page of a RUN: state, losses, validation, learning rate, gradient norm.
 
-    The page follows the run folder, also one on a shared disk that another machine writes, or one that is still to
-    come. Nothing is written there. Only browsers on this machine can read it. Ctrl-C ends it.
+    The page follows the run folder. The folder may be on a shared disk that another machine writes, or may not exist
+    yet. Nothing is written there. Only browsers on this machine can read the page. Ctrl-C ends it.
 
     \b
     upt watch runs/first-20261121-232758 --open

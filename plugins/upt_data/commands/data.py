@@ -22,20 +22,20 @@ def data() -> None:
     """Look at data before training on them: files, or the data of an experiment.
 
     \b
-    upt data info FILE...              what upt understands of files, and the YAML that reads them
+    upt data info FILE...              what upt finds in files, and the YAML that reads them
     upt data check FILE... | CONFIG    NaN, constant fields, duplicates, leaks between splits, outliers
-    upt data init FILE... -o my.yaml   a whole experiment on files, sized by what is in them
+    upt data init FILE... -o my.yaml   a whole experiment on files; sizes follow the data
     upt data convert FILE... OUT.zarr  the same data in one store that is fast to read
     """
 
 
 @data.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Write a picture of the first trajectory here (.png).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_json: bool) -> None:
-    """What upt understands of FILES: fields, axes, times, conditions, splits, memory; and the YAML that reads them."""
+    """Show what upt finds in FILES (fields, axes, times, conditions, splits, memory), and the YAML that reads them."""
     from upt_core.commands import dump_yaml
     from upt_data.commands.description import describe
     from upt_data.commands.understand import understand
@@ -72,11 +72,11 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
     type=click.Path(path_type=Path),
     default=Path("experiment.yaml"),
     show_default=True,
-    help="The file to write; one that is there is kept.",
+    help="The file to write; an existing file is kept.",
 )
-@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 def init(files: tuple[Path, ...], output: Path, name: str | None) -> None:
-    """Write an experiment on FILES: the model, sampler, losses and length that suit data of their kind and size."""
+    """Write an experiment on FILES, with a model, sampler, losses and length that suit these data."""
     from upt_core.commands import write_new
     from upt_data.commands.recipe import experiment
     from upt_data.commands.understand import understand
@@ -95,10 +95,10 @@ def _rows(described: dict[str, object]) -> list[tuple[str, object]]:
 
 @data.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(files: tuple[Path, ...], name: str | None, as_json: bool) -> None:
-    """Look for what spoils training: NaN, constant fields, duplicates, leaks between splits, outliers.
+    """Find problems of the data: NaN, constant fields, duplicates, leaks between splits, outliers.
 
     FILES, or the YAML file of an experiment. All trajectories of all splits are read once. Exit code 1 if anything is
     found.
@@ -120,7 +120,7 @@ def check(files: tuple[Path, ...], name: str | None, as_json: bool) -> None:
 @data.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="The data set to read them with; left out: found by the content.")
+@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 @click.option("--chunk-mb", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Size of a chunk.")
 def convert(files: tuple[Path, ...], out: Path, name: str | None, chunk_mb: float) -> None:
     """Write the data of FILES, or of an experiment's YAML file, to OUT.zarr: one store, in chunks of few time steps.

@@ -13,7 +13,7 @@ import torch
 from scenarios import ADAMW, FSDP, plain_state, trainer_of, with_trainer
 from torch import Tensor
 
-from upt_core import LossTerm, Step
+from upt_core import Experiment, LossTerm, Step
 from upt_core.kinds import FixedValue
 from upt_core.loss_bundle import LossBundle, WeightedTerm
 from upt_core.processes import Processes
@@ -87,6 +87,11 @@ def _trained(term: Odd, settings: dict[str, Any], folder: Path, processes: Proce
         "rows": torch.zeros(0) if number is None else number,
         "all": trainer.plan.epochs * trainer.batches.per_epoch,
     }
+
+
+def from_yaml(processes: Processes, folder: Path) -> str:
+    """Trains ``tiny.yaml`` of a folder."""
+    return str(Experiment.from_yaml(folder / "tiny.yaml", [f"output={folder / 'runs'}"]).train().folder)
 
 
 def no_best(processes: Processes, folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ Found = list[dict[str, Any]]
 Start = Callable[[int, str, Path], Found]
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])
 def several(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, started: Start) -> Any:
     folder = tmp_path_factory.mktemp("bad")
     return started(request.param, "bad_numbers", folder), folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ MESSAGE = 8
 """Bytes that the processes exchange to learn whether numbers went bad."""
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])
 def costs(request: pytest.FixtureRequest, folder: Path, started: Start) -> dict[str, Any]:
     return started(request.param, "costs", folder)[0]
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])
 def holdings(request: pytest.FixtureRequest, folder: Path, started: Start) -> Found:
     return started(request.param, "holdings", folder)
 
@@ -141,3 +142,10 @@ def test_the_table(power: int) -> None:
     fields = [f"1·10{'⁰¹²³⁴⁵⁶⁷⁸⁹'[power] if power < 10 else '¹⁰'}", f"{24 * parameters / GIB:.2f}"]
     fields += [f"{20 * parameters / size / GIB:.2f}" for size in (8, 64, 512)]
     assert f"| {' | '.join(fields)} |" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_names_the_test_of_each_formula() -> None:
+    """All tests of this file but this one, and none that is not here."""
+    own = {name for scope in (globals(), vars(TestHeld)) for name in scope if name.startswith("test_")}
+    named = set(re.findall(r"`(test_\w+)`", PAGE.read_text(encoding="utf-8")))
+    assert named == own - {"test_the_page_names_the_test_of_each_formula"}

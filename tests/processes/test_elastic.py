@@ -60,7 +60,7 @@ def trained(folder: Path, strategy: str, *program: str) -> dict[str, torch.Tenso
     done = subprocess.run(
         [*command, f"trainer.strategy={strategy}"],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ import torch
 from upt_core.operator import sharded_file
 from upt_core.training.saver import newest
 
+Start = Callable[[int, str, Path], Any]
 TINY = """\
 data: {name: burgers1d, num_trajectories: 12, points: 32, num_times: 6}
 model:
@@ -25,59 +28,69 @@ losses: {forward: {name: forward}}
 trainer: {epochs: 2, batch_size: 6, ema: 0.9, optimizer: adamw, device: cpu, log_every: 1, strategy: fsdp}
 validation: {metrics: {relative_l2: relative_l2}}
 """
-FAILS = """\
-import sys
-from upt_core.cli import main
+PROGRAM = """\
+import os, signal, sys
+from pathlib import Path
+from upt_core import Experiment
 from upt_core.loss_bundle import LossBundle
 from upt_core.operator import evaluate
+from upt_core.processes import joined
+from upt_core.run.newest import newest_run
 from upt_core.training.trainer import Trainer
 
-where = sys.argv.pop(1)
-update, forward = Trainer.update, LossBundle.forward
-step = -1
+where, *overrides = sys.argv[1:]
+update, forward, once = Trainer.update, LossBundle.forward, Path("happened")
+second = os.environ["RANK"] == "1"
 
-def fails_after(trainer, window, means):
-    global step
+def fails():
+    raise OSError("the disk of process 1 is gone")
+
+def ends_after(trainer, window, means):
     update(trainer, window, means)
-    step = trainer.state.step
-    if where == "after" and trainer.processes.rank == 1 and step == 12:
-        raise OSError("the disk of process 1 is gone")
+    if second and trainer.state.step == 12 and where == "after":
+        fails()
+    if second and trainer.state.step == 12 and where == "killed" and not once.exists():
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 def fails_in(bundle, batch, progress):
     losses = forward(bundle, batch, progress)
-    if where == "forward" and progress.rank == 1 and progress.step == 12:
-        raise OSError("the disk of process 1 is gone")
+    if second and where == "forward" and progress.step == 12:
+        fails()
     return losses
 
-def fails_while_validating(packed):
-    raise OSError("the disk of process 1 is gone")
-
-Trainer.update, LossBundle.forward = fails_after, fails_in
-if where == "validation":
-    import os
-    if os.environ["RANK"] == "1":
-        evaluate._packed = fails_while_validating
-main(sys.argv[1:])
+Trainer.update, LossBundle.forward = ends_after, fails_in
+if second and where == "validation":
+    evaluate._packed = lambda metrics: fails()
+experiment = Experiment.from_yaml("tiny.yaml", overrides)
+with joined() as processes:
+    with processes.agreed():
+        run = newest_run(experiment)
+    experiment.train(run, resume=run is not None)
 """
+"""Begins a run, or goes on with it, as ``upt train tiny.yaml --resume`` does, without a report; something happens to
+the second process."""
 
 
-def torchrun(folder: Path, *program: str, size: int = 2) -> subprocess.CompletedProcess[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(size)]
-    return subprocess.run(
-        [*launcher, *program, "train", "tiny.yaml", "--resume"],
+def torchrun(folder: Path, where: str = "nowhere", *overrides: str, restarts: int = 0) -> tuple[int, str]:
+    """Two processes: exit code, and what was said."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launcher, "--max-restarts", str(restarts), "program.py", where, *overrides],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
+    return done.returncode, done.stderr
 
 
 def prepared(folder: Path) -> Path:
     folder.mkdir()
     (folder / "tiny.yaml").write_text(TINY)
-    (folder / "fails.py").write_text(FAILS)
+    (folder / "program.py").write_text(PROGRAM)
     return folder
 
 
@@ -89,11 +102,10 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
-    """The weights of a run that nothing happened to."""
+def whole(tmp_path_factory: pytest.TempPathFactory, started: Start) -> dict[str, torch.Tensor]:
+    """The weights of a run that nothing happened to; its processes are forked, which is sooner done."""
     folder = prepared(tmp_path_factory.mktemp("whole") / "run")
-    done = torchrun(folder, "-m", "upt_core")
-    assert done.returncode == 0, done.stderr[-3000:]
+    started(2, "from_yaml", folder)
     return weights_of(folder)
 
 
@@ -110,15 +122,25 @@ def test_an_error_in_one_process_costs_no_whole_step_and_no_bit(
 ) -> None:
     """An epoch has 9 steps."""
     folder = prepared(tmp_path / "fails")
-    failed = torchrun(folder, "fails.py", where)
-    assert failed.returncode == 1
-    assert "OSError: the disk of process 1 is gone" in failed.stderr
+    code, said = torchrun(folder, where)
+    assert code == 1
+    assert "OSError: the disk of process 1 is gone" in said
     [run] = (folder / "runs").iterdir()
     found = newest(run / "checkpoints")
-    assert found is not None, failed.stderr
+    assert found is not None, said
     assert found[1].name.startswith("alone-")
     assert found[0]["state"]["step"] == step
-    again = torchrun(folder, "-m", "upt_core")
-    assert again.returncode == 0, again.stderr[-3000:]
+    code, said = torchrun(folder)
+    assert code == 0, said[-3000:]
     found_weights = weights_of(folder)
     assert all(torch.equal(value, found_weights[name]) for name, value in whole.items())
+
+
+def test_a_killed_process_is_started_again_and_costs_no_bit(whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    """With ``--max-restarts 1``, from a checkpoint of the middle of an epoch."""
+    folder = prepared(tmp_path / "killed")
+    code, said = torchrun(folder, "killed", "trainer.checkpoint.every_steps=1", restarts=1)
+    assert code == 0, said[-3000:]
+    assert (folder / "happened").exists()
+    found = weights_of(folder)
+    assert all(torch.equal(value, found[name]) for name, value in whole.items())

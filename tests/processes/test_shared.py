@@ -15,7 +15,7 @@ Found = list[dict[str, Any]]
 Start = Callable[[int, str, Path], Found]
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])
 def several(request: pytest.FixtureRequest, folder: Path, started: Start) -> Found:
     return started(request.param, "shared", folder)
 

@@ -43,7 +43,7 @@ Experiment.from_yaml("tiny.yaml").train()
 def torchrun(folder: Path, *words: str) -> subprocess.Popen[str]:
     (folder / "tiny.yaml").write_text(TINY)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=folder, env=environment, text=True, **streams)  # type: ignore[call-overload]
 

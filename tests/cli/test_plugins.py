@@ -114,3 +114,57 @@ def test_commands_and_converters_are_listed_with_their_distribution(own_process:
     said = own_process("plugins", path=tmp_path).stdout.partition("ROLE")[2].splitlines()
     assert ["command", "sweep", "upt-core", __version__] in [line.split() for line in said]
     assert ["converter", "pdet", "upt-core", __version__] in [line.split() for line in said]
+
+
+COMMAND = """
+import click
+from upt_core import hookimpl
+
+@click.command()
+def own():
+    \"\"\"Does something else.\"\"\"
+
+@hookimpl
+def register_commands(register):
+    register("{name}", own)
+"""
+HIDDEN = (
+    "command 'compare' of upt-other 1.2.3 never runs: upt has a command of this name; "
+    "let its author register another name, or uninstall upt-other"
+)
+
+
+@pytest.fixture
+def hidden(tmp_path: Path) -> Path:
+    """Where a distribution is installed that claims the name of a command of upt."""
+    distribution(tmp_path / "site", "upt-other", "other_plugin", COMMAND.format(name="compare"))
+    return tmp_path / "site"
+
+
+def test_a_command_with_the_name_of_upts_own_is_named_with_the_cure(own_process: Process, hidden: Path) -> None:
+    done = own_process("compare", "--help", path=hidden)
+    assert done.stdout.startswith("Usage: upt compare")
+    assert done.stderr == f"warning: {HIDDEN}\n"
+    assert own_process("info", "--help", path=hidden).stderr == ""
+    assert "".join(HIDDEN.split()) in "".join(own_process("--help", path=hidden).stdout.split())
+    assert f"Never run\n  {HIDDEN}\n" in own_process("plugins", path=hidden).stdout
+    done = own_process("plugins", "doctor", "compare", path=hidden)
+    assert done.returncode == 1
+    assert "refused  command 'compare' of upt-other 1.2.3, imported in" in done.stdout
+    assert HIDDEN in done.stdout
+
+
+def test_nobody_elses_commands_are_looked_at_without_third_parties(own_process: Process, tmp_path: Path) -> None:
+    distribution(tmp_path / "site", "upt-other", "other_plugin", COMMAND.format(name="check"))
+    assert "never runs" in own_process("check", "tiny.yaml", path=tmp_path / "site").stderr
+    assert own_process("check", "tiny.yaml", "--no-third-party", path=tmp_path / "site").stderr == ""
+
+
+def test_a_command_that_two_claim_is_listed_with_both(own_process: Process, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        distribution(tmp_path / "site", name, f"plugin_{name}", COMMAND.format(name="weigh"))
+    done = own_process("plugins", path=tmp_path / "site")
+    assert "command 'weigh': one 1.2.3 and two 1.2.3" in done.stdout.partition("Claimed twice")[2]
+    done = own_process("weigh", path=tmp_path / "site")
+    assert done.returncode == 2
+    assert "command 'weigh' is claimed by one 1.2.3 and by two 1.2.3; uninstall one" in done.stderr

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.browser import CHROMIUM, needs_chromium
 from upt_core import UserError
 from upt_core.cli import main
 from upt_core.report.live import look, write_once
@@ -28,7 +29,6 @@ from upt_core.report.load import load
 from upt_core.report.so_far import figures, finished, seconds_left, silence, status, verdicts_so_far
 
 from .conftest import RunMaker
-from .test_page import CHROMIUM
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def test_once_of_a_run_that_goes_on(make_run: RunMaker, tmp_path: Path) -> None:
         assert f"<th scope=row>{name}</th><td>{value}</td>" in text
     titles = ["Now", "Validation", "Loss terms", "Weights and learning rate", "Gradient norm"]
     assert re.findall(r"<h2>(.*?)</h2>", text) == titles
-    assert text.count("data:image/png;base64,") == 3 * 4
+    assert text.count("data:image/png;base64,") == 4 * 4
     assert "http" not in text, "the page needs nothing from elsewhere"
     assert "<script" not in text, "a file stays as it is"
     assert sorted(folder.rglob("*")) == before, "nothing is written into the run folder"
@@ -87,7 +87,7 @@ def test_once_of_a_finished_run(make_run: RunMaker, tmp_path: Path) -> None:
     (folder / "index.html").write_text("the report")
     write_once(folder, tmp_path / "now.html")
     text = (tmp_path / "now.html").read_text()
-    assert "Finished after 6 of 6 epochs and 24 s of training" in text
+    assert "Finished after 6 of 6 epochs and 24\N{NO-BREAK SPACE}s of training" in text
     assert "Better than persistence" in text
     assert f'<a href="{(folder / "index.html").resolve().as_uri()}">The report of the run</a>' in text
     assert "<h2>Example predictions</h2>" in text
@@ -195,7 +195,7 @@ def test_the_server_follows_a_run_from_before_its_beginning(make_run: RunMaker, 
             text = got(one.address)[2].decode()
             assert "2 of 9 epochs done" in text
             pictures = re.findall(r'srcset="(.*?)"|src="(.*?)"', text)
-            assert len(pictures) == 3 * 3
+            assert len(pictures) == 4 * 3
         picture = got(server.address.rstrip("/") + next(filter(None, pictures[0])))
         assert picture[1] == "image/png"
         assert picture[2].startswith(b"\x89PNG")
@@ -267,7 +267,7 @@ def test_a_port_that_is_taken(make_run: RunMaker) -> None:
 
 
 @pytest.mark.slow  # waits for a browser, in seconds of a clock
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (Debian: apt-get install chromium)")
+@needs_chromium
 def test_a_browser_fetches_what_is_new_once(make_run: RunMaker, tmp_path: Path) -> None:
     """The page asks for the state, renews itself when that changed, and goes on asking, without a console error."""
     folder = make_run(epochs=9, done=2, finished=False)

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from upt_core import report
-from upt_core.report.facts import numbers
+from upt_core.report import losses, predictions, weights
+from upt_core.report.facts import numbers, sentence
 from upt_core.report.film import film
 from upt_core.report.load import load
 from upt_core.report.page import write_page
 from upt_core.report.remarks import remarks
 from upt_core.report.sampling import caption, draw, error_in_bins
-from upt_core.report.style import LIGHT
+from upt_core.report.so_far import ended
+from upt_core.report.style import LIGHT, figure, log_axis, of_series
+from upt_core.report.text import breakable, unbroken
 from upt_core.report.verdict import verdicts
 
 from .conftest import RunMaker
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def with_results(folder: Path, **predictors: dict[str, float]) -> Path:
@@ -193,19 +192,104 @@ def test_one_time_step_is_no_film(make_run: RunMaker) -> None:
     assert film(load(make_run(times=1)).examples) == ""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (Debian: apt-get install chromium)")
-def test_a_browser_shows_the_film_without_errors(make_run: RunMaker, tmp_path: Path) -> None:
-    """In a window of 400 pixels nothing is wider than the window, and the script has run."""
-    page = report.write(make_run(times=3))
-    probe = "<script>document.title = document.documentElement.scrollWidth + ' ' + innerWidth</script></body>"
-    page.write_text(page.read_text(encoding="utf-8").replace("</body>", probe), encoding="utf-8")
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=500,900", "--virtual-time-budget=2000"]
-    options += ["--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}"]
-    done = subprocess.run(
-        [str(CHROMIUM), *options, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=180, check=True
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("89 % of 43 560", "89_% of 43_560"),
+        ("45 s, 3 min, 2.5 h, 12 MiB", "45_s, 3_min, 2.5_h, 12_MiB"),
+        ("a grid of 64 × 64 × 8 points", "a grid of 64_×_64_×_8 points"),
+        ("26 steps, 7 samples", "26 steps, 7 samples"),
+    ],
+)
+def test_a_number_stays_with_its_unit(text: str, shown: str) -> None:
+    assert unbroken(text) == shown.replace("_", "\N{NO-BREAK SPACE}")
+
+
+def test_only_long_words_get_places_to_break() -> None:
+    assert breakable("a_b/c=d inverse_encoding") == "a_b/c=d inverse_encoding"
+    assert (
+        breakable("trainer.budget.seconds=45/a_long_path")
+        == "trainer.budget.seconds=<wbr>45/<wbr>a_<wbr>long_<wbr>path"
     )
-    assert "CONSOLE" not in done.stderr
-    width, window = map(int, re.findall(r"<title>(\d+) (\d+)</title>", done.stdout)[0])
-    assert width <= window
-    assert re.search(r'<path class="prediction" data-name="prediction" d="M[\d.]+', done.stdout)
-    assert "<output>3</output>" in done.stdout
+
+
+def test_a_run_that_a_budget_ended_says_so(make_run: RunMaker) -> None:
+    run = load(make_run(epochs=9, done=4))
+    assert ended(run) == "Finished after 4 of 9 epochs and 16 s of training"
+    run.config["trainer"]["budget"] = {"seconds": 15.0}
+    assert ended(run) == "Finished after 4 of 9 epochs and 16 s of training; the budget of 15 s is spent"
+
+
+def test_the_sentence_names_the_file_of_the_data(make_run: RunMaker) -> None:
+    folder = make_run()
+    (folder / "description.json").write_text(json.dumps({"parameters": {"encoder": 208, "decoder": 1000}}))
+    run = load(folder)
+    run.config["data"] = {"name": "npz", "path": "/far/away/flow.npz"}
+    run.config["losses"] = {"forward": {}, "inverse_encoding": {}}
+    assert sentence(run) == (
+        "1 208 parameters (encoder–approximator–decoder); data set npz (flow.npz); losses forward + inverse_encoding."
+    )
+
+
+def test_many_metrics_stand_below_each_other(make_run: RunMaker) -> None:
+    figures = {"relative_l2": 0.01, "rmse": 0.02, "max_error": 0.5}
+    folder = with_results(make_run(), model=figures, persistence=dict.fromkeys(figures, 1.0))
+    page = write_page(load(folder)).read_text()
+    assert "<th class=ahead>model</th><th class=beside>persistence</th>" in page
+    assert "<tr><th scope=row>max_error</th><td class=ahead>0.5</td><td class=beside>1</td></tr>" in page
+
+
+def test_no_line_is_told_from_another_by_its_colour_alone(make_run: RunMaker) -> None:
+    run = load(make_run())
+    for draw_it in (losses.draw, weights.draw):
+        with LIGHT.applied():
+            figure = draw_it(run, LIGHT)
+        assert figure is not None
+        lines = [line for line in figure.axes[0].get_lines() if not str(line.get_label()).startswith("_")]
+        assert len(lines) >= 3
+        assert len({(line.get_linestyle(), line.get_linewidth(), line.get_marker()) for line in lines}) == len(lines)
+    hatches = [bar.patches[0].get_hatch() for bar in figure.axes[-1].containers]
+    assert len(set(hatches)) == 3
+
+
+def test_lines_of_a_series_repeat_late() -> None:
+    looks = {(look["color"], str(look["linestyle"])) for look in map(of_series, range(30))}
+    assert len(looks) == 30
+
+
+def test_white_is_named_where_it_is_0(make_run: RunMaker) -> None:
+    assert "white is 0" in predictions.caption(load(make_run("signed", grid=(8, 8))))
+    assert "white is 0" in predictions.caption(load(make_run("over_time", times=3)))
+    assert "white is 0" not in predictions.caption(load(make_run("line")))
+    assert "white is 0" not in predictions.caption(load(make_run("lengths", grid=(8, 8), names=("u[0]", "u[1]"))))
+
+
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        (("good",), "The only sample of the test split"),
+        (("good", "worst"), "A good and the worst sample"),
+        (("good", "median", "worst"), "A good, a median and the worst sample of the test split, by relative L2 error"),
+    ],
+)
+def test_few_samples_are_named_as_what_they_are(make_run: RunMaker, roles: tuple[str, ...], words: str) -> None:
+    run = load(make_run())
+    assert run.examples is not None
+    few = replace(run.examples, roles=roles, errors=[0.1] * len(roles), target=run.examples.target[: len(roles)])
+    assert predictions.caption(replace(run, examples=few)).startswith(words)
+    assert few.place(0) == ("sample (0.1)" if len(roles) == 1 else "good (0.1)")
+
+
+def test_a_logarithmic_axis_writes_its_numbers_out() -> None:
+    axes = [figure(4, 3).subplots() for _ in range(3)]
+    for ax, (low, high) in zip(axes, ((0.2, 0.8), (0.003, 0.8), (1e-9, 1)), strict=True):
+        ax.set_ylim(low, high)
+        log_axis(ax)
+    written = [
+        [label.get_text() for minor in (True, False) for label in ax.get_yticklabels(minor=minor) if label.get_text()]
+        for ax in axes
+    ]
+    assert "0.3" in written[0]
+    assert "0.03" in written[1]
+    assert "0.02" not in written[1]
+    assert all("mathdefault" in text for text in written[2])

@@ -88,7 +88,7 @@ def test_arrows_point_where_the_vectors_do(make_run: RunMaker) -> None:
     fig = predictions.draw(load.load(folder), LIGHT)
     assert fig is not None
     target = arrows(fig)[1]
-    assert target.N == 14 * 14
+    assert target.N == 10 * 10
     np.testing.assert_allclose(target.U, 0, atol=1e-12)
     assert (np.asarray(target.V) < 0).all()
 

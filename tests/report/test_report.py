@@ -30,14 +30,13 @@ def test_a_whole_run(make_run: RunMaker) -> None:
     page = report.write(folder)
     assert page == folder / "index.html"
     for name in PLOTS:
-        assert picture_is_drawn(folder / "plots" / f"{name}.png"), name
-        assert picture_is_drawn(folder / "plots" / f"{name}-dark.png"), name
-        assert picture_is_drawn(folder / "plots" / f"{name}-narrow.png"), name
+        for look in ("", "-dark", "-narrow", "-narrow-dark"):
+            assert picture_is_drawn(folder / "plots" / f"{name}{look}.png"), name + look
     text = page.read_text()
-    assert "Finished after 6 of 6 epochs and 24 s of training" in text
+    assert "Finished after 6 of 6 epochs and 24\N{NO-BREAK SPACE}s of training" in text
     for number in ("0.01234", "0.005", "0.09876", "0.04"):
         assert f"<td>{number}</td>" in text
-    assert text.count("data:image/png;base64,") == 3 * len(PLOTS)
+    assert text.count("data:image/png;base64,") == 4 * len(PLOTS)
     assert "0123456789ab (main), with changes that are not committed" in text
     assert "name: burgers1d" in text
     assert "http" not in text.replace("http-equiv", ""), "the page needs nothing from elsewhere"

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from upt_core.cli.shadowed import never_run, shadowed
 from upt_core.cli.text import indent, style
 from upt_core.errors import ConfigError, PluginError, UserError
 from upt_core.registry.discovery import installed
@@ -38,6 +39,16 @@ class ErrorsAsMessages(click.Group):
             raise PluginError(f"{extension} is {command!r}; it must be a click command or group")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was typed; a distribution's command of the same name is named with the cure."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and name in self.commands and not ctx.resilient_parsing and "--no-third-party" not in rest:
+            for hidden in shadowed([name], installed()):
+                click.echo(f"{style('warning', fg='yellow', bold=True)}: {never_run(hidden)}", err=True)
+        return name, command, rest
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands in the help; one that cannot be imported is named with the reason."""
         rows = []
@@ -51,6 +62,10 @@ class ErrorsAsMessages(click.Group):
                 rows.append((name, command.get_short_help_str(80)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+        hidden = shadowed(self.commands, installed())
+        if hidden:
+            with formatter.section("Commands that never run"):
+                formatter.write_dl([(each.name, never_run(each)) for each in hidden])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command. Exit codes: 2 for a user's error, 130 for an interrupt."""

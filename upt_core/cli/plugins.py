@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -9,11 +10,12 @@ import click
 from upt_core.cli.completion import plugin_names
 from upt_core.cli.plugins_doctor import doctor
 from upt_core.cli.plugins_new import new
+from upt_core.cli.shadowed import never_run, own_names, shadowed
 from upt_core.cli.text import MIN_LAST_COLUMN, heading, shortened, style, table, terminal_width
 from upt_core.registry import KINDS
 
 if TYPE_CHECKING:
-    from upt_core.registry import Entry, Kind, Registry
+    from upt_core.registry import Entry, Extension, Kind, Registry
 
 
 @click.group(invoke_without_command=True)
@@ -80,7 +82,7 @@ def _fitted(rows: list[list[str]]) -> str:
 
 def _extensions(registry: Registry) -> list[str]:
     """Commands and converters that distributions bring; YAML does not name them."""
-    found = [claims[0] for _, claims in sorted(registry.extensions.items())]
+    found = [claim for _, claims in sorted(registry.extensions.items()) for claim in claims]
     rows = [[each.kind, each.name, each.distribution.name, each.distribution.version] for each in found]
     return ["", table(rows, ["ROLE", "NAME", "DISTRIBUTION", "VERSION"], gap=2)] if rows else []
 
@@ -91,9 +93,16 @@ def _warnings(registry: Registry) -> list[str]:
     if registry.broken:
         lines.append("\n" + style("Broken", fg="red", bold=True) + " (a run stops only if it names something of them)")
         lines += [f"  {b.entry_point} of {b.distribution}: {b.cause}" for b in registry.broken]
-    if registry.conflicts():
+    twice: list[Sequence[Entry | Extension]] = [
+        *registry.conflicts(),
+        *(claims for claims in registry.extensions.values() if len(claims) > 1),
+    ]
+    if twice:
         lines.append("\n" + heading("Claimed twice") + " (neither can be used until one is uninstalled)")
-        for claims in registry.conflicts():
-            who = " and ".join(str(entry.distribution) for entry in claims)
+        for claims in twice:
+            who = " and ".join(str(claim.distribution) for claim in claims)
             lines.append(f"  {claims[0].kind} {claims[0].name!r}: {who}")
+    hidden = shadowed(own_names(), registry)
+    if hidden:
+        lines += ["\n" + heading("Never run"), *(f"  {never_run(each)}" for each in hidden)]
     return lines

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import click
 
 from upt_core.cli.completion import plugin_names
+from upt_core.cli.shadowed import never_run, own_names, shadowed
 from upt_core.cli.text import indent, style
-from upt_core.registry import KINDS, ROLES, Kind, Role
+from upt_core.registry import KINDS, ROLES, Extension, Kind, Role
 
 LOOK = {"ok": "green", "partly": "yellow", "refused": "red", "broken": "red"}
 
@@ -44,8 +46,10 @@ def doctor(names: tuple[str, ...], kind: Kind | Role | None, third_party: bool) 
         )
     if third_party:
         entries = [entry for entry in entries if entry.distribution.name != examiner.OWN]
-    wrong = 0
+    wrong, hidden = 0, shadowed(own_names(), registry)
     for finding in examiner.examine(entries, without=[plugin.entry_point for plugin in dead]):
+        if isinstance(finding.entry, Extension) and finding.entry in hidden:
+            finding = replace(finding, state="refused", message=never_run(finding.entry))
         wrong += finding.state in ("broken", "refused")
         state = style(f"{finding.state:8}", fg=LOOK[finding.state])
         click.echo(f"{state} {finding.entry}, imported in {finding.import_s:.2f} s")

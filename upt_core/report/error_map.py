@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from upt_core.report.fields import draw_field, range_of
 from upt_core.report.load import Array, Examples, RunData
 from upt_core.report.quantities import quantities_of
-from upt_core.report.style import ERROR_MAP, Theme, panels
+from upt_core.report.style import ERROR_MAP, Theme, colour_bar, log_axis, panels, spans_decades
 
 MAX_QUANTITIES = 3
 BINS = 24
@@ -22,7 +23,7 @@ def caption(run: RunData) -> str:
         return ""
     count, steps = run.examples.target.shape[:2]
     over = f"{count} example{'s' if count > 1 else ''}" + (f" and {steps} time steps" if steps > 1 else "")
-    when = " Beside it: the error at each time step of the rollout." if steps > 1 else ""
+    when = " The last panel: the error at each time step of the rollout, relative to the field." if steps > 1 else ""
     which = " shown above" if run.examples.roles else ""
     split = "test" if run.examples.final else "validation"
     return f"Root mean square error over {over} of the {split} split{which}, in the units of the field.{when}"
@@ -81,14 +82,14 @@ def _over_area(ax: Axes, examples: Examples, square_BN: Array) -> None:
         coords, square = _pooled(examples, square_BN)
         bins = int(np.clip(np.sqrt(len(square)) / 3, 4, BINS))  # some nine points in each
         ax.grid(False)
+        ax.set_facecolor(mpl.rcParams["grid.color"])  # a place without points is not one without an error
         drawn = ax.hexbin(
             coords[:, 0], coords[:, 1], C=square, gridsize=bins, cmap=ERROR_MAP, linewidths=0, vmin=0,
             reduce_C_function=lambda values: float(np.sqrt(np.mean(values))),
         )  # fmt: skip
         ax.set_aspect("equal")
-    figure_of = ax.get_figure()
-    assert figure_of is not None
-    figure_of.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=7)
+    colour_bar(ax, drawn)
+    ax.set(xlabel="x", ylabel="y")
 
 
 def _over_time(ax: Axes, examples: Examples, theme: Theme) -> None:
@@ -96,13 +97,19 @@ def _over_time(ax: Axes, examples: Examples, theme: Theme) -> None:
     real = (np.arange(examples.target.shape[2]) < examples.lengths[:, None])[:, None, :, None]
     steps = np.arange(1, examples.target.shape[1] + 1)
     size = _root(examples.target, real)
-    ax.plot(steps, _root(examples.prediction - examples.target, real) / size, color="C0", marker="o", markersize=3)
-    ax.set_title("relative error over time")
+    error = _root(examples.prediction - examples.target, real) / size
+    ax.plot(steps, error, color="C0", marker="o", markersize=3, label="model")
+    ax.set_title("relative error")
+    shown = error.tolist()
     if examples.input_names == examples.target_names and examples.inputs_at is None:
         still = _root(examples.input[:, None] - examples.target, real) / size
         ax.plot(steps, still, "--", color=theme.muted, label="persistence")
         ax.legend(loc="best")
-    ax.set_ylim(bottom=0)
+        shown += still.tolist()
+    if min(shown) > 0 and spans_decades(shown):
+        log_axis(ax)
+    else:
+        ax.set_ylim(bottom=0)
     ax.set_xlabel("time step")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 

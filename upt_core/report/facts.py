@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from upt_core.figures import count
@@ -17,7 +18,7 @@ def sentence(run: RunData) -> str:
         return ""
     parts = "–".join(_plugin(run, part) for part in ("encoder", "approximator", "decoder"))
     terms = " + ".join(run.config.get("losses") or {})
-    return f"{count(sum(found['parameters'].values()))} parameters ({parts}), trained on {terms}, {_data(run)}."
+    return f"{count(sum(found['parameters'].values()))} parameters ({parts}); {_data(run)}; losses {terms}."
 
 
 def numbers(run: RunData) -> dict[str, str]:
@@ -42,22 +43,29 @@ def _data(run: RunData) -> str:
     if run.config.get("tasks"):
         return f"tasks {', '.join(run.config['tasks'])}"
     data = run.config.get("data") or {}
-    return f"data {data.get('name', '')}" if isinstance(data, Mapping) else f"data {data}"
+    if not isinstance(data, Mapping):
+        return f"data set {data}"
+    path = data.get("path")
+    return f"data set {data.get('name', '')}" + (f" ({PurePath(path).name})" if isinstance(path, str) else "")
 
 
 def _described(data: Mapping[str, Any]) -> str:
     shape = data["grid_shape"]
-    points = f"a grid of {' × '.join(map(str, shape))}" if shape else f"up to {count(data['points'])} points"
+    points = f"a grid of {' × '.join(map(str, shape))} points" if shape else f"up to {count(data['points'])} points"
     fields = f"{_fields(data['inputs'])} → {_fields(data['targets'])}"
-    parts = [fields, points, f"box {' × '.join(f'{length:.3g}' for length in data['extent'])}"]
+    parts = [fields, points, f"{_box(data['extent'])}"]
     parts += ["steady"] if data["steady"] else []
     parts += [f"conditions {', '.join(data['condition'])}"] if data["condition"] else []
     parts += [f"history of {data['history']} time steps"] if data["history"] > 1 else []
     return ", ".join([*parts, f"{count(data['train_samples'])} training samples"])
 
 
+def _box(extent: Sequence[float]) -> str:
+    return f"{'box' if len(extent) > 1 else 'length'} {' × '.join(f'{length:.3g}' for length in extent)}"
+
+
 def _fields(fields: Mapping[str, int]) -> str:
-    return ", ".join(name if channels == 1 else f"{name} ({channels})" for name, channels in fields.items())
+    return ", ".join(name if channels == 1 else f"{name} ({channels} channels)" for name, channels in fields.items())
 
 
 def _sampling(run: RunData) -> dict[str, str]:
@@ -79,7 +87,12 @@ def _speed(run: RunData) -> dict[str, str]:
     speed = float(epochs["samples_per_second"].value[-1])
     counts = [int(found["count"]) for found in run.densities[-1:]]
     points = f", {count(round(speed * counts[0]))} query points" if counts else ""
-    return {"speed": f"{speed:.3g} samples{points} a second"}
+    return {"speed": f"{_rounded(speed)} samples{points} a second"}
+
+
+def _rounded(value: float) -> str:
+    """Three digits at least, and none after the point from 100 on."""
+    return count(round(value)) if value >= 100 else f"{value:.3g}"
 
 
 def _time(run: RunData) -> dict[str, str]:

@@ -19,7 +19,7 @@ SIGNED = 0.1
 SLAB = 0.1
 """Share of the third axis that a slice through scattered points is thick."""
 
-ARROWS = 14
+ARROWS = 10
 """Of a vector field, along each axis."""
 
 SMALLEST = float(np.finfo(np.float64).tiny)
@@ -87,12 +87,15 @@ def draw_arrows(ax: Axes, coords_MX: Array, vector_M2: Array, largest: float) ->
         vector_M2: its first two components there.
     """
     low, extent = coords_MX[:, :2].min(axis=0), np.maximum(np.ptp(coords_MX[:, :2], axis=0), SMALLEST)
-    place = np.minimum((coords_MX[:, :2] - low) / extent * ARROWS, ARROWS - 1).astype(int)
-    _, chosen = np.unique(place[:, 0] * ARROWS + place[:, 1], return_index=True)
+    within_M2 = (coords_MX[:, :2] - low) / extent * ARROWS
+    place = np.minimum(within_M2, ARROWS - 1).astype(int)
+    inwards = np.argsort(np.linalg.norm(within_M2 - place - 0.5, axis=1), kind="stable")  # nearest to a cell's middle
+    _, first = np.unique((place[:, 0] * ARROWS + place[:, 1])[inwards], return_index=True)
+    chosen = inwards[first]
     arrow_2M = vector_M2[chosen].T / max(largest, SMALLEST) * (extent.min() / ARROWS)
     ax.quiver(
-        *coords_MX[chosen, :2].T, *arrow_2M, angles="xy", scale_units="xy", scale=1, width=0.006, color="#ffffff",
-        edgecolor="#1d2329", linewidth=0.4,
+        *coords_MX[chosen, :2].T, *arrow_2M, angles="xy", scale_units="xy", scale=1, width=0.01, headwidth=4,
+        headlength=4.5, headaxislength=4, pivot="middle", color="#ffffff", edgecolor="#1d2329", linewidth=0.5,
     )  # fmt: skip
 
 

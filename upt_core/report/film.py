@@ -54,7 +54,7 @@ def _times(examples: Examples) -> Array:
 
 def _panels(num_axes: int) -> str:
     if num_axes == 1:
-        lines = (("truth and prediction", ("truth", "prediction")), ("error", ("error",)))
+        lines = (("truth (whole line) and prediction (dashed)", ("truth", "prediction")), ("error", ("error",)))
         return "".join(
             f"<figure><figcaption>{title} <span></span></figcaption>"
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{title}">'
@@ -79,7 +79,7 @@ def _shot(examples: Examples, index: int, quantity: Quantity) -> dict[str, Any]:
     make = _lines if examples.num_axes == 1 else _images
     frames, bars = make(examples, index, (target, prediction, error))
     low, high = range_of([target, prediction])
-    ranges = [f"{low:.3g} … {high:.3g}", f"0 … {range_of([error])[1]:.3g}"]
+    ranges = [f"{low:.3g} … {high:.3g}".replace("-", "−"), f"0 … {range_of([error])[1]:.3g}"]
     if examples.num_axes > 1:
         ranges = [ranges[0], *ranges]
     return {"title": title, "ranges": ranges, "frames": frames, "bars": bars}

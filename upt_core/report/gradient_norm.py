@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from upt_core.report.load import RunData
-from upt_core.report.style import Theme, epoch_axis, figure, spans_decades
+from upt_core.report.style import Theme, epoch_axis, figure, log_axis, spans_decades
 
 CAPTION = (
     "Norm of the whole gradient at logged steps, before clipping. Steps whose gradient was not finite are left out."
@@ -24,7 +24,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     ax.plot(norm.epoch, np.where(np.isfinite(norm.value), norm.value, np.nan), color="C0", marker=mark, clip_on=False)
     ax.set_ylabel("gradient norm")
     if spans_decades(norm.value[np.isfinite(norm.value)].tolist()):
-        ax.set_yscale("log")
+        log_axis(ax)
     else:
         ax.set_ylim(bottom=0)
     epoch_axis(ax, run.position)

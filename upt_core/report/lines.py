@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from upt_core.report.fields import colours_of, range_of
 from upt_core.report.load import Array, Examples
-from upt_core.report.style import ERROR_MAP, Theme, panels
+from upt_core.report.style import ERROR_MAP, Theme, colour_bar, panels
 
 
 def draw_lines(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme) -> Figure:
@@ -22,13 +22,15 @@ def draw_lines(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme
     for row, (index, channel) in zip(axes, rows, strict=True):
         order, x = _positions(examples, index)
         _last_step(row[0], examples, index, channel, order, x, theme)
+        for ax in row if theme.narrow else ():
+            ax.title.set_fontsize(8)
         if rollout:
-            _rollout(fig, row[1:], examples, index, channel, order)
+            _rollout(row[1:], examples, index, channel, order)
         else:
             _error(row[1], examples, index, channel, order, x)
     for ax in axes[-1]:
         ax.set_xlabel("x")
-    axes[0, 0].legend(loc="best", fontsize=8)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
     return fig
 
 
@@ -47,7 +49,8 @@ def _last_step(ax: Axes, examples: Examples, index: int, channel: int, order: Ar
         ax.plot(input_x, given, color=theme.muted, linewidth=1.2, label="input")
     ax.plot(x, examples.target[index, -1, order, channel], color=theme.ink, label="target")
     ax.plot(x, examples.prediction[index, -1, order, channel], "--", color="C1", label="prediction")
-    ax.set_title(f"{examples.place(index)}: {name}" + (f", time step {steps}" if steps > 1 else ""))
+    newline = "\n" if theme.narrow and steps > 1 else " "  # a long title would meet that of the next panel
+    ax.set_title(f"{examples.place(index)}:{newline}{name}" + (f", time step {steps}" if steps > 1 else ""))
 
 
 def _error(ax: Axes, examples: Examples, index: int, channel: int, order: Array, x: Array) -> None:
@@ -57,7 +60,7 @@ def _error(ax: Axes, examples: Examples, index: int, channel: int, order: Array,
     ax.set_title(f"prediction − target, {examples.target_names[channel]}")
 
 
-def _rollout(fig: Figure, axes: Sequence[Axes], examples: Examples, index: int, channel: int, order: Array) -> None:
+def _rollout(axes: Sequence[Axes], examples: Examples, index: int, channel: int, order: Array) -> None:
     """Space to the right, time upwards."""
     target = examples.target[index][:, order, channel]
     prediction = examples.prediction[index][:, order, channel]
@@ -74,8 +77,9 @@ def _rollout(fig: Figure, axes: Sequence[Axes], examples: Examples, index: int, 
             image, origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high, cmap=cmap, interpolation="nearest"
         )
         ax.set_title(title)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
         if title == "target":
             ax.set_ylabel("time step")
         else:  # target and prediction have the same colours
             ax.tick_params(labelleft=False)
-            fig.colorbar(drawn, ax=ax, pad=0.02).locator = MaxNLocator(5)
+            colour_bar(ax, drawn)

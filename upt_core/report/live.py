@@ -18,8 +18,9 @@ from upt_core.report.load import LATEST, Examples, RunData, load
 from upt_core.report.page import Plot, facts_table
 from upt_core.report.remarks import remarks
 from upt_core.report.so_far import figures, finished, silence, status, verdicts_so_far
-from upt_core.report.style import LIGHT, NARROW_LIGHT, THEMES, Theme
+from upt_core.report.style import ALL_THEMES, LIGHT, Theme
 from upt_core.report.template import CSS, LIVE_PAGE, LIVE_SCRIPT
+from upt_core.report.text import picture, shown
 from upt_core.run.lock import LOCK
 from upt_core.run.metrics_log import METRICS
 
@@ -31,7 +32,7 @@ PLOTS = (
     Plot("sampling", "Where the sampler looked", sampling.draw, sampling.caption),
 )
 EXAMPLES = Plot("predictions", "Example predictions", predictions.draw, predictions.caption)
-LOOKS = {theme.suffix: theme for theme in (*THEMES, NARROW_LIGHT)}
+LOOKS = {theme.suffix: theme for theme in ALL_THEMES}
 SHOWN = (
     "config.yaml",
     METRICS,
@@ -121,25 +122,21 @@ class Snapshot:
             where = escape(str(self.folder))
             return f'<p class="status">Waiting: the run has not begun.</p>{trouble}<section>{where}</section>'
         run = self.run
-        said = "".join(f'<p class="verdict {found.sense}">{escape(found.words)}</p>' for found in verdicts_so_far(run))
+        said = "".join(f'<p class="verdict {found.sense}">{shown(found.words)}</p>' for found in verdicts_so_far(run))
         link = f'<p><a href="{escape(report)}">The report of the run</a></p>' if finished(run) and report else ""
-        noticed = "".join(f"<li>{escape(remark)}</li>" for remark in (remarks(run) if run.lines else []))
+        noticed = "".join(f"<li>{shown(remark)}</li>" for remark in (remarks(run) if run.lines else []))
         listed = f'<h2>Worth noticing</h2><ul class="remarks">{noticed}</ul>' if noticed else ""
         numbers = facts_table(figures(run))
         sections = [f"<section>{said}{link}{listed}</section>", f"<section><h2>Now</h2>{numbers}</section>"]
         sections += [self._section(name, source) for name in self.views]
         words = self.last_written(time.time())
-        state = f'<p class="status">{escape(status(run))}<br><span id="age">{escape(words)}</span></p>'
+        state = f'<p class="status">{shown(status(run))}<br><span id="age">{shown(words)}</span></p>'
         return state + trouble + "\n".join(sections if numbers else [sections[0], *sections[2:]])
 
     def _section(self, name: str, source: Source) -> str:
         plot, run = self.views[name]
-        caption = escape(plot.caption(run))
-        light, dark, narrow = (escape(source(name, theme)) for theme in LOOKS.values())
-        return f"""<section><h2>{escape(plot.title)}</h2><figure><picture>
-<source media="(max-width: 40rem)" srcset="{narrow}">
-<source media="(prefers-color-scheme: dark)" srcset="{dark}">
-<img src="{light}" alt="{caption}"></picture><figcaption>{caption}</figcaption></figure></section>"""
+        drawn = picture(lambda theme: source(name, theme), plot.caption(run))
+        return f"<section><h2>{escape(plot.title)}</h2>{drawn}</section>"
 
 
 def version_of(folder: Path) -> str:

@@ -182,7 +182,8 @@ class Examples:
         """What an example stands for, with its error; its number where that is not known."""
         if not self.roles:
             return f"example {index + 1}"
-        return f"{self.roles[index]} ({self.errors[index]:.2g})"
+        role = self.roles[index] if len(self.roles) > 1 else "sample"
+        return f"{role} ({self.errors[index]:.2g})"
 
     @property
     def num_axes(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from upt_core.report.load import RunData, Series
-from upt_core.report.style import Theme, epoch_axis, figure, legend_above
+from upt_core.report.style import MARKERS, Theme, epoch_axis, figure, legend_above, log_axis, of_series
 
 CAPTION = (
     "Unweighted loss terms. Thin lines: single logged batches. Thick lines: means of an epoch, at its middle. "
@@ -22,19 +24,20 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
         return None
     fig = figure(theme.width(9), 4.2)
     ax = fig.subplots()
-    colors = {name: f"C{i % len(theme.cycle)}" for i, name in enumerate(names)}
+    looks = {name: of_series(number, len(theme.cycle)) for number, name in enumerate(names)}
+    marks = dict(zip(names, cycle(MARKERS), strict=False))
     for name in [*names, "total"]:
-        color = colors.get(name, theme.ink)
+        look = looks.get(name, {"color": theme.ink, "linewidth": 2.6})
         if name in steps:
             series = _positive(steps[name])
-            ax.plot(series.epoch, series.value, color=color, alpha=0.35, linewidth=0.8)
+            ax.plot(series.epoch, series.value, color=look["color"], alpha=0.35, linewidth=0.8)
+        look |= {"marker": marks.get(name, ""), "markersize": 4}
         if name in means:
             series = _positive(means[name])
-            middle = series.epoch - 0.5
-            style = "--" if name == "total" else "-"
-            ax.plot(middle, series.value, style, color=color, marker="o", markersize=3, clip_on=False)
-        ax.plot([], [], "--" if name == "total" else "-", color=color, label=name)  # one entry of the legend for both
-    ax.set_yscale("log")
+            single = {"marker": "o"} if len(series.value) < 2 and name == "total" else {}
+            ax.plot(series.epoch - 0.5, series.value, **{**look, **single}, clip_on=False)
+        ax.plot([], [], **look, label=name)  # one entry of the legend for both
+    log_axis(ax)
     ax.set_ylabel("loss term, unweighted")
     epoch_axis(ax, run.position)
     legend_above(ax, theme)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -18,9 +17,10 @@ from upt_core.report import error_map, facts, losses, predictions, sampling, spe
 from upt_core.report.film import SCRIPT, film
 from upt_core.report.load import Examples, RunData
 from upt_core.report.remarks import remarks
-from upt_core.report.so_far import in_time
-from upt_core.report.style import DPI, LIGHT, NARROW_LIGHT, THEMES, Theme
+from upt_core.report.so_far import ended, in_time
+from upt_core.report.style import DPI, LIGHT, NARROW_THEMES, THEMES, Theme
 from upt_core.report.template import CSS, PAGE
+from upt_core.report.text import breakable, picture, shown
 from upt_core.report.verdict import verdicts
 
 
@@ -45,17 +45,19 @@ PLOTS = (
 )
 
 MOST_WARNINGS = 20
+MOST_BESIDE = 2
+"""Metrics side by side; more stand below each other."""
 
 OF_EXAMPLES = (predictions.draw, error_map.draw, spectra.draw)
 
 
 def write_page(run: RunData) -> Path:
-    """Writes ``plots/NAME.png`` (and ``-dark``, ``-narrow``) and ``index.html``, which holds the pictures; its path."""
+    """Writes ``plots/NAME.png`` in every look, and ``index.html``, which holds the pictures; its path."""
     sections = [(plot, view, _pictures(view, plot)) for plot, view in _views(run)]
     text = PAGE.format(
         css=CSS,
         title=escape(run.name),
-        status=escape(_status(run)),
+        status=shown(_status(run)),
         verdict=_verdict(run),
         results=_results(run),
         numbers=_numbers(run),
@@ -86,7 +88,7 @@ def _views(run: RunData) -> Iterator[tuple[Plot, RunData]]:
 def _pictures(run: RunData, plot: Plot) -> dict[str, Path]:
     """Suffix of a theme → picture; empty where there is nothing to show yet."""
     found: dict[str, Path] = {}
-    for themes in (THEMES, (NARROW_LIGHT,)):
+    for themes in (THEMES, NARROW_THEMES):
         places: list[Bbox] = []
         for theme in themes:
             with theme.applied():
@@ -111,23 +113,18 @@ def _place(figure: Figure, places: list[Bbox]) -> None:
 
 
 def _section(run: RunData, plot: Plot, pictures: dict[str, Path]) -> str:
-    light, dark, narrow = (_data_uri(pictures[theme.suffix]) for theme in (*THEMES, NARROW_LIGHT))
-    caption = escape(plot.caption(run))
-    return f"""<section><h2>{escape(plot.title)}</h2><figure><picture>
-<source media="(max-width: 40rem)" srcset="{narrow}">
-<source media="(prefers-color-scheme: dark)" srcset="{dark}">
-<img width="{_width(pictures[LIGHT.suffix])}" src="{light}" alt="{caption}"></picture>
-<figcaption>{caption}</figcaption></figure></section>"""
+    drawn = picture(lambda theme: _data_uri(pictures[theme.suffix]), plot.caption(run), _width(pictures[LIGHT.suffix]))
+    return f"<section><h2>{escape(plot.title)}</h2>{drawn}</section>"
 
 
 def _verdict(run: RunData) -> str:
     """The verdict, what was run, and what to notice."""
-    said = "".join(f'<p class="verdict {found.sense}">{escape(found.words)}</p>' for found in verdicts(run))
+    said = "".join(f'<p class="verdict {found.sense}">{shown(found.words)}</p>' for found in verdicts(run))
     about = facts.sentence(run)
-    noticed = "".join(f"<li>{escape(remark)}</li>" for remark in remarks(run))
+    noticed = "".join(f"<li>{shown(remark)}</li>" for remark in remarks(run))
     return (
         said
-        + (f"<p>{_whole_numbers(escape(about))}</p>" if about else "")
+        + (f"<p>{breakable(shown(about))}</p>" if about else "")
         + (f'<h2>Worth noticing</h2><ul class="remarks">{noticed}</ul>' if noticed else "")
         + _warnings(run)
     )
@@ -163,9 +160,9 @@ def _width(path: Path) -> int:
 
 
 def _status(run: RunData) -> str:
-    done = f"{run.epochs_done} of {run.epochs} epochs"
     if run.results is not None:
-        return f"Finished after {done} and {in_time(run.seconds)} of training"
+        return ended(run)
+    done = f"{run.epochs_done} of {run.epochs} epochs"
     return f"Not finished: {done} so far, {in_time(run.seconds)} of training"
 
 
@@ -181,15 +178,28 @@ def _results(run: RunData) -> str:
 
 
 def _table(title: str, predictors: dict[str, dict[str, float]], monitor: str, ahead: bool) -> str:
-    """The figures of each predictor; the model stands out where it is ahead of the others."""
+    """The figures of each predictor; the model stands out where it is ahead of the others.
+
+    Many metrics stand below each other, so that a telephone shows them all.
+    """
     names = sorted(next(iter(predictors.values())), key=lambda name: name != monitor)
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    rows = "".join(
-        f"<tr class={'ahead' if ahead and who == 'model' else 'beside'}><th scope=row>{escape(who)}</th>"
-        + "".join(f"<td>{values[name]:.4g}</td>" for name in names)
-        + "</tr>"
-        for who, values in predictors.items()
-    )
+    looks = {who: "ahead" if ahead and who == "model" else "beside" for who in predictors}
+    if len(names) > MOST_BESIDE:
+        head = "".join(f"<th class={looks[who]}>{escape(who)}</th>" for who in predictors)
+        rows = "".join(
+            f"<tr><th scope=row>{breakable(escape(name))}</th>"
+            + "".join(f"<td class={looks[who]}>{values[name]:.4g}</td>" for who, values in predictors.items())
+            + "</tr>"
+            for name in names
+        )
+    else:
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        rows = "".join(
+            f"<tr class={looks[who]}><th scope=row>{escape(who)}</th>"
+            + "".join(f"<td>{values[name]:.4g}</td>" for name in names)
+            + "</tr>"
+            for who, values in predictors.items()
+        )
     return (
         f'<h2>{escape(title)}</h2><div class="wide"><table class="results">'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -198,6 +208,8 @@ def _table(title: str, predictors: dict[str, dict[str, float]], monitor: str, ah
 
 def _environment(environment: dict[str, Any]) -> str:
     rows = {name: value for name, value in environment.items() if isinstance(value, str)}
+    if "started" in rows:
+        rows["started"] = rows["started"].replace("T", " ").replace("+00:00", " UTC")
     git = environment.get("git")
     if git:
         changed = ", with changes that are not committed" if git.get("changed") else ""
@@ -211,12 +223,6 @@ def _environment(environment: dict[str, Any]) -> str:
 def facts_table(rows: dict[str, str]) -> str:
     """A table of names and what belongs to them; empty where there is nothing."""
     cells = "".join(
-        f"<tr><th scope=row>{escape(name)}</th><td>{_whole_numbers(escape(value))}</td></tr>"
-        for name, value in rows.items()
+        f"<tr><th scope=row>{escape(name)}</th><td>{breakable(shown(value))}</td></tr>" for name, value in rows.items()
     )
     return f'<table class="facts">{cells}</table>' if cells else ""
-
-
-def _whole_numbers(text: str) -> str:
-    """Text in which no line breaks between the groups of a number, as in 43 560."""
-    return re.sub(r"(?<=\d) (?=\d{3}(?!\d))", "\N{NO-BREAK SPACE}", text)

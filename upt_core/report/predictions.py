@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from upt_core.report.fields import colours_of, draw_arrows, draw_field, range_of, shown_points, slice_note
 from upt_core.report.lines import draw_lines
 from upt_core.report.load import Array, Examples, RunData
 from upt_core.report.quantities import Quantity, quantities_of
-from upt_core.report.style import ERROR_MAP, Theme, panels
+from upt_core.report.style import ERROR_MAP, SIGNED_MAP, Theme, colour_bar, panels
 
 MAX_ROWS = 6
 
@@ -24,7 +23,7 @@ def caption(run: RunData) -> str:
         return ""
     steps = examples.target.shape[1]
     split, weights = ("test", "best checkpoint") if examples.final else ("validation", "weights of a short while ago")
-    chosen = f"A good, a median and the worst sample of the {split} split, by relative L2 error" * bool(examples.roles)
+    chosen = f"{_chosen(examples.roles)} of the {split} split, by relative L2 error" * bool(examples.roles)
     time = f" {steps} time steps are predicted from each input; pictures show the last." if steps > 1 else ""
     quantities = quantities_of(examples.target_names, examples.num_axes)
     shown = {quantity for _, quantity in rows_of(examples)}
@@ -33,9 +32,30 @@ def caption(run: RunData) -> str:
     arrows = any(quantity.is_vector for quantity in shown)
     vectors = " Vectors: colours are their length, arrows their direction; the error is the length of the difference."
     note = f" Shown: {slice_note(examples)}." if slice_note(examples) else ""
-    signed = " Fields of both signs: white is 0." if examples.num_axes > 1 or steps > 1 else ""
+    signed = " Fields of both signs: white is 0." if _any_signed(examples) else ""
     which = chosen or f"Samples of the {split} split"
     return f"{which}; {weights}, physical units.{time}{note}{part}{vectors * arrows}{signed}"
+
+
+def _any_signed(examples: Examples) -> bool:
+    """Whether a picture, not a line, shows a field of both signs."""
+    if examples.num_axes > 1:
+        found = (panel for index, quantity in rows_of(examples) for panel in _panels(examples, index, quantity, " "))
+        return any(panel.colours[0] == SIGNED_MAP for panel in found)
+    if examples.target.shape[1] < 2:
+        return False
+    shown = ((index, quantity.channels[0]) for index, quantity in rows_of(examples))
+    values = ([of[index, ..., channel] for of in (examples.target, examples.prediction)] for index, channel in shown)
+    return any(colours_of(pair)[0] == SIGNED_MAP for pair in values)
+
+
+def _chosen(roles: Sequence[str]) -> str:
+    """The samples that are shown, in words."""
+    if len(roles) == 1:
+        return "The only sample"
+    named = {"good": "a good", "median": "a median", "worst": "the worst"}
+    first, last = ", ".join(named.get(role, role) for role in roles[:-1]), "".join(roles[-1:])
+    return f"{first} and {named.get(last, last)} sample".capitalize()
 
 
 def rows_of(examples: Examples) -> list[tuple[int, Quantity]]:
@@ -73,8 +93,7 @@ def _images(examples: Examples, rows: Sequence[tuple[int, Quantity]], theme: The
                 draw_arrows(ax, coords_MX, panel.arrow_N2[shown], limits[1])
             ax.set_title(panel.title, fontsize=8 if theme.narrow else 10)
             if not panel.title.startswith("target") or theme.narrow:  # the prediction has the same colours
-                beside = row[1:3].tolist() if panel.title.startswith("prediction") and not theme.narrow else ax
-                fig.colorbar(colours, ax=beside, shrink=0.85, pad=0.02).locator = MaxNLocator(5)
+                colour_bar(ax, colours)
             ax.label_outer()
             ax.tick_params(labelsize=8)
     for ax in axes[-1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from upt_core.report.fields import range_of
 from upt_core.report.load import Array, Examples, RunData
-from upt_core.report.style import ERROR_MAP, Theme, epoch_axis, panels
+from upt_core.report.style import ERROR_MAP, Theme, colour_bar, epoch_axis, panels, unit_box
 
 MAX_EPOCHS = 3
 DENSITY_MAP = "cividis"
@@ -45,9 +46,9 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     high = max(2.0, float(np.quantile(np.concatenate([value.ravel() for value in relative]), 0.999)))
     for ax, one, value in zip(axes[0], chosen, relative, strict=False):
         ax.set_title(f"epoch {int(one['epoch'])}")
-        _density(fig, ax, value, high)
+        _density(ax, value, high)
     if examples is not None:
-        _error(fig, axes[0, len(chosen)], examples, chosen[-1]["density"].shape)
+        _error(axes[0, len(chosen)], examples, chosen[-1]["density"].shape)
     _shares(axes[0, columns - 1], found, run.position)
     return fig
 
@@ -63,7 +64,7 @@ def error_in_bins(examples: Examples, bins: tuple[int, ...]) -> Array:
     return np.asarray(np.sqrt(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)))
 
 
-def _error(fig: Figure, ax: Axes, examples: Examples, bins: tuple[int, ...]) -> None:
+def _error(ax: Axes, examples: Examples, bins: tuple[int, ...]) -> None:
     ax.set_title("error at the end" if examples.final else "error so far")
     if not examples.grid_shape:  # bins without a point would be holes
         points = int(examples.lengths.sum())
@@ -75,18 +76,20 @@ def _error(fig: Figure, ax: Axes, examples: Examples, bins: tuple[int, ...]) -> 
         ax.set_xlabel("x / length")
         return
     ax.grid(False)
+    ax.set_facecolor(mpl.rcParams["grid.color"])  # a bin without points is not one without an error
     drawn = ax.imshow(
         error.T, origin="lower", extent=(0, 1, 0, 1), vmin=0, vmax=range_of([error])[1], cmap=ERROR_MAP,
         interpolation="nearest",
     )  # fmt: skip
-    fig.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=7)
+    unit_box(ax)
+    colour_bar(ax, drawn)
 
 
 def _relative(density: Array) -> Array:
     return np.asarray(density / max(float(density.mean()), 1e-30))
 
 
-def _density(fig: Figure, ax: Axes, value: Array, high: float) -> None:
+def _density(ax: Axes, value: Array, high: float) -> None:
     if value.ndim == 1:
         edges = np.linspace(0, 1, len(value) + 1)
         ax.stairs(value, edges, fill=True, color="C0", alpha=0.7)
@@ -96,7 +99,8 @@ def _density(fig: Figure, ax: Axes, value: Array, high: float) -> None:
         return
     ax.grid(False)
     drawn = ax.imshow(value.T, origin="lower", extent=(0, 1, 0, 1), vmin=0, vmax=high, cmap=DENSITY_MAP)
-    fig.colorbar(drawn, ax=ax, pad=0.02).ax.tick_params(labelsize=7)
+    unit_box(ax)
+    colour_bar(ax, drawn)
 
 
 def _shares(ax: Axes, found: list[dict[str, Array]], epochs: float) -> None:
@@ -104,4 +108,4 @@ def _shares(ax: Axes, found: list[dict[str, Array]], epochs: float) -> None:
     ax.set_ylim(0, 1.05)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_title("effective share")
-    epoch_axis(ax, epochs)
+    epoch_axis(ax, epochs, nbins=4)

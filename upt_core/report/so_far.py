@@ -28,11 +28,19 @@ def finished(run: RunData) -> bool:
     return not metrics.is_file() or metrics.stat().st_mtime <= results.stat().st_mtime + LATE
 
 
+def ended(run: RunData) -> str:
+    """How far a finished run came, in words."""
+    budget = (run.config.get("trainer") or {}).get("budget")
+    early = run.epochs_done < run.epochs
+    why = f"; the budget of {in_time(budget['seconds'])} is spent" if budget and early else ""
+    return f"Finished after {run.epochs_done} of {run.epochs} epochs and {in_time(run.seconds)} of training{why}"
+
+
 def status(run: RunData) -> str:
     """How far training came, and how long it will take."""
     done = f"{run.epochs_done} of {run.epochs} epochs"
     if finished(run):
-        return f"Finished after {done} and {in_time(run.seconds)} of training"
+        return ended(run)
     if not run.lines:
         return f"Begun: no step of {run.epochs} epochs has been logged yet"
     left = seconds_left(run)

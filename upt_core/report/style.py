@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import Formatter, MaxNLocator, NullFormatter
 
 FIELD_MAP, ERROR_MAP, SIGNED_MAP = "viridis", "magma", "RdBu_r"
 """Colour maps of fields, of absolute errors, and of fields of both signs: white is 0, red above, blue below."""
@@ -92,7 +95,19 @@ DARK = Theme(
     ("#5ab4f0", "#f08a4b", "#3cc79b", "#e59ac4", "#f2bb4a", "#9fd8f5"),
 )
 THEMES = (LIGHT, DARK)
-NARROW_LIGHT = replace(LIGHT, suffix="-narrow", narrow=True)
+NARROW_THEMES = (
+    replace(LIGHT, suffix="-narrow", narrow=True),
+    replace(DARK, suffix="-narrow-dark", narrow=True),
+)
+ALL_THEMES = (*THEMES, *NARROW_THEMES)
+"""Each picture of a page has all of them; the browser takes one by the width and the colours of the page."""
+
+DASHES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (3, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+"""Of lines, one after the other, so that nothing is told by colour alone."""
+
+HATCHES = ("", "////", "....", "xxxx", "----", "||||")
+"""Of bars on each other."""
 
 
 DPI = 144
@@ -126,10 +141,64 @@ def panels(
     return fig, axes[:, :columns]
 
 
-def epoch_axis(ax: Axes, epochs: float, label: bool = True) -> None:
-    """A horizontal axis over the epochs that were trained."""
+def of_series(number: int, colours: int = len(LIGHT.cycle)) -> dict[str, Any]:
+    """Colour and dashes of a line by its number among the lines of a picture: no two of 30 have both the same.
+
+    Args:
+        colours: of the theme.
+    """
+    again = number // colours
+    return {"color": f"C{number % colours}", "linestyle": DASHES[(number + again) % len(DASHES)]}
+
+
+def colour_bar(ax: Axes, drawn: ScalarMappable) -> Colorbar:
+    """Colours and values beside a picture, as high as the picture."""
+    figure_of = ax.get_figure()
+    assert figure_of is not None
+    bar = figure_of.colorbar(drawn, cax=ax.inset_axes((1.04, 0.0, 0.06, 1.0)))
+    bar.locator = MaxNLocator(5)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    return bar
+
+
+def unit_box(ax: Axes) -> None:
+    """Few marks along the sides of a box whose length is 1, so that they do not meet those of the next picture."""
+    ax.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
+    ax.set_yticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
+
+
+class _PlainDecades(Formatter):
+    """Numbers as they are written elsewhere, 0.2 and not 2 × 10⁻¹; between the powers of ten the fewer the more."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        low, high = self.axis.get_view_interval()  # type: ignore[union-attr]
+        decades = math.log10(high / low)
+        first = round(x / 10 ** math.floor(math.log10(x) + 1e-9))
+        labelled = {1, 2, 3, 4, 6} if decades < 1 else {1, 2, 5} if decades < 2 else {1, 3} if decades < 3 else {1}
+        return f"{x:g}" if first in labelled else ""
+
+
+def log_axis(ax: Axes) -> None:
+    """A logarithmic vertical axis; over a few decades its numbers are written out."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    if low >= 1e-4 and high <= 1e4:
+        ax.yaxis.set_major_formatter(_PlainDecades())
+        ax.yaxis.set_minor_formatter(_PlainDecades())
+    else:
+        ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def epoch_axis(ax: Axes, epochs: float, label: bool = True, nbins: int = 8) -> None:
+    """A horizontal axis over the epochs that were trained.
+
+    Args:
+        label: whether it is named.
+        nbins: numbers along it, at most.
+    """
     ax.set_xlim(0, epochs)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins, steps=[1, 2, 5, 10], integer=True))
     if label:
         ax.set_xlabel("epoch")
 

@@ -8,17 +8,18 @@ CSS = """
 @media (prefers-color-scheme: dark) { :root { --page: #0f1216; --card: #171b20; --ink: #e4e8ec; --soft: #9aa4ae;
   --line: #2b323a; --accent: #5ab4f0; --second: #f08a4b; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
+body { margin: 0; overflow-wrap: anywhere; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
 main { max-width: 68rem; margin: 0 auto; padding: clamp(1rem, 4vw, 3rem) clamp(0.75rem, 3vw, 2rem); }
-h1 { font-size: clamp(1.3rem, 4vw, 1.9rem); line-height: 1.2; margin: 0; overflow-wrap: anywhere; }
+h1 { font-size: clamp(1.3rem, 4vw, 1.9rem); line-height: 1.2; margin: 0; }
 h2 { font-size: 1.05rem; margin: 0 0 0.75rem; }
 .status { color: var(--soft); margin: 0.35rem 0 1.75rem; }
 section, details { background: var(--card); border: 1px solid var(--line); border-radius: 0.6rem;
   padding: clamp(0.9rem, 2.5vw, 1.5rem); margin: 0 0 1.25rem; }
+section > :last-child { margin-bottom: 0; }
 figure { margin: 0; overflow-x: auto; }
 img { display: block; max-width: 100%; height: auto; }
-@media (max-width: 40rem) { figure > picture > img { width: 100%; background: #fff; border-radius: 0.4rem; } }
+@media (max-width: 40rem) { figure > picture > img { width: 100%; } }
 figcaption { max-width: 48rem; margin-top: 0.75rem; color: var(--soft);
   font-size: 0.875rem; }
 .wide { overflow-x: auto; }
@@ -28,7 +29,7 @@ th, td { padding: 0.35rem 1.5rem 0.35rem 0; text-align: left; vertical-align: to
 .results thead th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--line); }
 .results thead td { border-bottom: 1px solid var(--line); }
 .results tbody th { font-weight: 500; }
-.results .ahead th, .results .ahead td { font-weight: 650; }
+.results .ahead th, .results .ahead td, .results .ahead { font-weight: 650; }
 .verdict { font-size: 1.25rem; line-height: 1.35; font-weight: 600; margin: 0 0 0.75rem; padding-left: 0.75rem;
   border-left: 0.3rem solid var(--line); }
 .verdict.better { border-color: var(--accent); }
@@ -42,7 +43,7 @@ a { color: var(--accent); }
 .film input { width: min(16rem, 60vw); }
 .film select, .film button { font: inherit; color: inherit; background: var(--page); border: 1px solid var(--line);
   border-radius: 0.4rem; padding: 0.2rem 0.6rem; }
-.film :focus-visible, summary:focus-visible { outline: 0.15rem solid var(--accent); outline-offset: 0.1rem; }
+:focus-visible { outline: 0.15rem solid var(--accent); outline-offset: 0.1rem; }
 .film .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
 .film figcaption { margin: 0 0 0.3rem; }
 .film figcaption span { color: var(--ink); font-variant-numeric: tabular-nums; }
@@ -53,7 +54,8 @@ a { color: var(--accent); }
 .film .truth { stroke: var(--ink); }
 .film .prediction { stroke: var(--second); stroke-dasharray: 6 4; }
 .film .error { stroke: var(--accent); }
-.facts td { overflow-wrap: anywhere; }
+.facts td { padding-right: 0; }
+.facts th, .results th { overflow-wrap: normal; }
 summary { cursor: pointer; font-weight: 600; font-size: 1.05rem; }
 details[open] summary { margin-bottom: 0.75rem; }
 pre { margin: 0; overflow-x: auto; font: 0.82rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }

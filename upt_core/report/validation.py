@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from upt_core.report.load import RunData, Series
-from upt_core.report.style import Theme, epoch_axis, figure, spans_decades
+from upt_core.report.style import Theme, epoch_axis, figure, log_axis, spans_decades
 
 COLUMNS = 3
 
@@ -46,8 +46,10 @@ def _panel(ax: Axes, series: Series, baselines: dict[str, float], theme: Theme) 
         ax.plot(*at, "o", markersize=9, markerfacecolor="none", color=theme.ink, clip_on=False)
     for who, value in baselines.items():
         ax.axhline(value, color=theme.muted, linestyle="--", linewidth=1.2)
-        across = ax.get_yaxis_transform()
-        ax.text(0.99, value, f"{who} (test split)", transform=across, ha="right", va="bottom", fontsize=8)
+        ax.annotate(
+            f"{who} (test split)", (0.99, value), xytext=(0, 2), xycoords=ax.get_yaxis_transform(),
+            textcoords="offset points", ha="right", va="bottom", fontsize=8,
+        )  # fmt: skip
     values = [*series.value.tolist(), *baselines.values()]
     if min(values) > 0 and spans_decades(values, 5.0):
-        ax.set_yscale("log")
+        log_axis(ax)

@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 
 from upt_core.errors import UserError
 from upt_core.report.load import RunData, Series
-from upt_core.report.style import LIGHT, epoch_axis, figure, spans_decades
+from upt_core.report.style import LIGHT, MARKERS, epoch_axis, figure, log_axis, of_series, spans_decades
 
 COLUMNS = 3
-STYLES = ("-", "--", ":", "-.")
-"""More runs than colours: the colours come again in another style of line."""
 
 
 def write_curves(runs: Sequence[RunData], names: Sequence[str], path: Path) -> Path | None:
@@ -63,8 +61,8 @@ def _panel(ax: Axes, series: Sequence[Series | None], names: Sequence[str]) -> N
     for i, (one, name) in enumerate(zip(series, names, strict=True)):
         if one is None:
             continue
-        color, style = f"C{i % len(LIGHT.cycle)}", STYLES[i // len(LIGHT.cycle) % len(STYLES)]
-        ax.plot(one.epoch, one.value, style, color=color, marker="o", markersize=3, label=name, clip_on=False)
+        look = {**of_series(i), "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
+        ax.plot(one.epoch, one.value, **look, label=name, clip_on=False)
         values += one.value[np.isfinite(one.value)].tolist()
     if values and min(values) > 0 and spans_decades(values, 5.0):
-        ax.set_yscale("log")
+        log_axis(ax)

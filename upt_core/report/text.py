@@ -1,0 +1,51 @@
+"""Text of the pages: where a line may break and where it may not, and pictures that follow the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import escape
+
+from upt_core.report.style import ALL_THEMES, Theme
+
+UNITS = "%|s|min|h|MiB|GiB"
+MEDIA = {
+    "-narrow-dark": "(max-width: 40rem) and (prefers-color-scheme: dark)",
+    "-narrow": "(max-width: 40rem)",
+    "-dark": "(prefers-color-scheme: dark)",
+}
+"""Suffix of a theme → where it is shown; the first that fits is taken, and the light one elsewhere."""
+
+
+def unbroken(text: str) -> str:
+    """Text in which no line breaks inside a number, as in 43 560, before its unit, as in 89 %, or in 64 × 64."""
+    inside = rf"(?<=\d) (?=(?:\d{{3}}(?!\d)|(?:{UNITS})(?!\w)|× \d))|(?<=\d ×) (?=\d)"
+    return re.sub(inside, "\N{NO-BREAK SPACE}", text)
+
+
+def breakable(escaped: str) -> str:
+    """Escaped text whose long words break after one of ``/ = _`` rather than anywhere."""
+    return re.sub(r"\S{24,}", lambda word: re.sub(r"(?<=\w[/=_])(?=\w)", "<wbr>", word[0]), escaped)
+
+
+def shown(text: str) -> str:
+    """Text for a page: escaped, and broken where a reader would."""
+    return escape(unbroken(text))
+
+
+def picture(source: Callable[[Theme], str], caption: str, width: int | None = None) -> str:
+    """A picture with its caption, in the look that suits the page.
+
+    Args:
+        source: look → what stands in ``src``.
+        caption: also for who cannot see the picture.
+        width: on a wide page, in CSS pixels; None: the picture's own.
+    """
+    found = {theme.suffix: escape(source(theme)) for theme in ALL_THEMES}
+    others = "\n".join(f'<source media="{media}" srcset="{found[suffix]}">' for suffix, media in MEDIA.items())
+    size = f' width="{width}"' if width else ""
+    words = shown(caption)
+    return f"""<figure><picture>
+{others}
+<img{size} src="{found[""]}" alt="{words}"></picture>
+<figcaption>{words}</figcaption></figure>"""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from upt_callbacks.figures import Better, FigureWatcher
+from upt_callbacks.figures import Better, FigureWatcher, Watched
 from upt_core import Trainer
 
 
@@ -14,7 +14,7 @@ class EarlyStop(FigureWatcher):
     """Ends training when a logged value no longer improves, or reaches a goal; the run then has its usual test figures.
 
     ``validation.patience`` does the same for the metric that chooses the best checkpoint; this callback can watch any
-    logged value.
+    logged value. What it has seen is part of every checkpoint; each stage begins anew.
 
     Args:
         figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean, such as ``epoch/loss/forward``.
@@ -40,10 +40,10 @@ class EarlyStop(FigureWatcher):
         self._goal = goal
         self._better = better
 
-    def act(self, trainer: Trainer, value: float) -> None:
+    def act(self, trainer: Trainer, value: float, watched: Watched) -> None:
         """Ends training where the goal is reached, or patience used up."""
         reached = self._goal is not None and (value <= self._goal if self._better == "lower" else value >= self._goal)
         if reached:
             trainer.control.stop(f"early_stop: {self.figure} is {value:.4g}, and its goal {self._goal:.4g}")
-        elif self.watched.waited >= self._patience:
+        elif watched.waited >= self._patience:
             trainer.control.stop(f"early_stop: {self.figure} did not improve in {self._patience} values")

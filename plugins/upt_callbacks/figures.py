@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Literal
 
-from upt_core import Callback, Trainer, hookimpl
+from upt_core import Callback, Trainer, UserError, hookimpl
 
 Better = Literal["lower", "higher"]
 
@@ -18,13 +18,15 @@ class Watched:
     Args:
         better: which of two values is the better one.
         min_change: by which part of the best value a value must be better to count.
+        best: so far, times -1 where higher is better.
+        waited: values since then.
     """
 
-    def __init__(self, better: Better, min_change: float) -> None:
+    def __init__(self, better: Better, min_change: float, best: float = math.inf, waited: int = 0) -> None:
         self._sign = 1.0 if better == "lower" else -1.0
         self._min_change = min_change
-        self.best = math.inf
-        self.waited = 0
+        self.best = best
+        self.waited = waited
 
     def see(self, value: float) -> None:
         """Takes a value in; one that is not finite is never better."""
@@ -37,7 +39,8 @@ class Watched:
 
 
 class FigureWatcher(Callback):
-    """Looks at each value of a figure, and acts.
+    """Looks at each value of a figure, and acts. What it has seen is in the notes of ``trainer.control``: a resumed run
+    goes on with it, and each stage begins anew.
 
     Args:
         figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean.
@@ -51,38 +54,35 @@ class FigureWatcher(Callback):
     def __init__(self, figure: str, better: Better, min_change: float) -> None:
         check_name(figure)
         self.figure = figure
-        self.watched = Watched(better, min_change)
+        self._compared = (better, min_change)
 
     @hookimpl
     def validation_ended(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
         """Looks at a metric."""
-        self._look(trainer, value_of(self.figure, metrics, "validation"))
+        self._look(trainer, "validation", metrics)
 
     @hookimpl
     def epoch_ended(self, trainer: Trainer, scalars: Mapping[str, float]) -> None:
         """Looks at an epoch's mean."""
-        self._look(trainer, value_of(self.figure, scalars, "epoch"))
+        self._look(trainer, "epoch", scalars)
 
-    def _look(self, trainer: Trainer, value: float | None) -> None:
-        if value is not None:
-            self.watched.see(value)
-            self.act(trainer, value)
+    def _look(self, trainer: Trainer, hook: str, values: Mapping[str, float]) -> None:
+        kind, _, name = self.figure.partition("/")
+        if kind != hook:
+            return
+        notes, key = trainer.control.notes, f"{type(self).__name__} {sorted(vars(self).items())}"
+        if name not in values:
+            if key in notes:  # some figures are not computed in every epoch
+                return
+            raise UserError(f"there is no figure {self.figure!r}; there are: {hook}/{f', {hook}/'.join(values)}")
+        watched = Watched(*self._compared, **notes.get(key, {}))
+        watched.see(values[name])
+        self.act(trainer, values[name], watched)
+        notes[key] = {"best": watched.best, "waited": watched.waited}
 
     @abstractmethod
-    def act(self, trainer: Trainer, value: float) -> None:
+    def act(self, trainer: Trainer, value: float, watched: Watched) -> None:
         """What follows from the value, which ``watched`` has seen."""
-
-
-def value_of(name: str, where: Mapping[str, float], hook: str) -> float | None:
-    """The value of a figure; None: it is not in this hook's values.
-
-    Args:
-        name: ``validation/…`` for a metric of the validation split, ``epoch/…`` for an epoch's mean.
-        where: the values of a hook.
-        hook: "validation" or "epoch".
-    """
-    kind, _, key = name.partition("/")
-    return where.get(key) if kind == hook else None
 
 
 def check_name(name: str) -> None:

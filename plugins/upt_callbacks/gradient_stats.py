@@ -16,7 +16,8 @@ class GradientStats(Callback):
 
     The change since the last line, relative to the size of the weights, shows layers that do not learn (below 1e-6 per
     step) or diverge (above 1e-2 per step). Unlike the norm of a gradient it includes the effect of the optimizer. It
-    costs a copy of all weights.
+    costs a copy of all weights. Where several processes divide the model, the sizes are of the first one's rows, and
+    each line has their ``share`` of all weights.
 
     Args:
         every: logged steps between lines; 10 to 100.
@@ -55,9 +56,22 @@ class GradientStats(Callback):
             for layer, (weight, change) in sizes.items()
         }
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": progress.step, "layers": layers}) + "\n")
+            file.write(json.dumps({"step": progress.step, **_share(trainer, now), "layers": layers}) + "\n")
 
 
 def _copied(trainer: Trainer) -> dict[str, torch.Tensor]:
     named = trainer.bundle.model.named_parameters()
-    return {name: value.detach().double().clone() for name, value in named if value.requires_grad}
+    return {name: _own(value.detach()).double().clone() for name, value in named if value.requires_grad}
+
+
+def _own(value: torch.Tensor) -> torch.Tensor:
+    """What this process has of a tensor that several divide."""
+    rows: torch.Tensor = value.to_local() if hasattr(value, "to_local") else value
+    return rows
+
+
+def _share(trainer: Trainer, own: dict[str, torch.Tensor]) -> dict[str, float]:
+    """Empty where this process has the whole model."""
+    all_ = sum(value.numel() for value in trainer.bundle.model.parameters() if value.requires_grad)
+    share = sum(value.numel() for value in own.values()) / all_
+    return {} if share == 1 else {"share": round(share, 4)}

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
-from upt_callbacks.figures import Better, FigureWatcher
+from upt_callbacks.figures import Better, FigureWatcher, Watched
 from upt_core import Trainer
 
 
 class ReduceOnPlateau(FigureWatcher):
     """Lowers the learning rate when a logged value no longer improves, on top of its schedule.
 
-    The present factor is part of every checkpoint; the count of values without improvement starts again after a resume.
+    The present factor and what it has seen are part of every checkpoint; each stage begins anew.
 
     Args:
         figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean, such as ``epoch/loss/forward``.
@@ -41,10 +41,10 @@ class ReduceOnPlateau(FigureWatcher):
         self._patience = patience
         self._min_factor = min_factor
 
-    def act(self, trainer: Trainer, value: float) -> None:
+    def act(self, trainer: Trainer, value: float, watched: Watched) -> None:
         """Lowers the learning rate where patience is used up."""
-        if self.watched.waited < self._patience:
+        if watched.waited < self._patience:
             return
-        self.watched.waited = 0
+        watched.waited = 0
         if trainer.control.lr_factor * self._factor >= self._min_factor:
             trainer.control.scale_lr(self._factor)

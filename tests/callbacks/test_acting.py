@@ -12,7 +12,7 @@ import pytest
 from upt_callbacks.early_stop import EarlyStop
 from upt_callbacks.figures import Watched
 from upt_callbacks.reduce_on_plateau import ReduceOnPlateau
-from upt_core import Control, Experiment, Trainer, hookimpl
+from upt_core import Control, Experiment, Trainer, UserError, hookimpl
 from upt_core.run.metrics_log import read_metrics
 
 from .test_callbacks import CONFIG
@@ -135,6 +135,27 @@ class TestEarlyStop:
     def test_by_what_it_sees(self, settings: Mapping[str, Any], values: list[float], stopped: str) -> None:
         found = see(EarlyStop("validation/rmse", **settings), values).stopped
         assert found.startswith(stopped) if stopped else found == ""
+
+    def test_what_it_has_seen_goes_with_checkpoints(self) -> None:
+        """Else a run that is queued again and again would never be stopped. Two of them do not disturb each other."""
+        told: Any = Told()
+        first, second = EarlyStop("validation/rmse", patience=3), EarlyStop("validation/rmse", patience=9)
+        for value in (1.0, 2.0, 3.0):
+            first.validation_ended(told, {"rmse": value})
+            second.validation_ended(told, {"rmse": value})
+        resumed: Any = Told()
+        resumed.control.load_state_dict(json.loads(json.dumps(told.control.state_dict())))
+        assert not resumed.control.stopped
+        EarlyStop("validation/rmse", patience=3).validation_ended(resumed, {"rmse": 4.0})
+        assert resumed.control.stopped == "early_stop: validation/rmse did not improve in 3 values"
+
+    def test_a_figure_that_is_not_there_is_told_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        train(tmp_path, callbacks=({"name": "early_stop", "figure": "validation/rmsee"},), epochs=2)
+        told = "EarlyStop (upt-core"
+        assert capsys.readouterr().err.count(told) == 1
+        assert (tmp_path / "results.json").is_file()
+        with pytest.raises(UserError, match=r"there is no figure 'epoch/los'; there are: epoch/rmse"):
+            see(EarlyStop("epoch/los"), [1.0])
 
     def test_a_figure_of_no_hook_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"figure must be validation/METRIC or epoch/NAME, .*; got 'rmse'"):

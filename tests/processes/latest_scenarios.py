@@ -16,7 +16,7 @@ from upt_core.run import examples, pace
 
 SHOWN: dict[str, dict[str, Any]] = {
     "ddp": with_trainer({}, epochs=1),
-    "fsdp": with_trainer({}, epochs=1, **FSDP),
+    "fsdp": with_trainer({"callbacks": [{"name": "gradient_stats", "every": 1}]}, epochs=1, **FSDP),
     "tasks": with_trainer(TASKS, epochs=1),
 }
 """What is trained for an epoch, with examples of its one validation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,19 @@ def test_they_are_those_of_one_process(
                 assert np.array_equal(several[file][key], value), (file, key)
 
 
+def test_sizes_of_a_divided_model_say_of_which_share_they_are(two: Found, folder: Path) -> None:
+    """Listeners are those of the first process, which has its own rows alone."""
+    [run] = (folder / "fsdp").iterdir()
+    lines = [json.loads(line) for line in (run / "gradient_stats.jsonl").read_text().splitlines()]
+    assert lines
+    assert all(line["share"] == pytest.approx(0.5, rel=0.05) for line in lines)
+
+
 def test_a_file_that_cannot_be_written_is_told_once_by_the_first(two: Found) -> None:
     first, second = (each["no file"] for each in two)
     assert first["ended"] == second["ended"] == ("", "")
-    assert first["said"].count(f"{FAILED}IsADirectoryError: ") == 1
+    assert first["said"].count(FAILED) == 1
+    assert "latest.npz: cannot be written: IsADirectoryError: " in first["said"]
     assert "(process 0); training goes on, and further failures are not reported" in first["said"]
     assert FAILED not in second["said"]
 

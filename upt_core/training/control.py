@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 
 class Control:
     """Wishes of listeners, which the trainer fulfils after the present step of the optimizer.
 
-    Factors of the learning rate and of weights are part of every checkpoint: a resumed run goes on with them.
+    Factors of the learning rate and of weights are part of every checkpoint: a resumed run goes on with them. So are
+    ``notes``: what a listener must not forget, as plain data under a key of its own.
     Of several processes the first has the listeners; what they ask is told to all after each logged step.
 
     Args:
@@ -22,6 +24,7 @@ class Control:
         self.lr_factor = 1.0
         self.weight_factors: dict[str, float] = {}
         self.stopped = ""
+        self.notes: dict[str, Any] = {}
         self._save = False
         self._validate = False
 
@@ -75,11 +78,13 @@ class Control:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything, as plain data."""
-        return {**vars(self), "terms": list(self.terms), "weight_factors": dict(self.weight_factors)}
+        own = {"weight_factors": dict(self.weight_factors), "notes": deepcopy(self.notes)}
+        return {**vars(self), "terms": list(self.terms), **own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restores what ``state_dict`` gave; the terms stay those of this run."""
-        vars(self).update({**state, "terms": self.terms, "weight_factors": dict(state["weight_factors"])})
+        own = {"weight_factors": dict(state["weight_factors"]), "notes": deepcopy(state.get("notes", {}))}
+        vars(self).update({**state, "terms": self.terms, **own})
 
 
 def _positive(what: str, factor: float) -> float:

@@ -119,7 +119,7 @@ CASES = {
         "GridEncoder cannot take these data: .*30",
         remains(8, "0"),
     ),
-    "is gone": Case(TRAIN.unlink, "train.npz", "train.npz", "train.npz"),
+    "is missing": Case(TRAIN.unlink, "train.npz", "train.npz", "train.npz"),
 }
 
 
@@ -144,7 +144,7 @@ def test_predict(run: Path, name: str) -> None:
     before = operator.predict(asked, steps=5)["u"]
     case.change()
     np.testing.assert_array_equal(load(run).predict(asked, steps=5)["u"], before, "the operator is in its file")
-    if name == "is gone":
+    if name == "is missing":
         assert said == "right for other inputs; its own data are refused"
         with pytest.raises(DataError, match=case.predict):
             list(of_own_data(operator, "test", [], Request()))
@@ -193,7 +193,7 @@ def test_resume(run: Path, name: str) -> None:
     assert table()[name]["resume"] == "refused"
     with pytest.raises((CheckpointError, DataError), match=case.resume) as caught:
         load_run(run, ["trainer.epochs=3"]).train(run, resume=True)
-    if name != "is gone":
+    if name != "is missing":
         assert "give them back, or train on these as a new run" in str(caught.value)
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     assert after == before, "a refused resume leaves the run as it was"

@@ -59,7 +59,7 @@ _SCHEMA_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _HEADER = f"""\
 {_SCHEMA_LINE}
 # An experiment. Lines that are commented out show defaults.
-# upt check FILE looks it over, upt train FILE trains it, upt plugins lists what can be named here.
+# upt check FILE checks it, upt train FILE trains it, upt plugins lists the names that it can use.
 """
 
 

@@ -7,7 +7,7 @@ from upt_core import Register, hookimpl
 
 @hookimpl
 def register_samplers(register: Register) -> None:
-    """Where the losses look."""
+    """Query points of the losses."""
     register("blue_noise", "upt_gallery.blue_noise:BlueNoise")
 
 

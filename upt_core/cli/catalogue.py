@@ -34,7 +34,7 @@ from the constructors and docstrings. `upt plugins` lists those of others, too, 
 one with its source.
 """
 _KIND_KEYS = """\
-In addition to its own parameters every loss term takes `weight` (a number or a schedule; 1), `every` (1) and `sampler`; see
+Every loss term also takes `weight` (a number or a schedule; 1), `every` (1) and `sampler`; see
 [configuration](configuration.md#losses).
 """
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,8 +18,17 @@ _hearers: list[Hearer] = []
 def remark(text: str) -> None:
     """Writes a line to the standard error stream; where that is closed or full, nobody could read it anyway."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"remark: {text}", file=sys.stderr, flush=True)
+        print(_fitted(f"remark: {text}"), file=sys.stderr, flush=True)
     _tell(text)
+
+
+def _fitted(line: str) -> str:
+    """A line broken between words where it goes to a terminal that is too narrow for it."""
+    if not sys.stderr.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    wrapped = textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapped)
 
 
 @contextlib.contextmanager

@@ -96,17 +96,19 @@ def text(found: dict[str, Any]) -> str:
     """The tables of the terminal."""
     of = f" on each of {found['devices']} devices" if found["devices"] > 1 else ""
     title = f"{found['config']}: a step of {found['batch_size']} samples{of}, {found['precision']}"
-    parts = [heading(title), f"read of the data: {found['read']}; at most {found['points']:,} points a sample"]
+    parts = [heading(title)]
+    parts.append(table([["data read", found["read"]], ["points", f"at most {found['points']:,} a sample"]]))
     peak = [[what, size_text(size)] for what, size in sorted(found["at_peak"].items(), key=lambda item: -item[1])]
     parts.append(table([*peak, ["peak", size_text(found["peak"])]], ["MEMORY AT THE PEAK", ""], right=[1]))
     kept = [
         [row["term"], row["part"] or "itself", f"{found['queries'][row['term']]:,}", size_text(row["bytes"])]
         for row in found["kept"]
     ]
-    parts.append(table(kept, ["KEPT FOR THE BACKWARD PASS", "IN", "POINTS", ""], right=[2, 3]))
+    parts.append(table(kept, ["KEPT FOR THE BACKWARD PASS", "IN", "POINTS", "SIZE"], right=[2, 3]))
     counts = [[part, f"{count:,}"] for part, count in found["parameters"].items()]
     parts.append(table(counts, ["PARAMETERS", ""], right=[1]))
-    parts.append(f"{number_text(found['flops'])}FLOP, {size_text(found['bytes_moved'])} read and written by operations")
+    moved = f"{size_text(found['bytes_moved'])} read and written"
+    parts.append(table([["operations", f"{number_text(found['flops'])}FLOP, {moved}"]]))
     return "\n\n".join([*parts, *_more(found)])
 
 

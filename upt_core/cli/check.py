@@ -11,8 +11,11 @@ import click
 from upt_core.cli.completion import config_then_keys
 from upt_core.cli.load import experiment_of
 from upt_core.cli.problems import as_json as problems_as_json
-from upt_core.cli.text import heading, indent, table
+from upt_core.cli.text import fold, heading, indent, table, terminal_width
 from upt_core.figures import count, number
+
+INDENT = 2
+"""Blanks before what stands below a heading."""
 
 
 @click.command()
@@ -40,7 +43,7 @@ def _text(config: str, found: dict[str, Any]) -> str:
     parts = [heading(f"{config}: ready to train")]
     for task, own in found.get("tasks", {"": found}).items():
         named = f"Task {task}: " if task else ""
-        parts += [heading(named + title) + "\n" + indent(body, 2) for title, body in _sections(own).items()]
+        parts += [heading(named + title) + "\n" + indent(body, INDENT) for title, body in _sections(own).items()]
     return "\n\n".join(parts)
 
 
@@ -55,8 +58,14 @@ def _sections(found: dict[str, Any]) -> dict[str, str]:
         sections[f"Losses{of}{frozen}"] = _losses(stage["losses"])
         sections[f"Training{of}"] = _training(stage["training"])
         if stage["remarks"]:
-            sections[f"Remarks{of}"] = "\n".join(f"- {text}" for text in stage["remarks"])
+            sections[f"Remarks{of}"] = fold("\n".join(f"- {text}" for text in stage["remarks"]), _room())
     return sections
+
+
+def _room() -> int | None:
+    """Columns beside the indentation; None where output goes elsewhere."""
+    width = terminal_width()
+    return width - INDENT if width else None
 
 
 def _data(data: dict[str, Any]) -> str:
@@ -81,7 +90,7 @@ def _data(data: dict[str, Any]) -> str:
     if data["condition"]:
         rows.append(["conditions", ", ".join(data["condition"])])
     rows += [["remark", text] for text in data["remarks"]]
-    return table(rows)
+    return table(rows, width=_room())
 
 
 def _shape(grid: list[int] | None) -> str:
@@ -94,7 +103,9 @@ def _model(model: dict[str, Any]) -> str:
     latent = f"{tokens} tokens of width {model['latent']['dim']}"
     remark = f"\nencoder: {model['remark']}" if model["remark"] else ""
     return (
-        table(rows, right=[2]) + f"\nlatent state: {latent}{remark}" + "".join(f"\n{text}" for text in model["start"])
+        table(rows, right=[2], width=_room())
+        + "\n"
+        + fold("\n".join([f"latent state: {latent}{remark}", *model["start"]]), _room())
     )
 
 
@@ -115,7 +126,7 @@ def _losses(losses: list[dict[str, Any]]) -> str:
                 ", ".join(loss["trains"]),
             ]
         )
-    return table(rows, ["NAME", "TERM", "WEIGHT", "BATCH", "SAMPLER", "POINTS", "TRAINS"])
+    return table(rows, ["NAME", "TERM", "WEIGHT", "BATCH", "SAMPLER", "POINTS", "TRAINS"], width=_room())
 
 
 def _change(first: float, last: float) -> str:
@@ -129,4 +140,4 @@ def _training(training: dict[str, Any]) -> str:
         ["device", f"{training['device']}, {training['precision']}"],
         ["metrics", ", ".join(training["metrics"]) + f" (best checkpoint by {training['monitor']})"],
     ]
-    return table(rows)
+    return table(rows, width=_room())

@@ -11,7 +11,7 @@ from upt_core.cli.completion import plugin_names
 from upt_core.cli.plugins_doctor import doctor
 from upt_core.cli.plugins_new import new
 from upt_core.cli.shadowed import never_run, own_names, shadowed
-from upt_core.cli.text import MIN_LAST_COLUMN, heading, shortened, style, table, terminal_width
+from upt_core.cli.text import MIN_LAST_COLUMN, fold, heading, shortened, style, table, terminal_width
 from upt_core.registry import KINDS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def plugins(ctx: click.Context, kind: Kind | None) -> None:
     rows = [_row(entry) for entry in _entries(registry, kind)]
     click.echo(_fitted(rows))
     for line in [*([] if kind else _extensions(registry)), *_warnings(registry)]:
-        click.echo(line)
+        click.echo(fold(line))
 
 
 @plugins.command()

@@ -9,7 +9,7 @@ import click
 
 from upt_core.cli.completion import plugin_names
 from upt_core.cli.shadowed import never_run, own_names, shadowed
-from upt_core.cli.text import indent, style
+from upt_core.cli.text import fold, indent, style
 from upt_core.registry import KINDS, ROLES, Extension, Kind, Role
 
 LOOK = {"ok": "green", "partly": "yellow", "refused": "red", "broken": "red"}
@@ -54,7 +54,7 @@ def doctor(names: tuple[str, ...], kind: Kind | Role | None, third_party: bool) 
         state = style(f"{finding.state:8}", fg=LOOK[finding.state])
         click.echo(f"{state} {finding.entry}, imported in {finding.import_s:.2f} s")
         if finding.message:
-            click.echo(indent(finding.message, 9))
+            click.echo(fold(indent(finding.message, 9), hang=0))
     for plugin in [] if names else [*dead, *registry.broken]:
         wrong += 1
         click.echo(f"{style('broken  ', fg=LOOK['broken'])} {plugin}")

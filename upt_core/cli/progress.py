@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from upt_core.cli.text import of_notebook
+from upt_core.cli.text import fold_figures, of_notebook
 from upt_core.figures import count, duration, number
 from upt_core.registry.hookspecs import hookimpl
 from upt_core.run.notebook import NotebookBar, in_kernel, standing
@@ -126,7 +126,7 @@ class Bars:
         """Shows the panel."""
         self._trainer, self._best_epoch = trainer, None
         self._seen.clear()
-        self._console.print(opening(self._name, trainer, run_dir), soft_wrap=True)
+        self._print(opening(self._name, trainer, run_dir))
         self._live = Live(console=self._console, get_renderable=self._draw, refresh_per_second=4)
         self._live.start()
 
@@ -139,7 +139,7 @@ class Bars:
     def epoch_ended(self, progress: Progress, scalars: Mapping[str, float]) -> None:
         """Notes the epoch's mean losses, and leaves its line."""
         self._losses = losses(scalars)
-        self._console.print(epoch_line(progress, scalars, self._validation), soft_wrap=True, style="dim")
+        self._print(epoch_line(progress, scalars, self._validation), style="dim")
         self._validation = ""
 
     @hookimpl
@@ -158,6 +158,10 @@ class Bars:
     def run_failed(self) -> None:
         """Leaves the panel, so that the message stands below it."""
         self._stop()
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        """Leaves a line in the history, folded between figures where the terminal is narrow."""
+        self._console.print(fold_figures(line, self._console.width), soft_wrap=True, style=style)
 
     def _stop(self) -> None:
         if self._live is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -72,6 +73,40 @@ def table(
     return "\n".join(texts)
 
 
+def fold(text: str, width: int | None = None, hang: int = 2) -> str:
+    """Text whose lines break between words where the terminal is too narrow for them.
+
+    Args:
+        width: columns at most; those of the terminal, or any number where output goes elsewhere.
+        hang: blanks before what goes on in a further line.
+    """
+    room = width or terminal_width()
+    if not room:
+        return text
+    return "\n".join("\n".join(_folded(line, room, hang)) for line in text.splitlines())
+
+
+def fold_figures(line: str, width: int) -> str:
+    """A line of figures with two blanks between them, folded there; one too long for a line at commas.
+
+    A name, its value and its unit stay together.
+    """
+    parts = [
+        re.sub(r"(?<=[^,;]) " if len(part) > width - 2 else " ", "\N{NO-BREAK SPACE}", part)
+        for part in line.split("  ")
+    ]
+    return "\n".join(_folded("  ".join(parts), width, 2)).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _folded(line: str, width: int, hang: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    indented = " " * (len(line) - len(line.lstrip()) + hang)
+    return textwrap.wrap(
+        line, width, subsequent_indent=indented, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
 def _wrapped(line: Sequence[str], width: int) -> list[list[str]]:
     """A row whose last cell goes on in rows that are empty otherwise."""
     parts = textwrap.wrap(line[-1], width, break_long_words=False, break_on_hyphens=False) or [""]
@@ -80,7 +115,7 @@ def _wrapped(line: Sequence[str], width: int) -> list[list[str]]:
 
 def _blocks(rows: Sequence[Sequence[str]], header: Sequence[str], width: int) -> str:
     """Each row as a list of its own: its first cell, and under it a line for each other column."""
-    blocks = []
+    blocks = [heading(header[0])] if " " in header[0] else []  # a title; NAME and the like say nothing here
     for row in rows:
         cells = [(name, cell) for name, cell in zip(header[1:], row[1:], strict=True) if cell]
         blocks.append(heading(row[0]) + "\n" + indent(table(cells, gap=2, width=width - 2), 2) if cells else row[0])

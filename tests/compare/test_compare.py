@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +19,8 @@ from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
 from upt_core.report.compare import MISSING, compare
 from upt_core.report.compare.curves import draw
-from upt_core.report.style import LIGHT
+from upt_core.report.compare.page import verdict
+from upt_core.report.style import ALL_THEMES, LIGHT
 
 CONFIG: dict[str, Any] = {
     "data": {"name": "burgers1d", "fields": ["no", "u"]},
@@ -146,16 +149,18 @@ relative_l2   0.375   0.4   –
 
 picture   compare.png
 """
+        f"page      {Path('compare.html').resolve().as_uri()}\n"
     )
     assert Path("compare.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_json_has_everything_and_draws_only_when_asked(three: list[Path], upt: Upt) -> None:
     found = json.loads(upt("compare", "a", "b", "--json").output)
-    assert list(found) == ["runs", "states", "config", "versions", "test", "best", "last_validation", "plot"]
+    assert list(found) == ["runs", "states", "config", "versions", "test", "best", "last_validation", "plot", "page"]
     assert found["runs"] == ["a", "b"]
     assert found["plot"] is None
-    assert not Path("compare.png").exists()
+    assert found["page"] is None
+    assert not [*Path().glob("compare.*")]
     assert json.loads(upt("compare", "a", "b", "--json", "--plot", "x.png").output)["plot"] == "x.png"
     assert Path("x.png").is_file()
 
@@ -205,6 +210,66 @@ def test_many_runs_have_lines_that_differ() -> None:
     lines = figure.axes[0].get_lines()
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 8
     assert figure.axes[0].get_yscale() == "log"
+
+
+def finished(name: str, score: float, config: dict[str, Any] = CONFIG, **description: Any) -> Path:
+    """A finished run with this test metric."""
+    folder = write_run(name, [2 * score, 4 * score] if score > 0 else [2 * score], config)
+    (folder / "description.json").write_text(json.dumps(description))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("scores", "lower", "sense", "words"),
+    [
+        ((0.1, 0.125), True, "better", "a has the lowest relative_l2 on the test split, 0.1: 20 % below b (0.125)."),
+        ((0.5, 0.125), True, "better", "b has the lowest relative_l2 on the test split, 0.125: by a factor of 4 below"),
+        ((1e-4, 0.25), True, "better", "a has the lowest relative_l2 on the test split, 0.0001: by a factor of 2 500 "),
+        ((0.5, 0.4), False, "better", "a has the highest relative_l2 on the test split, 0.5: 25 % above b (0.4)."),
+        ((0.5, -0.5), False, "better", "a has the highest relative_l2 on the test split, 0.5: above b (-0.5)."),
+        ((0.5, 0.5), True, "even", "a and b have the same relative_l2 on the test split, 0.5."),
+    ],
+)
+def test_the_verdict_of_a_page(scores: tuple[float, float], lower: bool, sense: str, words: str) -> None:
+    folders = [finished(name, score, lower_is_better=lower) for name, score in zip("ab", scores, strict=True)]
+    found = verdict(compare(folders))
+    assert found[0] == sense
+    assert found[1].startswith(words)
+
+
+def test_a_page_has_everything_in_itself(upt: Upt) -> None:
+    other = {**CONFIG, "data": {**CONFIG["data"], "seed": 7}}
+    folders = [finished("a", 0.125), finished("b<i>", 0.25, other)]
+    (folders[0] / "index.html").write_text("its own report")
+    (folders[0] / "plots").mkdir()
+    for theme in ALL_THEMES:
+        (folders[0] / "plots" / f"predictions{theme.suffix}.png").write_bytes(b"PNG of the example")
+    assert upt("compare", "a", "b<i>", "--page", "both.html").exit_code == 0
+    text = Path("both.html").read_text()
+    assert "a has the lowest relative_l2 on the test split, 0.125: by a factor of 2 below b&lt;i&gt; (0.25)." in text
+    assert "The runs have different data (data.seed differs): their errors may not compare." in text
+    assert '<a href="a/index.html">a</a>' in text
+    assert "b<i>" not in text
+    assert re.findall(r"<h2>(.*?)</h2>", text) == [
+        "Test split, best checkpoint",
+        "Validation",
+        "Configuration, where it differs",
+        "Example predictions",
+    ]
+    assert text.count(base64.b64encode(b"PNG of the example").decode()) == len(ALL_THEMES)
+    assert not re.findall(r'(?:src|srcset|href)="(?!data:|a/index.html)', text)
+
+
+def test_a_page_before_any_run_is_finished(upt: Upt) -> None:
+    for name in "ab":
+        write_run(name, [], finished=False)
+    assert upt("compare", "a", "b").exit_code == 0
+    text = Path("compare.html").read_text()
+    assert "Fewer than two runs have measured relative_l2 on the test split." in text
+    assert "No run is finished. The test split is measured at the end of a run." in text
+    result = upt("compare", "a", "b", "--page", "no/such/folder/x.html")
+    assert result.exit_code == 2
+    assert "no/such/folder/x.html: the page cannot be written: No such file or directory; name another" in result.stderr
 
 
 def test_what_is_refused(three: list[Path], upt: Upt) -> None:

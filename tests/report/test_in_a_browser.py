@@ -15,6 +15,7 @@ import pytest
 
 from tests.browser import Browser, Colours, needs_chromium, opened
 from upt_core import report
+from upt_core.report.compare import compare, write_page
 from upt_core.report.live import write_once
 
 from .conftest import write_run
@@ -120,6 +121,22 @@ def test_the_live_page(browser: Browser, live: Path, width: int, colours: Colour
     assert browser.value(LOADED) == browser.value("document.images.length") > 3
     drawn = browser.value("Math.max(...[...document.images].map(i => i.getBoundingClientRect().right))")
     assert drawn <= width
+
+
+@pytest.mark.parametrize(("width", "colours", "suffix"), LOOKS)
+def test_the_page_of_two_runs(browser: Browser, folder: Path, width: int, colours: Colours, suffix: str) -> None:
+    other = folder.parent / "another-run"
+    if not other.exists():
+        shutil.copytree(folder, other)
+    browser.open(write_page(compare([folder, other]), folder.parent / "both.html").as_uri(), width, colours)
+    assert browser.complaints == []
+    assert browser.value(WIDTHS) == [width, width]
+    titles = browser.value("[...document.querySelectorAll('h1, h2, h3')].map(e => e.textContent)")
+    assert titles[:3] == ["2 runs beside each other", "Test split, best checkpoint", "Validation"]
+    assert titles[-3:] == ["Example predictions", "a-run", "another-run"]
+    assert browser.value(LOADED) == browser.value("document.images.length") == 3
+    of = pictures(folder, ("predictions",), suffix)[0].stat().st_size
+    assert browser.value(SHOWN)[1:] == 2 * [len("data:image/png;base64,") + -(-of // 3) * 4]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="PNG of the validation curves in one plot; default: compare.png, or none with --json.",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path),
+    help="Self-contained page of the comparison; default: compare.html, or none with --json.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(runs: tuple[Path, ...], plot: Path | None, as_json: bool) -> None:
+def compare(runs: tuple[Path, ...], plot: Path | None, page: Path | None, as_json: bool) -> None:
     """Show the differences of several runs, and their metrics side by side.
 
     Runs may have different lengths, be running, or be interrupted.
@@ -37,12 +42,13 @@ def compare(runs: tuple[Path, ...], plot: Path | None, as_json: bool) -> None:
 
     found = compared(runs)
     picture = _picture(found, plot or (None if as_json else Path("compare.png")))
+    written = _page(found, page or (None if as_json else Path("compare.html")))
     if as_json:
-        click.echo(json.dumps({**found.plain(), "plot": picture}, indent=2))
+        click.echo(json.dumps({**found.plain(), "plot": picture, "page": written}, indent=2))
         return
     click.echo("\n\n".join(_sections(found)))
-    if picture is not None:
-        click.echo(f"\n{table([['picture', picture]])}")
+    places = [[name, place] for name, place in (("picture", picture), ("page", written)) if place is not None]
+    click.echo(f"\n{table(places)}")
 
 
 def _sections(found: Comparison) -> list[str]:
@@ -83,6 +89,14 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _page(found: Comparison, path: Path | None) -> str | None:
+    if path is None:
+        return None
+    from upt_core.report.compare import write_page
+
+    return write_page(found, path).resolve().as_uri()
 
 
 def _picture(found: Comparison, path: Path | None) -> str | None:

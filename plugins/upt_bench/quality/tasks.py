@@ -87,7 +87,8 @@ TASKS = {
             64,
             32,
             goals=_goals(0.0010, 0.020, 0.020),
-            small=_FEW,
+            small=("data.base.num_trajectories=10", "data.images=2"),
+            symmetric=True,
         ),
         Task(
             "pdebench_advection",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from upt_core.errors import UserError
 from upt_core.report.load import RunData, Series
-from upt_core.report.style import LIGHT, MARKERS, epoch_axis, figure, log_axis, of_series, spans_decades
+from upt_core.report.style import LIGHT, MARKERS, Theme, epoch_axis, figure, log_axis, of_series, spans_decades
 
 COLUMNS = 3
 
@@ -33,7 +33,7 @@ def write_curves(runs: Sequence[RunData], names: Sequence[str], path: Path) -> P
     return path
 
 
-def draw(runs: Sequence[RunData], names: Sequence[str]) -> Figure | None:
+def draw(runs: Sequence[RunData], names: Sequence[str], theme: Theme = LIGHT) -> Figure | None:
     """One panel for each metric that any of the runs has; the first run's deciding metric first."""
     curves = [run.series("validation") for run in runs]
     metrics = sorted(
@@ -41,9 +41,9 @@ def draw(runs: Sequence[RunData], names: Sequence[str]) -> Figure | None:
     )
     if not metrics:
         return None
-    columns = min(COLUMNS, len(metrics))
+    columns = min(1 if theme.narrow else COLUMNS, len(metrics))
     rows = -(-len(metrics) // columns)
-    fig = figure(4.0 * columns + 0.5, 3.0 * rows + 0.25 * len(runs))
+    fig = figure(theme.width(4.0 * columns + 0.5), 3.0 * rows + 0.25 * len(runs))
     axes = fig.subplots(rows, columns, squeeze=False).ravel()
     for ax, metric in zip(axes, metrics, strict=False):
         _panel(ax, [found.get(metric) for found in curves], names)

@@ -204,6 +204,7 @@ class Processes:
 ALONE = Processes()
 _here = ALONE
 _meetings = count()
+_held: list[Tensor] = []
 
 
 def current() -> Processes:
@@ -291,8 +292,17 @@ def _processes() -> Processes:
 
 
 def _leave(processes: Processes, made: bool) -> None:
-    """All leave together: whoever starts processes may end those that are left when one ends."""
-    processes.wait()
+    """All leave together: whoever starts processes may end those that are left when one ends.
+
+    A thread of gloo may let go of what it has sent after the interpreter has ended. Freeing a tensor of Python's aborts
+    the process then (pytorch/pytorch#179291), so the last one is held to the end; those before it had a while.
+    """
+    if processes.several:
+        import torch
+
+        _held.append(torch.zeros(1))
+        for _ in range(3):
+            processes.sum_of(_held[-1])
     if made:
         import torch.distributed as dist
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, PositiveInt
 
@@ -26,6 +26,8 @@ class EarlyStop(FigureWatcher):
     Raises:
         ValueError: ``figure`` begins with neither ``validation/`` nor ``epoch/``.
     """
+
+    check_arguments: ClassVar = {"figure": "epoch/loss/total"}
 
     def __init__(
         self,

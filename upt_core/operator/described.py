@@ -56,9 +56,14 @@ def _model(found: Mapping[str, Any]) -> Iterator[Row]:
     for part in ("encoder", "approximator", "decoder"):
         settings = dict(model[part] or {})
         name = settings.pop("name", "?")
-        chosen = ", ".join(f"{key}: {value}" for key, value in settings.items())
+        chosen = ", ".join(f"{key}: {_yaml(value)}" for key, value in settings.items() if value is not None)
         yield part, f"{name}, {count(parameters[part])} parameters{f' ({chosen})' if chosen else ''}"
     yield "parameters", count(sum(parameters.values()))
+
+
+def _yaml(value: Any) -> str:
+    """A setting as a configuration writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _training(training: Mapping[str, Any]) -> Iterator[Row]:

@@ -35,6 +35,7 @@ th, td { padding: 0.35rem 1.5rem 0.35rem 0; text-align: left; vertical-align: to
 .verdict.better { border-color: var(--accent); }
 .verdict.worse, .verdict.even { border-color: var(--second); }
 a { color: var(--accent); }
+@media (max-width: 40rem) { .results td, .results th { padding-right: 0.75rem; } }
 .remarks { margin: 0; padding-left: 1.2rem; }
 .facts th { color: var(--soft); font-weight: 500; }
 .film .controls { display: flex; flex-wrap: wrap; gap: 0.5rem 1.25rem; align-items: center; margin: 0 0 1rem; }

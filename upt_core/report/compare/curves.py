@@ -52,7 +52,7 @@ def draw(runs: Sequence[RunData], names: Sequence[str], theme: Theme = LIGHT) ->
     for ax in axes[len(metrics) :]:
         ax.set_visible(False)
     lines = {str(line.get_label()): line for ax in axes for line in ax.get_lines()}
-    fig.legend(list(lines.values()), list(lines), loc="outside lower left", ncols=columns)
+    fig.legend(list(lines.values()), list(lines), loc="outside lower left", ncols=columns, handlelength=3.5)
     return fig
 
 

@@ -38,6 +38,8 @@ def test_nothing_is_overwritten_but_the_schema(upt: Upt, refused: Callable[..., 
 
 def test_it_can_begin_with_a_configuration_that_upt_brings(upt: Upt, refused: Callable[..., str]) -> None:
     assert upt("init", "b.yaml", "--from", "burgers").exit_code == 0
+    assert upt("init", "other/b.yaml", "--example", "burgers").exit_code == 0
+    assert Path("other/b.yaml").read_text() == Path("b.yaml").read_text()
     assert Path("b.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
     assert read("b.yaml").data["data"]["name"] == "burgers1d"
     said = refused("init", "c.yaml", "--from", "burger")

@@ -12,7 +12,9 @@ from upt_core.cli.files import write, write_new
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=Path("experiment.yaml"))
-@click.option("--from", "source", metavar="NAME", help="Start from this configuration of upt instead, e.g. burgers.")
+@click.option(
+    "--from", "--example", "source", metavar="NAME", help="Start from this configuration of upt instead, e.g. burgers."
+)
 def init(file: Path, source: str | None) -> None:
     """Write a commented configuration to FILE (experiment.yaml), with a JSON Schema for editors.
 

@@ -130,7 +130,12 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
     ],
     "benchmarks/kuramoto_sivashinsky.yaml": lambda folder: [f"data.path={flow_npz(folder, 1)}", *lattice(4)],
     "benchmarks/pdebench_advection.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],
-    "benchmarks/pdebench_burgers.yaml": lambda folder: [f"data.path={advection_h5(folder)}", *lattice(16)],
+    "benchmarks/pdebench_burgers.yaml": lambda folder: [
+        f"data.base.path={advection_h5(folder)}",
+        "data.rolls=64",
+        "data.images=2",
+        *lattice(16),
+    ],
     "benchmarks/scattered_burgers.yaml": lambda folder: [f"data.path={clouds(folder)}", *lattice(4, 4)],
     "benchmarks/shallow_water.yaml": lambda folder: [f"data.path={groups_h5(folder)}", *lattice(4, 4)],
 }

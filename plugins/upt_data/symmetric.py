@@ -244,7 +244,7 @@ class _Images:
             name: torch.stack([self._image(name, row, image, starts) for row, image in zip(value, images, strict=True)])
             for name, value in own.fields.items()
         }
-        for image in set(images):
+        for image in set(images) if own.measure_N is not None else ():
             self._check_cells(own.measure_N, own.point_set, image, starts)
         return replace(own, fields=fields, grid_shape=None)
 

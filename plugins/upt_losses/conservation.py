@@ -21,7 +21,7 @@ class Conservation(LossTerm):
     points are decoded, and no sampler is used: the square of an estimated mean is too large by the variance of the
     estimate, so a sampled term would favour flat fields instead of conserved ones.
 
-    Trap: the mean over points is the mean over space only if points are spread evenly.
+    Trap: the mean is over space only if points are spread evenly or the areas of their cells are known.
 
     Args:
         fields: names of the conserved fields; default: all predicted fields.

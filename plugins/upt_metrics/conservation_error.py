@@ -14,7 +14,7 @@ class ConservationError(MeanOfFigures):
     One figure for each channel and time step, averaged over these, in the units of the data: PDEBench's cRMSE. It
     compares with the target's total, not with that at t = 0, so it also suits totals that change.
 
-    Trap: the mean over points is the mean over space only if points are spread evenly.
+    Trap: the mean is over space only if points are spread evenly or the areas of their cells are known.
 
     Source: Takamoto et al., PDEBench, arXiv 2210.07182.
     """

@@ -191,8 +191,8 @@ def test_the_kept_measure_is_that_of_losses_and_metrics(tmp_path: Path) -> None:
         ({"measure": "area"}, {"area": np.stack([AREA] * 5)}, "has 5 time steps; cells do not change"),
         (
             {"measure": "area"},
-            {"area": np.stack([AREA + n for n in range(6)])[:, None].repeat(1, 1)[:, 0]},
-            "trajectories 0 and 5 have the same points and different values; the cells around a point are the same",
+            {"area": np.stack([AREA + n for n in range(6)])},
+            "trajectories 0 and 1 have the same points and different values; the cells around a point are the same",
         ),
         ({"measure": "gone.npy"}, {}, "gone.npy: cannot be read as an array .* 'measure' takes latitude, the name of"),
         (
@@ -200,7 +200,18 @@ def test_the_kept_measure_is_that_of_losses_and_metrics(tmp_path: Path) -> None:
             {"y": LAT, "x": LON},
             "needs an axis called latitude or lat .*y, x",
         ),
+        (
+            {"measure": "area"},
+            {"area": np.stack([AREA + (n == 2) for n in range(6)])},
+            "trajectories 0 and 2 have the same points and different values",
+        ),
         ({"measure": "latitude"}, {"lat": LAT * 2}, "latitudes go from -180 to 180; expected degrees from -90 to 90"),
+        ({"measure": "latitude"}, {"lat": np.radians(LAT)}, "from -1.571 to 1.571, which looks like radians; store"),
+        (
+            {"measure": "latitude"},
+            {"lat": np.radians((np.arange(7) + 0.5) * 180 / 7 - 90)},
+            "which looks like radians; store degrees",
+        ),
     ],
 )
 def test_what_is_no_measure(tmp_path: Path, settings: Any, other: Any, message: str) -> None:

@@ -85,7 +85,7 @@ class GridContent(Content):
         targets: fields whose NaN at the end mean that the trajectory ended.
         notes: remarks on this file.
         extras: arrays that are no fields, by name: masks, areas of cells.
-        axes: names of the grid's axes; None: not known.
+        axes: names of the grid's axes; empty: not known.
         cells: the grid in space, where ``grid`` is that of its indices.
     """
 
@@ -135,11 +135,15 @@ class GridContent(Content):
         """Areas of the cells of an unevenly spaced or curvilinear grid, also of one that is taken by its indices."""
         return None if self._cells.regular else grid_measure(self._cells.points(), self._cells.shape)
 
+    def is_shared(self, name: str) -> bool:
+        """Whether an array has no axis of trajectories."""
+        return name in self._extras and self._extras[name].placement.trajectory is None
+
     @property
     def latitude(self) -> str | None:
         """The axis called latitude or lat, with one coordinate for each of its points."""
         pairs = zip(self._axes, self._cells.coords, strict=False)
-        return next((name for name, values in pairs if name in LATITUDES and values.ndim == 1), None)
+        return next((name for name, values in pairs if is_latitude(name) and values.ndim == 1), None)
 
     def on_sphere(self, number: int) -> Tensor:
         """Areas of the cells of a grid over a sphere, by the axis called latitude or lat."""
@@ -232,6 +236,11 @@ class GridContent(Content):
             moving = [name for name in self._targets if self._variables[name].moves]
             self._lengths[number] = end_of(self, moving, number, most)
         return self._lengths[number]
+
+
+def is_latitude(name: str) -> bool:
+    """Whether an axis is called like latitudes, in whatever group and case."""
+    return name.rpartition("/")[2].lower() in LATITUDES
 
 
 def _joined(parts: Iterable[Values]) -> Values:

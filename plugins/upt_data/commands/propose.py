@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from upt_core import DataError
-from upt_data.arrays.grid_content import LATITUDES
+from upt_data.arrays.grid_content import is_latitude
 from upt_data.arrays.placement import Lengths, placed_by_length
 from upt_data.arrays.source import ArraySource
 from upt_data.commands.guess import categories
@@ -37,7 +37,7 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
     settings |= _dims(source, full, fields) if name in ("netcdf", "zarr") else {}
     steady = time is None
     if axes:
-        axes, fields = fitting(source, full, fields, axes, time)
+        axes, fields = _fitting(source, full, fields, axes, time)
     else:
         steady = steady and len(fields) > 1  # a field alone can only be predicted from itself, at earlier times
         before = (1 if steady else 2) - layout.per_trajectory  # such a group is one trajectory
@@ -144,7 +144,7 @@ def _space(source: ArraySource, full: dict[str, str], axes: list[str]) -> dict[s
     areas = [one for one in _named(full, AREAS) if source.shape(full[one]) == sizes]
     if areas:
         found["measure"] = areas[0]
-    elif any(one in LATITUDES and len(shape) == 1 for one, shape in coords.items()):
+    elif any(is_latitude(one) and len(shape) == 1 for one, shape in coords.items()):
         found["measure"] = "latitude"
     return found
 
@@ -163,7 +163,7 @@ def _dims(source: ArraySource, full: dict[str, str], fields: list[str]) -> dict[
     return {"trajectory": members[0]} if members and members[0] != "trajectory" else {}
 
 
-def fitting(
+def _fitting(
     source: ArraySource, full: dict[str, str], fields: list[str], axes: list[str], time: str | None
 ) -> tuple[list[str], list[str]]:
     """The axes, one perhaps several times, of the grid that most fields are on, and those fields.

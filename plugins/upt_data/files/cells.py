@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +52,17 @@ class Cells:
         return _checked(values, where)
 
     def _check_shared(self, content: Content, number: int, values: Values, where: str) -> None:
-        """Trajectories on the same points have the same cells: those of the last are compared."""
-        last = content.num - 1
-        if last == number or content.point_set(last) != content.point_set(number):
+        """Trajectories on the same points have the same cells."""
+        if content.is_shared(self.said):
             return
-        there = content.extra(self.said, last)
-        if values.tobytes() != there.tobytes():
-            raise DataError(
-                f"{where}: trajectories {number} and {last} have the same points and different values; the cells "
-                f"around a point are the same in all trajectories; store one value for each point"
-            )
+        for other in range(content.num):
+            if other == number or content.point_set(other) != content.point_set(number):
+                continue
+            if values.tobytes() != content.extra(self.said, other).tobytes():
+                raise DataError(
+                    f"{where}: trajectories {number} and {other} have the same points and different values; the cells "
+                    f"around a point are the same in all trajectories; store one value for each point"
+                )
 
 
 def _checked(values: Values, where: str) -> Tensor:
@@ -89,8 +91,15 @@ def sphere_bands(latitude_J: Array, where: str) -> Tensor:
         latitude_J: degrees, rising, at least two.
 
     Raises:
-        DataError: latitudes are beyond the poles.
+        DataError: latitudes are beyond the poles, or look like radians.
     """
+    half = (latitude_J[-1] - latitude_J[0]) / (len(latitude_J) - 1) / 2
+    poles = [abs(end - sign * math.pi / 2) <= 1.01 * half for end, sign in ((latitude_J[0], -1), (latitude_J[-1], 1))]
+    if all(poles):
+        raise DataError(
+            f"{where}: latitudes go from {latitude_J[0]:.4g} to {latitude_J[-1]:.4g}, which looks like radians; store "
+            f"degrees, or name an array with the area of each cell"
+        )
     if abs(latitude_J).max() > 90 + 1e-6:
         raise DataError(
             f"{where}: latitudes go from {latitude_J[0]:g} to {latitude_J[-1]:g}; expected degrees from -90 to 90"

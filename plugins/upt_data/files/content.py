@@ -109,6 +109,10 @@ class Content(ABC):
             f"value for each point"
         )
 
+    def is_shared(self, name: str) -> bool:
+        """Whether ``extra`` gives all trajectories the same for this name, by the array's shape; False: not known."""
+        return False
+
     @property
     def latitude(self) -> str | None:
         """The axis of latitudes of a grid over a sphere; None: there is none."""

@@ -113,6 +113,10 @@ class Perforated(Content):
         """Values of an array from elsewhere at the points that have values."""
         return self.whole.placed(values, where, number)[:, self._values_at(number)]
 
+    def is_shared(self, name: str) -> bool:
+        """As with the holes."""
+        return self.whole.is_shared(name)
+
     @property
     def latitude(self) -> str | None:
         """As with the holes."""

@@ -131,7 +131,7 @@ def _link(report: Path, name: str, page: Path) -> str:
 
 
 def _numbers(title: str, rows: Table, found: Comparison) -> str:
-    """A metric a row, a run a column; the deciding metric first, the best value of it in bold."""
+    """A metric a row, a run a column; the deciding metric first."""
     if not rows:
         return ""
     monitor = found.runs[0].monitor

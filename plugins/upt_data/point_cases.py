@@ -124,7 +124,7 @@ class PointCases(FileDataset):
 
 
 class CasesContent(Content):
-    """The cases of one file, in memory."""
+    """The cases of one file; tensors of a large file stay in it until they are read."""
 
     def __init__(self, place: Place, cases: list[Case]) -> None:
         channels = {name: value.shape[-1] for name, value in cases[0].fields.items()}

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 
 NUM, TIMES, SIDE = 4, 1024, 512
 """float64: 8.6 GB, 2 MB for each time step, 2.1 GB for each trajectory."""
@@ -109,3 +110,33 @@ def test_eight_gigabytes_train_in_less_than_one(
     record_property("peak_beyond_imports", found["peak"] - found["bare"])
     print(f"{name}: {found['bare'] / 1e6:.0f} MB imported, {found['peak'] / 1e6:.0f} MB at the peak")
     assert found["peak"] - found["bare"] < ALLOWED
+
+
+READ_ONE = """
+import resource, sys
+import numpy, torch
+from upt_core.registry.discovery import installed
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+dataset = installed().find("dataset", "neuraloperator").load()
+bare = peak()
+part = dataset(path=sys.argv[1]).trajectories("train")
+part.read(0, 0, 1)
+print(peak() - bare)
+"""
+
+
+@pytest.mark.slow
+def test_a_torch_file_stays_on_disk(tmp_path: Path) -> None:
+    values = torch.randn(400, 512, 512)
+    torch.save({"x": values, "y": values.clone()}, tmp_path / "pair.pt")
+    size = (tmp_path / "pair.pt").stat().st_size
+    del values
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONE, str(tmp_path / "pair.pt")], capture_output=True, text=True, check=True
+    )
+    taken = int(done.stdout)
+    print(f"a file of {size / 1e6:.0f} MB: {taken / 1e6:.0f} MB to open it and read a sample")
+    assert taken < size / 4

@@ -158,7 +158,7 @@ def larger_than_the_disk(disk: Disk, elsewhere: Path) -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     elsewhere, place = folder / "elsewhere", folder / "disk"
-    cache = os.environ["UPT_CACHE"]
+    cache = str(folder / "cache")
     found = {}
     for case in (for_a_while, begins, results, latents, generated, larger_than_the_disk):
         os.environ["UPT_CACHE"] = cache

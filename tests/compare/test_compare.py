@@ -291,3 +291,50 @@ def test_torch_is_not_needed() -> None:
     code = "import sys, upt_core.report.compare.runs, upt_core.cli.compare; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def seeded(name: str, seed: int, value: float, sampler: str = "uniform", finished: bool = True) -> Path:
+    """A run with a seed; its error on the test split is half of the value."""
+    config = {**CONFIG, "sampler": {"name": sampler, "num_queries": 8}, "seed": seed}
+    return write_run(name, [value], config, finished=finished)
+
+
+def test_seeds_of_one_configuration_are_put_together(upt: Upt) -> None:
+    """As for a sampler of one's own against uniform: a single lucky run does not win."""
+    runs = [seeded("a1", 1, 0.2, "mine"), seeded("a2", 2, 0.8, "mine"), seeded("a3", 3, 0.6, "mine")]
+    runs += [seeded("b1", 1, 0.4), seeded("b2", 2, 0.6), seeded("b3", 3, 0.5), seeded("b4", 4, 0.5, finished=False)]
+    words = (
+        "sampler.name=uniform has the lowest mean relative_l2 on the test split: 0.25 [0.2, 0.3] over 3 seeds. "
+        "sampler.name=mine has 0.2667 [0.1, 0.4] over 3 seeds. "
+        "The ranges overlap, so these seeds do not decide which is better."
+    )
+    assert verdict(compare(runs)) == ("even", words)
+    result = upt("compare", *map(str, runs))
+    assert result.exit_code == 0, result.output
+    table = [line.split() for line in result.output.splitlines()]
+    assert ["configuration", "seeds", "relative_l2"] in table
+    assert ["sampler.name=mine", "1,", "2,", "3", "0.2667", "[0.1,", "0.4]"] in table
+    assert ["sampler.name=uniform", "1,", "2,", "3,", "4", "0.25", "[0.2,", "0.3]"] in table
+    assert words in result.output
+    page = re.sub("<[^>]*>", "", Path("compare.html").read_text())
+    assert "Over seeds: mean [lowest, highest]" in page and "0.2667 [0.1, 0.4]" in page
+
+
+def test_seeds_can_decide() -> None:
+    runs = [seeded("a1", 1, 0.2, "mine"), seeded("a2", 2, 0.3, "mine"), seeded("b1", 1, 0.4), seeded("b2", 2, 0.6)]
+    sense, words = verdict(compare(runs))
+    assert sense == "better"
+    assert words.endswith("Each of these runs is better than each run of sampler.name=uniform.")
+
+
+def test_one_configuration_with_several_seeds(upt: Upt) -> None:
+    """There is a table, and no verdict over configurations."""
+    runs = [seeded("a1", 1, 0.25), seeded("a2", 2, 0.5)]
+    output = upt("compare", *map(str, runs)).output
+    assert ["all", "runs", "1,", "2", "0.1875", "[0.125,", "0.25]"] in [line.split() for line in output.splitlines()]
+    assert verdict(compare(runs))[1].startswith("a1 has the lowest relative_l2")
+
+
+def test_runs_that_share_a_seed_are_not_put_together(upt: Upt) -> None:
+    runs = [seeded("a1", 1, 0.2), seeded("a2", 1, 0.3), seeded("a3", 2, 0.4)]
+    assert "over seeds" not in upt("compare", *map(str, runs)).output

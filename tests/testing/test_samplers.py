@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -53,10 +54,10 @@ def by_row(choose_row: Callable[[int, int, torch.Generator, Points], Tensor]) ->
 
 
 def good_row(length: int, count: int, rng: torch.Generator, points: Points) -> Tensor:
-    """Exact, at a cost that does not grow: draws until enough are distinct. It reads values, but the spy sees none."""
+    """Exact, at a cost that does not grow: draws until enough are distinct. It reads values, in a way that the spy does not see."""
     found: dict[int, None] = {}
     while len(found) < count:
-        found |= dict.fromkeys(torch.randint(length, (count,), generator=rng).numpy().tolist())
+        found |= dict.fromkeys(np.from_dlpack(torch.randint(length, (count,), generator=rng)).tolist())
     return torch.tensor(list(found)[:count])
 
 
@@ -149,6 +150,37 @@ def permutation(points: Points, count: int, rng: torch.Generator) -> Queries:
 def reading(points: Points, count: int, rng: torch.Generator) -> Queries:
     assert int(torch.randint(2, (1,), generator=rng)) >= 0
     return by_row(good_row)(points, count, rng)
+
+
+def listing(points: Points, count: int, rng: torch.Generator) -> Queries:
+    """On the CPU torch runs no operation for ``tolist``; on a GPU it waits."""
+    assert len(torch.ones(3, device=points.device).tolist()) == 3
+    return by_row(good_row)(points, count, rng)
+
+
+class Table(Chosen):
+    """Adaptive; one table of scores, for the points of the last refresh alone."""
+
+    def __init__(self) -> None:
+        super().__init__(by_row(good_row))
+        self.score_SN = torch.ones(2, 1)
+
+    @property
+    def adaptive(self) -> bool:
+        return True
+
+    def refresh(self, probe: Probe, progress: Progress) -> None:
+        self.score_SN = next(iter(probe.targets()))[1][..., 0]
+
+    def draw(self, points: Points, count: int, rng: torch.Generator, progress: Progress) -> Queries:
+        assert points.coords_BNX[..., 0].shape == self.score_SN.shape, "another number of points"
+        return self.choose(points, count, rng)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"score_SN": self.score_SN.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.score_SN = state["score_SN"]
 
 
 def masking(points: Points, count: int, rng: torch.Generator) -> Queries:
@@ -277,6 +309,7 @@ WRONG: dict[str, tuple[Sampler, str]] = {
     "with replacement": (Chosen(with_replacement), r"distinct: .*\n    expected: no point twice in a row"),
     "permutation": (Chosen(permutation), r"cost: a draw of 1024 of a grid of 1048576 makes a tensor of 2097152"),
     "reading": (Chosen(reading), r"no waiting: draw\(\) on a grid of 1048576 reads values on the device: _local_sc"),
+    "listing": (Chosen(listing), r"no waiting: draw\(\) .* device: tolist\n(?s:.*)index a tensor with sample_id_B"),
     "masking": (Chosen(masking), r"no waiting: draw\(\) .* reads values on the device: index"),
     "shared rows": (Chosen(shared_rows), r"rows: row 0 and row 1 of a grid of 25 × 40 got the same query points"),
     "global random state": (Chosen(global_state), r"global random state: a draw of a grid of 25 × 40 advanced"),
@@ -289,7 +322,10 @@ WRONG: dict[str, tuple[Sampler, str]] = {
         Chosen(one_row_without_mask),
         r"range: numbers from \d+ to \d+ in row 0 at \d+ of padded rows of 5 points\n",
     ),
-    "squares only": (Chosen(squares_only), r"draw: NotImplementedError \(two axes\) at 1 of a grid of 2\n"),
+    "squares only": (
+        Chosen(squares_only),
+        r"draw: NotImplementedError \(two axes\) at 1 of a grid of 2, in testing/test_samplers.py, line \d+\n",
+    ),
     "one row": (
         Chosen(one_row),
         r"index: index of shape \(1, 1\) and type torch.int64 at 1 of a grid of 2\n.*\(2, 1\)",
@@ -298,6 +334,10 @@ WRONG: dict[str, tuple[Sampler, str]] = {
     "infinite weights": (Chosen(infinite_weights), r"weight: weights from inf to inf at 1 of a grid of 2"),
     "own generator": (OwnGenerator(), r"same seed, same draw: another draw of a grid of 25 × 40"),
     "counting": (Counting(), r"history: another draw of a grid of 25 × 40 after draws from other points"),
+    "a table for some points": (
+        Table(),
+        r"draw: AssertionError \(another number of points(?s:.*)\) at 61 of other points than before, 600 a sample, in testing/",
+    ),
     "forgetful": (Forgetful({}), r"state: another draw after state_dict\(\) → file → load_state_dict\(\)"),
     "unloadable": (Forgetful({"f": Forgetful}), r"state: \w+ when state_dict\(\) goes through torch.save"),
     "no queries": (Chosen(by_row(good_row), 0), r"count: 0 query points of 1 in epoch 0\n    expected: an int ≥ 1"),

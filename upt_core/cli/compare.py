@@ -60,9 +60,21 @@ def _sections(found: Comparison) -> list[str]:
         ("Validation split, last validation", _with_dashes(found.last), "no validation has taken place"),
     )
     sections += [_section(title, rows, found.names, none) for title, rows, none in tables]
+    sections[1:1] = _over_seeds(found)
     if any(found.best):
-        sections.insert(4, heading("Validation split, best") + "\n" + _best(found))
+        sections.insert(-1, heading("Validation split, best") + "\n" + _best(found))
     return sections
+
+
+def _over_seeds(found: Comparison) -> list[str]:
+    from upt_core.report.compare import groups, seed_rows, verdict
+
+    made = groups(found)
+    if not made or not found.metrics:
+        return []
+    head, body = seed_rows(found, made)
+    lines = [heading("Test split over seeds: mean [lowest, highest]"), table(body, head)]
+    return ["\n".join(lines), verdict(found)[1]] if len(made) > 1 else ["\n".join(lines)]
 
 
 def _with_dashes(rows: Table) -> Table:

@@ -34,7 +34,7 @@ _EDIT_COMMAND = (
 )
 _CHECKS: dict[Kind, str] = {
     "dataset": "check_dataset($Class(num_trajectories=8, points=16))",
-    "sampler": "check_sampler($Class(), distinct=False)",
+    "sampler": "check_sampler($Class(), **$Class.check_options)",
     "encoder": "check_encoder($Class, order_matters=False)",
     "approximator": "check_approximator($Class, order_matters=False)",
     "decoder": "check_decoder($Class)",

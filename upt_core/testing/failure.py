@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class ConformanceError(AssertionError):
@@ -27,6 +29,20 @@ def require(holds: bool, check: str, seen: str, expected: str, cure: str) -> Non
         raise ConformanceError(check, seen, expected, cure)
 
 
+def raised_in(error: BaseException) -> str:
+    """Where an author's code raised: ", in package/module.py, line 12"; empty if only torch and upt_core took part."""
+    frames = traceback.walk_tb(error.__traceback__)
+    own = [(frame.f_code.co_filename, line) for frame, line in frames if not _foreign(frame.f_globals)]
+    if not own:
+        return ""
+    file, line = own[-1]
+    return f", in {'/'.join(Path(file).parts[-2:])}, line {line}"
+
+
+def _foreign(names: dict[str, object]) -> bool:
+    return str(names.get("__name__", "")).split(".")[0] in ("torch", "upt_core", "contextlib")
+
+
 @contextmanager
 def answering(check: str, case: str, expected: str, cure: str, *refusals: type[Exception]) -> Iterator[None]:
     """A call of an author's code, which may raise anything: that is a ConformanceError, with the case in which it came.
@@ -39,4 +55,5 @@ def answering(check: str, case: str, expected: str, cure: str, *refusals: type[E
     except refusals:
         raise
     except Exception as error:
-        raise ConformanceError(check, f"{type(error).__name__} ({error}) {case}", expected, cure) from error
+        seen = f"{type(error).__name__} ({error}) {case}{raised_in(error)}"
+        raise ConformanceError(check, seen, expected, cure) from error

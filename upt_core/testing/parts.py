@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from upt_core.testing.failure import ConformanceError, answering, require
+from upt_core.testing.failure import ConformanceError, answering, raised_in, require
 
 TOLERANCE = 1e-4
 """How far results may differ, relative to their size, where only the order of sums differs."""
@@ -56,7 +56,7 @@ class Trial:
             except Exception as error:
                 raise ConformanceError(
                     "forward",
-                    f"{type(error).__name__} ({error}) on {self.what}",
+                    f"{type(error).__name__} ({error}) on {self.what}{raised_in(error)}",
                     f"a tensor {self.shape}",
                     "handle this case, or declare with axes=… and takes=… what the part is for",
                 ) from error

@@ -41,7 +41,8 @@ def _check_waits(spy: Spy, method: str, point_set: PointSet) -> None:
         "no waiting",
         f"{method}() on {point_set} reads values on the device: {', '.join(sorted(set(spy.waits)))}",
         "tensors of known shape only, no .item(), no boolean masks as an index, no nonzero or unique",
-        "compute with torch.where, gather and scatter on fixed shapes",
+        "compute with torch.where, gather and scatter on fixed shapes; for draws with given probabilities use "
+        "cumsum and searchsorted; index a tensor with sample_id_B instead of a dict",
     )
 
 

@@ -9,7 +9,7 @@ from upt_core.kinds import Sampler
 from upt_core.points import Points, Queries
 from upt_core.progress import Progress
 from upt_core.testing.declared import Declared
-from upt_core.testing.failure import ConformanceError, require
+from upt_core.testing.failure import ConformanceError, raised_in, require
 from upt_core.testing.point_sets import PointSet, trained
 
 AWKWARD = (
@@ -45,7 +45,7 @@ def draw(
     except Exception as error:
         raise ConformanceError(
             "draw",
-            f"{type(error).__name__} ({error}) at {count} of {what}",
+            f"{type(error).__name__} ({error}) at {count} of {what}{raised_in(error)}",
             "a draw for every 1 ≤ count < N, on any grid, scattered points and padded rows",
             "handle this case; a sampler for some kinds of points alone is checked with takes=…",
         ) from error

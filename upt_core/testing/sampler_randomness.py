@@ -97,7 +97,7 @@ def same(left: Queries, right: Queries) -> bool:
 def _check_history(own: Sampler, first: Queries, point_set: PointSet, declared: Declared) -> None:
     elsewhere = PointSet((30, 20)).points(declared.device)
     for seed in (11, 12):
-        draw(own, elsewhere, 50 + seed, seed, declared)
+        draw(own, elsewhere, 50 + seed, seed, declared, f"other points than before, {elsewhere.num_points} a sample")
     again = draw(own, point_set.points(declared.device), COUNT, 7, declared, point_set)
     require(
         same(first, again),

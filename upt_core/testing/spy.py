@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -25,6 +26,10 @@ _WAITS = (
     "multinomial",
 )
 """Operations whose result, or its shape, the host has to read. ``multinomial`` reads its weights to check them."""
+
+
+_READS = ("tolist", "numpy", "__array__", "cpu")
+"""Methods of a tensor that copy its values to the host. On the CPU torch runs no operation for them."""
 
 
 class Spy(TorchDispatchMode):  # type: ignore[no-untyped-call, unused-ignore]
@@ -59,9 +64,25 @@ class Spy(TorchDispatchMode):  # type: ignore[no-untyped-call, unused-ignore]
         return result
 
 
+class _Reads(TorchFunctionMode):  # type: ignore[no-untyped-call, unused-ignore]
+    """Adds the methods that copy values to the host to the list of a spy."""
+
+    def __init__(self, waits: list[str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
+        self.waits = waits
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in _READS and getattr(torch.Tensor, name, None) is func:
+            self.waits.append(name)
+        return func(*args, **(kwargs or {}))
+
+
 def watch(action: Callable[[], object]) -> Spy:
     """Runs an action under a spy."""
     spy = Spy()
-    with spy:
+    with _Reads(spy.waits), spy:
         action()
     return spy

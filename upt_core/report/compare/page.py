@@ -15,6 +15,8 @@ from upt_core.errors import UserError
 from upt_core.figures import number
 from upt_core.report.compare.curves import draw
 from upt_core.report.compare.runs import Comparison, Table
+from upt_core.report.compare.seeds import groups, over_seeds
+from upt_core.report.compare.seeds import rows as seed_rows
 from upt_core.report.style import ALL_THEMES, Theme
 from upt_core.report.template import CSS
 from upt_core.report.text import breakable, picture, shown
@@ -36,7 +38,7 @@ h3 {{ font-size: 1rem; margin: 1.25rem 0 0.5rem; overflow-wrap: anywhere; }}
 <h1>{title}</h1>
 <p class="status">{status}</p>
 <section>{verdict}{runs}</section>
-<section>{results}</section>
+{seeds}<section>{results}</section>
 {curves}
 {differences}
 {examples}
@@ -62,6 +64,7 @@ def write_page(found: Comparison, path: Path) -> Path:
         status=shown(", ".join(found.names)),
         verdict=f'<p class="verdict {sense}">{shown(words)}</p>' + _remark(found),
         runs=_runs(found, path),
+        seeds=_seeds(found),
         results=_numbers("Test split, best checkpoint", found.metrics, found)
         or "<p>No run is finished. The test split is measured at the end of a run.</p>",
         curves=_curves(found),
@@ -77,13 +80,19 @@ def write_page(found: Comparison, path: Path) -> Path:
 
 
 def verdict(found: Comparison) -> tuple[str, str]:
-    """Which run is best by the metric that chose the first one's checkpoint, and by how much: sense, and words."""
+    """Which run is best by the metric that chose the first one's checkpoint, and by how much: sense, and words.
+
+    Of runs with several seeds: which configuration is best on average.
+    """
     first = found.runs[0]
+    lower = bool(first.description.get("lower_is_better", True))
+    of_seeds = over_seeds(found, groups(found), first.monitor, lower)
+    if of_seeds is not None:
+        return of_seeds
     values = found.metrics.get(first.monitor, [])
     known = [(value, name) for value, name in zip(values, found.names, strict=False) if value is not None]
     if len(known) < 2:
         return "unknown", f"Fewer than two runs have measured {first.monitor} on the test split."
-    lower = bool(first.description.get("lower_is_better", True))
     (best, name), (second, other), *_ = sorted(known, reverse=not lower)
     if best == second:
         return "even", f"{name} and {other} have the same {first.monitor} on the test split, {number(best)}."
@@ -130,14 +139,27 @@ def _link(report: Path, name: str, page: Path) -> str:
     return f'<a href="{escape(where)}">{words}</a>'
 
 
+def _seeds(found: Comparison) -> str:
+    """A row for each configuration: mean, lowest and highest over its seeds."""
+    made = groups(found)
+    if not made or not found.metrics:
+        return ""
+    head, body = seed_rows(found, made)
+    cells = {row[0]: row[1:] for row in body}
+    return f"<section>{_table('Over seeds: mean [lowest, highest]', cells, head[1:], 'results')}</section>"
+
+
 def _numbers(title: str, rows: Table, found: Comparison) -> str:
-    """A metric a row, a run a column; the deciding metric first."""
+    """A run a row, a metric a column; the deciding metric first."""
     if not rows:
         return ""
     monitor = found.runs[0].monitor
-    names = sorted(rows, key=lambda name: name != monitor)
-    cells = {name: ["–" if value is None else f"{value:.4g}" for value in rows[name]] for name in names}
-    return _table(title, cells, found.names, "results")
+    metrics = sorted(rows, key=lambda name: name != monitor)
+    cells = {
+        name: ["–" if rows[metric][i] is None else number(rows[metric][i]) for metric in metrics]
+        for i, name in enumerate(found.names)
+    }
+    return _table(title, cells, metrics, "results")
 
 
 def _differences(title: str, rows: Table, names: Sequence[str]) -> str:

@@ -104,7 +104,7 @@ def test_every_fate_is_reported_and_stops_no_other(upt: Upt, odd: Registry) -> N
     assert "number: nan of type float at Progress(epoch=0" in text
     assert "cure: use math instead of torch" in text
     assert "it ended the process with code 7" in text
-    assert "schedule 'e_abstract' of upt-odd 0.4 cannot be used: Abstract lacks the methods __call__" in text
+    assert "schedule 'e_abstract' of upt-odd 0.4 cannot be used: Abstract lacks the method __call__" in text
     assert "cannot be imported from 'upt_odd.absent:Nobody': ModuleNotFoundError" in text
     assert lines[-1] == "6 examined, 4 wrong"
 

@@ -95,7 +95,7 @@ def test_constructors_that_yaml_cannot_call_are_refused(cls: type, message: str)
 
 def test_an_abstract_class_tells_what_it_lacks() -> None:
     entry = Entry("sampler", "odd", AbstractSampler, Distribution("strange", "1.2"))
-    message = r"sampler 'odd' of strange 1\.2 cannot be used: AbstractSampler lacks the methods draw"
+    message = r"sampler 'odd' of strange 1\.2 cannot be used: AbstractSampler lacks the method draw"
     with pytest.raises(PluginError, match=message):
         plugin_model(entry)
 

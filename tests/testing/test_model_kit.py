@@ -36,6 +36,18 @@ class FlatEncoder(Means):
         return super().forward(input_BNC, points).flatten(1)
 
 
+class Double(Means):
+    def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
+        return super().forward(input_BNC, points).double()
+
+
+class Absent(Means):
+    """Fails in its own code; the kit names the line."""
+
+    def forward(self, input_BNC: Tensor, points: Points) -> Tensor:
+        raise NotImplementedError("later")
+
+
 class UnusedParameter(Means):
     def __init__(self, data: DataSpec, latent: LatentSpec) -> None:
         super().__init__(data, latent)
@@ -111,6 +123,11 @@ class GridOnly(Means):
 
 
 ENCODERS: dict[type[Encoder], tuple[dict[str, Any], str]] = {
+    Double: (
+        {},
+        r"type: torch.float64 on .*\n    expected: torch.float32, as the inputs are\n    cure: give new tensors",
+    ),
+    Absent: ({}, r"forward: NotImplementedError \(later\) on .*, in testing/test_model_kit.py, line \d+\n"),
     FlatEncoder: ({}, r"shape: \(3, 80\) on a grid of 16 points\n    expected: \(3, 5, 16\)"),
     UnusedParameter: ({}, r"every parameter: forgotten.weight, forgotten.bias got no gradient on a grid of 16 points"),
     MixedRows: ({}, r"rows: the answer for row 0 changes by .* when other rows change"),

@@ -54,7 +54,7 @@ def by_row(choose_row: Callable[[int, int, torch.Generator, Points], Tensor]) ->
 
 
 def good_row(length: int, count: int, rng: torch.Generator, points: Points) -> Tensor:
-    """Exact, at a cost that does not grow: draws until enough are distinct. It reads values, in a way that the spy does not see."""
+    """Exact, at a cost that does not grow: draws until enough are distinct. The spy does not see that it reads."""
     found: dict[int, None] = {}
     while len(found) < count:
         found |= dict.fromkeys(np.from_dlpack(torch.randint(length, (count,), generator=rng)).tolist())
@@ -336,7 +336,7 @@ WRONG: dict[str, tuple[Sampler, str]] = {
     "counting": (Counting(), r"history: another draw of a grid of 25 × 40 after draws from other points"),
     "a table for some points": (
         Table(),
-        r"draw: AssertionError \(another number of points(?s:.*)\) at 61 of other points than before, 600 a sample, in testing/",
+        r"draw: AssertionError \(another number of points(?s:.*)\) at 61 of other points than before, 600 a sample, ",
     ),
     "forgetful": (Forgetful({}), r"state: another draw after state_dict\(\) → file → load_state_dict\(\)"),
     "unloadable": (Forgetful({"f": Forgetful}), r"state: \w+ when state_dict\(\) goes through torch.save"),

@@ -64,8 +64,9 @@ def read_signature(entry: Entry, reserved: Sequence[str]) -> Signature:
     """
     cls = entry.load()
     if inspect.isabstract(cls):
-        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-        raise PluginError(f"{entry} cannot be used: {cls.__name__} lacks the methods {missing}")
+        missing = sorted(getattr(cls, "__abstractmethods__", ()))
+        methods = "method" if len(missing) == 1 else "methods"
+        raise PluginError(f"{entry} cannot be used: {cls.__name__} lacks the {methods} {', '.join(missing)}")
     return signature_of(entry, Constructor(_parameters(cls), _hints(entry, cls), parameter_descriptions(cls)), reserved)
 
 

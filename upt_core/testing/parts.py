@@ -85,10 +85,17 @@ def _check_answer(trial: Trial) -> None:
         "take the sizes from LatentSpec (tokens, dim) and DataSpec (channels)",
     )
     require(
-        value.dtype == torch.float32 and bool(value.isfinite().all()),
+        value.dtype == torch.float32,
+        "type",
+        f"{value.dtype} on {trial.what}",
+        "torch.float32, as the inputs are",
+        "give new tensors the type and device of an input, as value.new_zeros(…) does",
+    )
+    require(
+        bool(value.isfinite().all()),
         "value",
-        f"{value.dtype}, smallest {value.min().item()}, largest {value.max().item()} on {trial.what}",
-        "finite float32",
+        f"smallest {value.min().item()}, largest {value.max().item()} on {trial.what}",
+        "finite numbers",
         "guard divisions and roots; scale the initial weights",
     )
     require(

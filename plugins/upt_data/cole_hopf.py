@@ -8,13 +8,15 @@ parabolic equation occurring in aerodynamics, Quart. Appl. Math. 9 (1951); E. Ho
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-MODES = 128
-"""Fourier modes of θ along each axis. θ is the exponential of a smooth potential, so its modes fall super-fast."""
+MODES = {2: 128, 3: 64}
+"""Fourier modes of θ along each axis, by the number of axes. θ is the exponential of a smooth potential, so its modes
+fall super-fast."""
 
 NEGLIGIBLE = 1e-16
 """Modes below this share of the largest are left out at scattered points."""
@@ -26,72 +28,80 @@ class Potential:
 
     Args:
         amplitude_M: amplitude of each wave.
-        mode_M2: whole wave numbers of each wave along x and y.
+        mode_MX: whole wave numbers of each wave along each axis.
         phase_M: phase of each wave.
     """
 
     amplitude_M: Tensor
-    mode_M2: Tensor
+    mode_MX: Tensor
     phase_M: Tensor
 
-    def value(self, pos_N2: Tensor) -> Tensor:
+    def value(self, pos_NX: Tensor) -> Tensor:
         """The potential at points, (N,)."""
-        return self._angle(pos_N2).cos() @ self.amplitude_M
+        return self._angle(pos_NX).cos() @ self.amplitude_M
 
-    def gradient(self, pos_N2: Tensor) -> Tensor:
-        """The initial velocity at points, (N, 2)."""
-        slope_NM = -self._angle(pos_N2).sin() * self.amplitude_M
-        return 2 * math.pi * slope_NM @ self.mode_M2
+    def gradient(self, pos_NX: Tensor) -> Tensor:
+        """The initial velocity at points, (N, X)."""
+        slope_NM = -self._angle(pos_NX).sin() * self.amplitude_M
+        return 2 * math.pi * slope_NM @ self.mode_MX
 
-    def _angle(self, pos_N2: Tensor) -> Tensor:
-        return 2 * math.pi * pos_N2 @ self.mode_M2.T + self.phase_M
+    def _angle(self, pos_NX: Tensor) -> Tensor:
+        return 2 * math.pi * pos_NX @ self.mode_MX.T + self.phase_M
 
 
-def random_potential(num_waves: int, max_mode: int, generator: torch.Generator) -> Potential:
+def random_potential(num_waves: int, max_mode: int, generator: torch.Generator, num_axes: int = 2) -> Potential:
     """A random potential whose gradient's absolute value stays within 1.
 
-    Wave numbers along x and y are drawn from -``max_mode`` to ``max_mode`` (not both 0).
+    Wave numbers along each axis are drawn from -``max_mode`` to ``max_mode`` (not all 0).
     """
     side = torch.arange(-max_mode, max_mode + 1, dtype=torch.float64)
-    all_modes = torch.cartesian_prod(side, side)
+    all_modes = torch.cartesian_prod(*[side] * num_axes)
     all_modes = all_modes[all_modes.abs().sum(1) > 0]
-    mode_M2 = all_modes[torch.randint(len(all_modes), (num_waves,), generator=generator)]
-    speed_M = torch.randn(num_waves, generator=generator, dtype=torch.float64) / mode_M2.norm(dim=1)
+    mode_MX = all_modes[torch.randint(len(all_modes), (num_waves,), generator=generator)]
+    speed_M = torch.randn(num_waves, generator=generator, dtype=torch.float64) / mode_MX.norm(dim=1)
     speed_M = speed_M / speed_M.abs().sum()
     phase_M = 2 * math.pi * torch.rand(num_waves, generator=generator, dtype=torch.float64)
-    return Potential(speed_M / (2 * math.pi * mode_M2.norm(dim=1)), mode_M2, phase_M)
+    return Potential(speed_M / (2 * math.pi * mode_MX.norm(dim=1)), mode_MX, phase_M)
 
 
 def solve_on_grid(potential: Potential, viscosity: float, points: int, time_T: Tensor) -> Tensor:
-    """The velocity on ``points`` × ``points`` grid vertices (i / points), row-major: (T, N, 2)."""
-    heat_T3KK = _heat_modes(potential, viscosity, time_T, modes=points * math.ceil(MODES / points))
-    fold = heat_T3KK.shape[-1] // points
-    # on a coarser grid modes that differ by its size are the same function, so their sum is exact
-    folded = heat_T3KK.reshape(len(time_T), 3, fold, points, fold, points).sum((2, 4))
-    theta_T3N = torch.fft.ifft2(folded, norm="forward").real.flatten(2)
-    axis = torch.arange(points, dtype=torch.float64) / points
-    return _velocity(theta_T3N, potential, viscosity, torch.cartesian_prod(axis, axis), time_T)
+    """The velocity on a grid of ``points`` vertices (i / points) along each axis, row-major: (T, N, X)."""
+    num_axes = potential.mode_MX.shape[1]
+    fold = math.ceil(MODES[num_axes] / points)
+    axes = tuple(range(-num_axes, 0))
+    frames = []
+    for heat in _heat_modes(potential, viscosity, time_T, modes=points * fold):
+        # on a coarser grid modes that differ by its size are the same function, so their sum is exact
+        folded = heat.reshape(-1, *(fold, points) * num_axes).sum(tuple(range(1, 2 * num_axes, 2)))
+        frames.append(torch.fft.ifftn(folded, dim=axes, norm="forward").real.flatten(1))
+    grid_NX = _vertices(points, num_axes)
+    return _velocity(torch.stack(frames), potential, viscosity, grid_NX, time_T)
 
 
 def solve_at_points(potential: Potential, viscosity: float, pos_N2: Tensor, time_T: Tensor) -> Tensor:
-    """The velocity at any points of the unit torus: (T, N, 2)."""
-    heat_T3KK = _heat_modes(potential, viscosity, time_T, modes=MODES)
-    frames = [_evaluate(_trimmed(heat_3KK), pos_N2) for heat_3KK in heat_T3KK]
+    """The velocity at any points of the unit torus of two dimensions: (T, N, 2)."""
+    heat_modes = _heat_modes(potential, viscosity, time_T, modes=MODES[2])
+    frames = [_evaluate(_trimmed(heat_3KK), pos_N2) for heat_3KK in heat_modes]
     return _velocity(torch.stack(frames), potential, viscosity, pos_N2, time_T)
 
 
-def _heat_modes(potential: Potential, viscosity: float, time_T: Tensor, modes: int) -> Tensor:
-    """Fourier modes of θ, ∂θ/∂x and ∂θ/∂y, (T, 3, K, K)."""
-    axis = torch.arange(modes, dtype=torch.float64) / modes
-    exponent_N = -potential.value(torch.cartesian_prod(axis, axis)) / (2 * viscosity)
-    theta = (exponent_N - exponent_N.max()).exp().view(modes, modes)
-    theta_KK = torch.fft.fft2(theta, norm="forward")
+def _heat_modes(potential: Potential, viscosity: float, time_T: Tensor, modes: int) -> Iterator[Tensor]:
+    """Fourier modes of θ and of its derivative along each axis, (1 + X, K, …, K), time by time."""
+    num_axes = potential.mode_MX.shape[1]
+    exponent_N = -potential.value(_vertices(modes, num_axes)) / (2 * viscosity)
+    theta = (exponent_N - exponent_N.max()).exp().view(*[modes] * num_axes)
+    theta = torch.fft.fftn(theta, norm="forward")
     wave_K = 2 * math.pi * torch.fft.fftfreq(modes, 1 / modes, dtype=torch.float64)
-    wave_x, wave_y = wave_K[:, None], wave_K[None, :]
-    decay_TKK = (-viscosity * time_T[:, None, None] * (wave_x**2 + wave_y**2)).exp()
-    with_gradient = torch.stack([theta_KK, 1j * wave_x * theta_KK, 1j * wave_y * theta_KK])
-    heat_T3KK: Tensor = decay_TKK.unsqueeze(1) * with_gradient
-    return heat_T3KK
+    waves = [wave_K.view(-1, *[1] * (num_axes - 1 - axis)) for axis in range(num_axes)]
+    square = torch.stack(torch.broadcast_tensors(*(wave**2 for wave in waves))).sum(0)
+    with_gradient = torch.stack([theta, *(1j * wave * theta for wave in waves)])
+    for time in time_T:
+        yield (-viscosity * time * square).exp() * with_gradient
+
+
+def _vertices(points: int, num_axes: int) -> Tensor:
+    """The vertices i / points of a grid on the unit torus, row-major: (N, X)."""
+    return torch.cartesian_prod(*[torch.arange(points, dtype=torch.float64) / points] * num_axes)
 
 
 def _trimmed(heat_3KK: Tensor) -> Tensor:
@@ -119,7 +129,8 @@ def _evaluate(modes_3KK: Tensor, pos_N2: Tensor) -> Tensor:
     return ((along_x_NK @ modes_3KK) * along_y_NK).sum(-1).real
 
 
-def _velocity(theta_T3N: Tensor, potential: Potential, viscosity: float, pos_N2: Tensor, time_T: Tensor) -> Tensor:
-    velocity_TN2 = (-2 * viscosity * theta_T3N[:, 1:] / theta_T3N[:, :1]).transpose(1, 2).contiguous()
-    velocity_TN2[time_T == 0] = potential.gradient(pos_N2)  # exact, where the quotient is least accurate
-    return velocity_TN2
+def _velocity(theta_TYN: Tensor, potential: Potential, viscosity: float, pos_NX: Tensor, time_T: Tensor) -> Tensor:
+    """-2 ν ∇θ / θ, (T, N, X), of θ and its gradient at the points, (T, 1 + X, N)."""
+    velocity_TNX = (-2 * viscosity * theta_TYN[:, 1:] / theta_TYN[:, :1]).transpose(1, 2).contiguous()
+    velocity_TNX[time_T == 0] = potential.gradient(pos_NX)  # exact, where the quotient is least accurate
+    return velocity_TNX

@@ -19,6 +19,7 @@ RANGES: dict[str, dict[str, Any]] = {
     "advection1d": {"velocity": [0.5, 1.0]},
     "burgers1d": {"viscosity": [0.01, 0.05]},
     "burgers2d": {"viscosity": [0.01, 0.05]},
+    "burgers3d": {"viscosity": [0.02, 0.05]},
 }
 """Data sets that are generated over a range of parameters."""
 

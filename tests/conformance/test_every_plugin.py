@@ -174,6 +174,7 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("dataset", "advection1d"): Case(SMALL_GRID),
     ("dataset", "burgers1d"): Case(SMALL_GRID),
     ("dataset", "burgers2d"): Case({"num_trajectories": 6, "points": 8, "num_times": 4}),
+    ("dataset", "burgers3d"): Case({"num_trajectories": 6, "points": 4, "num_times": 4}),
     ("dataset", "hdf5"): Case(own_hdf5_file),
     ("dataset", "frames"): Case(npy_frames),
     ("dataset", "mat"): Case(mat_file),

@@ -105,6 +105,7 @@ WITHOUT = {
     "bundled": "is around another data set",
     "paired": "is around two data sets",
     "burgers2d": "generated",
+    "burgers3d": "generated",
     "frames": "has no coordinates; its arrays are read as those of npz",
     "neuraloperator": "has no coordinates; its arrays are read as those of npz",
     "symmetric": "is around another data set",

@@ -119,6 +119,9 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
     "benchmarks/burgers1d.yaml": lambda folder: [
         *["data.num_trajectories=12", "data.points=64", "data.num_times=6", *lattice(16)],
     ],
+    "benchmarks/burgers3d.yaml": lambda folder: [
+        *["data.num_trajectories=10", "data.points=8", "data.num_times=4", *lattice(4, 4, 4)],
+    ],
     "benchmarks/cfd_cloud.yaml": lambda folder: [
         *[f"data.path={frames(folder)}", "model.latent.tokens=[4, 4]", "model.latent.dim=4", "trainer.batch_size=2"],
         "model.approximator.depth=1",

@@ -132,6 +132,15 @@ TASKS = {
         Task("kuramoto_sivashinsky", "Kuramoto-Sivashinsky", "npz/ks1d_128.npz", 32, 32, small=_FEW),
         Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24),
         Task(
+            "burgers3d",
+            "Burgers 3-D, exact",
+            None,
+            12,
+            24,
+            finer=("data.points=48",),
+            small=("data.num_trajectories=6", "data.num_times=3", "data.points=8", "model.latent.tokens=[4,4,4]"),
+        ),
+        Task(
             "scattered_burgers",
             "scattered Burgers 2-D, exact",
             "pointcloud/scattered_burgers2d.npz",

@@ -40,8 +40,8 @@ class Operator:
 
 
 def _sampler(ratio: float, base: str) -> str:
-    """The recipe's sampler, half of the points moved, around another one with another share of the points."""
-    return f"sampler={{name: jittered, share: 0.5, base: {{name: ratio, ratio: {ratio}, base: {{{base}}}}}}}"
+    """The sampler of the task, which moves points, around another one with another share of the points."""
+    return f"sampler.base={{name: ratio, ratio: {ratio}, base: {{{base}}}}}"
 
 
 OPERATORS = {

@@ -22,6 +22,10 @@ class Encoder(Bounded, nn.Module, ABC):
     resamples: ClassVar[bool] = False
     """True where an encoder of whole grids brings one that lies elsewhere in the box to the place of training's."""
 
+    pools: ClassVar[bool] = False
+    """True where every token collects from the whole domain, so that it has no place even if ``latent.tokens`` is a
+    list."""
+
     @property
     def needs(self) -> tuple[Need, ...]:
         """What ``forward`` asks of the points (``points.get``), so that it is found once per point set and kept."""

@@ -7,6 +7,7 @@ parabolic equation occurring in aerodynamics, Quart. Appl. Math. 9 (1951); E. Ho
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ def _heat_modes(potential: Potential, viscosity: float, time_T: Tensor, modes: i
     theta = torch.fft.fftn(theta, norm="forward")
     wave_K = 2 * math.pi * torch.fft.fftfreq(modes, 1 / modes, dtype=torch.float64)
     waves = [wave_K.view(-1, *[1] * (num_axes - 1 - axis)) for axis in range(num_axes)]
-    square = torch.stack(torch.broadcast_tensors(*(wave**2 for wave in waves))).sum(0)
+    square = functools.reduce(torch.add, (wave**2 for wave in waves))
     with_gradient = torch.stack([theta, *(1j * wave * theta for wave in waves)])
     for time in time_T:
         yield (-viscosity * time * square).exp() * with_gradient

@@ -15,19 +15,21 @@ class SelfAttention(nn.Module):
     Args:
         width: D.
         heads: H, which must divide the width.
+        rotary: turns queries and keys by the places of their tokens; None: tokens have no places.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, rotary: nn.Module | None = None) -> None:
         super().__init__()
         check_heads(width, heads)
         self.heads = heads
+        self.rotary = rotary
         self.to_qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
     def forward(self, x_BLD: Tensor, mask_BL: Tensor | None = None) -> Tensor:
         """``mask_BL`` is True where a token may be looked at; None: everywhere."""
         query, key, value = self.to_qkv(x_BLD).chunk(3, dim=-1)
-        attended_BLD: Tensor = self.out(attend(query, key, value, self.heads, mask_BL))
+        attended_BLD: Tensor = self.out(attend(query, key, value, self.heads, mask_BL, self.rotary))
         return attended_BLD
 
 
@@ -60,9 +62,18 @@ class CrossAttention(nn.Module):
         return attended_BQD
 
 
-def attend(query_BQD: Tensor, key_BLD: Tensor, value_BLD: Tensor, heads: int, mask_BL: Tensor | None) -> Tensor:
+def attend(
+    query_BQD: Tensor,
+    key_BLD: Tensor,
+    value_BLD: Tensor,
+    heads: int,
+    mask_BL: Tensor | None,
+    rotary: nn.Module | None = None,
+) -> Tensor:
     """Scaled dot-product attention with H heads; width D is shared by the heads."""
     query, key, value = (_split(x, heads) for x in (query_BQD, key_BLD, value_BLD))
+    if rotary is not None:
+        query, key = rotary(query), rotary(key)
     mask = None if mask_BL is None else mask_BL[:, None, None, :]
     return scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
 

@@ -19,12 +19,21 @@ class SelfBlock(nn.Module):
         mlp_ratio: hidden size of the MLP in widths.
         conditioned: whether an embedded condition (B, D) shifts, scales and gates both branches.
         depth: number of blocks in the stack; branches start smaller in deeper stacks.
+        rotary: turns queries and keys by the places of their tokens; None: tokens have no places.
     """
 
-    def __init__(self, width: int, heads: int, mlp_ratio: float, conditioned: bool = False, depth: int = 1) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        mlp_ratio: float,
+        conditioned: bool = False,
+        depth: int = 1,
+        rotary: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(width, elementwise_affine=not conditioned)
-        self.attention = SelfAttention(width, heads)
+        self.attention = SelfAttention(width, heads, rotary)
         self.norm_mlp = nn.LayerNorm(width, elementwise_affine=not conditioned)
         self.mlp = MLP(width, round(mlp_ratio * width))
         self.modulation = Modulation(width) if conditioned else None

@@ -39,6 +39,7 @@ class GridEncoder(Encoder):
     """
 
     needs_grid: ClassVar[bool] = True
+    pools: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
@@ -46,6 +48,8 @@ class SupernodeEncoder(Encoder):
         mlp_ratio: hidden size of the MLPs, as a multiple of the width.
         frequencies: whole frequencies of the Fourier features of the supernodes' positions.
     """
+
+    pools: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from upt_core import Approximator, DataSpec, LatentSpec
 from upt_models.blocks import SelfBlock
-from upt_models.checks import check_condition
+from upt_models.checks import check_condition, check_heads
 from upt_models.initialise import initialise, scale_
+from upt_models.lattice import lattice_of
 from upt_models.modulation import ConditionEmbedding
+from upt_models.rotary import Rotary
 
 WHAT = "approximator 'transformer'"
 NEAR_IDENTITY = 0.1
 """Size of the first step of a residual approximator, relative to Xavier's; not 0, so that gradients flow at once."""
+WIDTH_ON_LATTICE = 64
+"""Tokens on a lattice are many and narrow; attention needs more width than they have."""
 
 
 class Transformer(Approximator):
     """Transformer blocks on the latent tokens: (B, L, D) → (B, L, D).
 
     Conditions (time step, viscosity, …) act through adaptive layer norm on every block, and have no effect at the start
-    (arXiv 2212.09748). The new tokens are normalised one by one, as those of the encoders ``grid`` and ``supernode``,
-    so their size stays the same in long rollouts.
+    (arXiv 2212.09748).
+
+    Tokens without a place (``latent.tokens`` is a number) are normalised one by one, as those of the encoders ``grid``
+    and ``supernode``, so their size stays the same in long rollouts. Tokens on a lattice (``latent.tokens`` is a list)
+    keep their size, which is information. Attention then depends on how far tokens lie apart (rotary positions, arXiv
+    2104.09864), on periodic axes around the domain; if an axis is open, tokens also have learned positions.
 
     Args:
-        width: width of the blocks; None: that of the latent tokens.
+        width: width of the blocks; None: that of the latent tokens, on a lattice at least 64.
         depth: number of blocks. Good: 4 to 8.
         heads: attention heads; they must divide the width.
         mlp_ratio: hidden size of the MLPs, as a multiple of the width.
         condition: whether to use the conditions, if the data set has any.
         residual: whether the blocks compute the change of the latent tokens, starting near zero (good for time steps),
             or the new tokens.
+        positions: whether tokens on a lattice get learned positions besides; None: if an axis is open. Set it to true
+            if the equations depend on the position in a periodic domain (a fixed forcing, an obstacle).
+
+    Source: B. Alkin et al., Universal Physics Transformers (arXiv 2402.12365).
     """
 
     def __init__(
@@ -44,21 +57,34 @@ class Transformer(Approximator):
         mlp_ratio: PositiveFloat = 4.0,
         condition: bool = True,
         residual: bool = True,
+        positions: bool | None = None,
     ) -> None:
         super().__init__()
-        width = latent.dim if width is None else width
+        width = _width(latent) if width is None else width
+        check_heads(width, heads)
         self.names = data.condition if condition else ()
         self.residual = residual
         self.embed_condition = ConditionEmbedding(len(self.names), width) if self.names else None
         self.embed_latent = nn.Linear(latent.dim, width) if width != latent.dim else nn.Identity()
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, latent.dim)
-        self.norm_latent = nn.LayerNorm(latent.dim)
+        self.norm_latent = nn.LayerNorm(latent.dim) if latent.lattice is None else nn.Identity()
+        rotary, self.positions_LD = None, None
+        if latent.lattice is not None:
+            rotary = Rotary(lattice_of(WHAT, data, latent), data.periodic, width // heads)
+            if not all(data.periodic) if positions is None else positions:
+                self.positions_LD = nn.Parameter(torch.randn(latent.tokens, width) * 0.02)
+        elif positions:
+            raise ValueError(
+                f"the {WHAT} was given positions: true, but latent.tokens is {latent.tokens}, so tokens have no place; "
+                f"write the tokens of each axis as a list, or leave positions out"
+            )
         initialise(self)
         if residual:
             scale_([self.head], NEAR_IDENTITY)
         self.blocks = nn.ModuleList(
-            SelfBlock(width, heads, mlp_ratio, conditioned=bool(self.names), depth=depth) for _ in range(depth)
+            SelfBlock(width, heads, mlp_ratio, conditioned=bool(self.names), depth=depth, rotary=rotary)
+            for _ in range(depth)
         )
 
     def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
@@ -69,6 +95,8 @@ class Transformer(Approximator):
         """
         condition_BD = self._embedded(condition_BP)
         x_BLD = self.embed_latent(latent_BLD)
+        if self.positions_LD is not None:
+            x_BLD = x_BLD + self.positions_LD
         for block in self.blocks:
             x_BLD = block(x_BLD, condition_BD)
         change_BLD = self.head(self.norm(x_BLD))
@@ -80,3 +108,8 @@ class Transformer(Approximator):
             return None
         embedded_BD: Tensor = self.embed_condition(check_condition(WHAT, self.names, condition_BP))
         return embedded_BD
+
+
+def _width(latent: LatentSpec) -> int:
+    """Of the blocks, where none is given."""
+    return latent.dim if latent.lattice is None else max(latent.dim, WIDTH_ON_LATTICE)

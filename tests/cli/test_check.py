@@ -76,6 +76,13 @@ def test_it_advises_tokens_that_keep_their_place_on_a_grid(upt: Upt) -> None:
     assert "Remarks" not in upt("check", "tiny.yaml", *in_place).output
 
 
+def test_it_warns_of_places_that_an_encoder_does_not_keep(upt: Upt) -> None:
+    parts = ["approximator={name: spectral, width: 8, depth: 1}", "decoder={name: basis}"]
+    (found,) = remarks(upt, "model.latent.tokens=[8]", *(f"model.{part}" for part in parts))
+    assert "latent.tokens is the list [8], as if tokens had a place in space, but the encoder grid pools them" in found
+    assert found.endswith("use the encoder patches or lattice, or write latent.tokens as a number, 8")
+
+
 def test_it_warns_of_latent_rollouts_that_nothing_trains(upt: Upt) -> None:
     rollout = ["validation.rollout=3", "validation.space=latent"]
     (found,) = [text for text in remarks(upt, *rollout) if "rolls out 3 time steps" in text]

@@ -1,8 +1,9 @@
-"""Latent transformer: shapes, near identity at first, conditioning, batch independence, messages."""
+"""Latent transformer: shapes, near identity at first, conditioning, places on a lattice, batch independence, messages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -72,3 +73,47 @@ def test_messages(make_spec: Make, latent: LatentSpec) -> None:
         Transformer(make_spec(), latent, mlp_ratio=0)
     with pytest.raises(ValueError, match="width 16 cannot be shared by 3 attention heads"):
         Transformer(make_spec(), latent, heads=3)
+
+
+def on_lattice(make_spec: Make, periodic: bool = True, dim: int = 16, **settings: Any) -> Transformer:
+    data = make_spec(periodic=(periodic, periodic), grid_shape=(16, 8), condition=())
+    return Transformer(data, LatentSpec.on_lattice((8, 4), dim), **settings)
+
+
+def rolled(tokens_BLD: torch.Tensor, shifts: tuple[int, int]) -> torch.Tensor:
+    return tokens_BLD.unflatten(1, (8, 4)).roll(shifts, (1, 2)).flatten(1, 2)
+
+
+def test_on_a_periodic_lattice_a_shifted_state_has_the_shifted_answer(make_spec: Make) -> None:
+    part, z = on_lattice(make_spec), torch.randn(2, 32, 16)
+    torch.testing.assert_close(part(rolled(z, (3, 1)), None), rolled(part(z, None), (3, 1)), rtol=0, atol=1e-5)
+    with_places = on_lattice(make_spec, positions=True)
+    with torch.no_grad():
+        with_places.positions_LD.mul_(50)  # type: ignore[union-attr]
+    assert not torch.allclose(with_places(rolled(z, (3, 1)), None), rolled(with_places(z, None), (3, 1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_on_a_lattice_it_matters_where_tokens_are(make_spec: Make, periodic: bool) -> None:
+    part, z, order = on_lattice(make_spec, periodic, positions=False), torch.randn(1, 32, 16), torch.randperm(32)
+    assert not torch.allclose(part(z[:, order], None), part(z, None)[:, order], atol=1e-4)
+    without = Transformer(make_spec(condition=()), LatentSpec(32, 16))
+    torch.testing.assert_close(without(z[:, order], None), without(z, None)[:, order], rtol=0, atol=1e-5)
+
+
+def test_on_a_lattice_tokens_keep_their_size_and_blocks_are_wide(make_spec: Make) -> None:
+    part, z = on_lattice(make_spec), 5 * torch.randn(2, 32, 16)
+    assert (part(z, None) - z).std() < 0.3 * z.std()
+    assert part.embed_latent.out_features == 64
+    assert on_lattice(make_spec, dim=96).embed_latent(torch.zeros(1, 32, 96)).shape[-1] == 96
+    assert on_lattice(make_spec).positions_LD is None
+    assert on_lattice(make_spec, periodic=False).positions_LD is not None
+
+
+def test_messages_of_places(make_spec: Make, latent: LatentSpec) -> None:
+    with pytest.raises(ValueError, match="heads of width 2 cannot hold positions along 2 axes; use fewer heads or a"):
+        on_lattice(make_spec, width=16, heads=8)
+    with pytest.raises(ValueError, match="positions: true, but latent.tokens is 6, so tokens have no place; write"):
+        Transformer(make_spec(), latent, positions=True)
+    with pytest.raises(ValueError, match=r"lattice of \[8\], with 1 axes, but the data have 2; write the tokens of"):
+        Transformer(make_spec(), LatentSpec.on_lattice((8,), 16))

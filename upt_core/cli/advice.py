@@ -17,13 +17,19 @@ def advice(settings: ExperimentSettings, built: Built, reached: Reached) -> list
 
 
 def _places(settings: ExperimentSettings, built: Built) -> Iterator[str]:
-    """Tokens without a place, where the grid would give them one."""
+    """Tokens without a place, where the grid would give them one or the configuration says that they have one."""
     data, latent = built.prepared.data, settings.model.latent.spec()
     if data.grid_shape is not None and not data.steady and latent.lattice is None:
         yield (
             f"latent.tokens is {latent.tokens}, so tokens have no place in space; on regular grids, tokens that keep "
             f"theirs were many times more accurate at equal cost: write a list, with parts for it, as in "
             f"the experiment that upt init writes"
+        )
+    if latent.lattice is not None and built.bundle.model.encoder.pools:
+        yield (
+            f"latent.tokens is the list {list(latent.lattice)}, as if tokens had a place in space, but the encoder "
+            f"{settings.model.encoder.name} pools them from the whole domain: parts that need places see them in no "
+            f"order; use the encoder patches or lattice, or write latent.tokens as a number, {latent.tokens}"
         )
 
 

@@ -91,7 +91,11 @@ def test_sizes_follow_the_data() -> None:
     assert set(fields["validation"]["metrics"]) == {"relative_l2", "u_l2", "p_l2"}
     assert fields["model"]["latent"]["dim"] == 3 * 16
     assert fields["sampler"]["base"]["num_queries"] == 512
-    assert "consistency" not in yaml.safe_load(text_of(steady()))["losses"]
+    alone = yaml.safe_load(text_of(steady()))
+    assert "consistency" not in alone["losses"]
+    assert alone["model"]["approximator"]["depth"] == 8, "steady: many narrow blocks"
+    assert alone["trainer"]["optimizer"]["weight_decay"] == 0.5
+    assert "depth" not in fields["model"]["approximator"]
 
 
 def text_of(file: str) -> str:

@@ -132,16 +132,23 @@ def _model(facts: Facts, history: int) -> Section:
             "approximator": {"name": "convolution", "depth": 3, "positions": False},
             "decoder": {"name": "basis", "functions": 4},
         }
-    spectral: Section = {"name": "spectral"}
-    if axes > 1:
-        spectral |= {"modes": 6, "neighbours": True}
     dim = WIDTH * min(data.frame_channels, 4)
     return {
         "latent": {"tokens": facts.tokens, "dim": dim},
         "encoder": {"name": "patches" if facts.patches else "lattice"},
-        "approximator": spectral | ({"width": WIDE} if dim > WIDE // 2 else {}),
+        "approximator": _approximator(facts, dim),
         "decoder": {"name": "basis", **({"functions": 6} if axes == 1 else {})},
     }
+
+
+def _approximator(facts: Facts, dim: int) -> Section:
+    """Of tokens of width ``dim``; a steady problem needs many narrow blocks, each of which mixes little."""
+    wide = dim > WIDE // 2
+    if facts.data.num_axes == 1:
+        return {"name": "spectral"} | ({"width": WIDE} if wide else {})
+    if facts.data.steady:
+        return {"name": "spectral", "modes": 3, "neighbours": True, "depth": 8, "width": 48 if wide else 24}
+    return {"name": "spectral", "modes": 6, "neighbours": True} | ({"width": WIDE} if wide else {})
 
 
 def _about_model(facts: Facts) -> list[str]:
@@ -192,7 +199,7 @@ def _trainer(facts: Facts) -> Section:
     return {
         "epochs": max(1, round(STEPS[axes] * batch / facts.samples)),
         "batch_size": batch,
-        "optimizer": {"name": "soap", "lr": 3e-3},
+        "optimizer": {"name": "soap", "lr": 3e-3} | ({"weight_decay": 0.5} if facts.data.steady else {}),
         "lr_schedule": {"name": "warmup_cosine", "warmup_share": 0.05},
         "clip_norm": None,
     }

@@ -64,7 +64,8 @@ def test_more_points_are_the_same_flow() -> None:
     coarse, fine = (whole(Burgers3d(**SMALL, points=points, viscosity=(0.02, 0.05)))[0] for points in (8, 16))
     every_second = fine.fields["velocity"].unflatten(1, (16, 16, 16))[:, ::2, ::2, ::2].flatten(1, 3)
     assert torch.allclose(coarse.fields["velocity"], every_second, rtol=0, atol=1e-6)
-    assert coarse.condition == fine.condition and list(coarse.condition) == ["viscosity"]
+    assert coarse.condition == fine.condition
+    assert list(coarse.condition) == ["viscosity"]
     assert Burgers3d(**SMALL).settings_at((48, 48, 48)) == {"points": 48}
     assert Burgers3d(**SMALL).settings_at((48, 48, 24)) is None
 

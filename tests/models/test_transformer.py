@@ -1,4 +1,4 @@
-"""Latent transformer: shapes, near identity at first, conditioning, places on a lattice, batch independence, messages."""
+"""Latent transformer: shapes, near identity at first, conditions, places on a lattice, independence, messages."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Burgers3d(Dataset):
     """Solves u_t + (u · ∇) u = viscosity · Δu on the unit torus exactly, from random curl-free initial velocities.
 
     The field ``velocity`` has three channels and stays within 1 in absolute value, on ``points`` × ``points`` ×
-    ``points`` vertices at i / points. If ``viscosity`` is a range, each trajectory draws it log-uniformly, and the model
-    gets it as the condition ``viscosity``. 48 trajectories of 24³ points take half a minute on first use.
+    ``points`` vertices at i / points. If ``viscosity`` is a range, each trajectory draws it log-uniformly, and the
+    model gets it as the condition ``viscosity``. 48 trajectories of 24³ points take half a minute on first use.
 
     Args:
         num_trajectories: number of trajectories, all splits together; 32 to 128.

@@ -59,6 +59,20 @@ def test_all_problems_come_at_once_with_place_and_cure(check: Check, registry: R
     assert str(caught.value).count("exp.yaml:") == 6
 
 
+def test_a_key_of_another_place_is_named(check: Check) -> None:
+    with pytest.raises(ConfigError, match=r"trainer.seed: unknown key\n    'seed' is a key of the experiment itself: "):
+        check(("epochs: 2", "epochs: 2\n  seed: 1"))
+    with pytest.raises(ConfigError, match=r"'trainer.epochs' is a path, as on the command line; in a file, write mapp"):
+        check(("validation:", "trainer.epochs: 3\nvalidation:"))
+
+
+def test_wrong_indentation_has_a_cure() -> None:
+    with pytest.raises(
+        ConfigError, match=r"e.yaml:3:2: not valid YAML: .*\n    keys of one mapping begin in the same co"
+    ):
+        parse("data:\n  name: hdf5\n path: a.h5\n", "e.yaml")
+
+
 def test_a_callback_that_refuses_its_arguments_is_a_problem_with_its_place(check: Check) -> None:
     with pytest.raises(
         ConfigError, match=r"exp.yaml:\d+:\d+: callbacks.0: .*plain name such as epochs.csv; got '../x'"

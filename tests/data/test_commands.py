@@ -303,3 +303,14 @@ def test_pairs_are_examined_and_not_converted() -> None:
     refused = CliRunner().invoke(main, ["data", "convert", "pair.yaml", "out.zarr"])
     assert refused.exit_code != 0
     assert "which one store cannot hold; convert each alone" in refused.output
+
+
+@pytest.mark.parametrize("command", ["info", "init"])
+def test_scattered_points_in_a_file_for_each_trajectory_are_named(command: str) -> None:
+    Path("clouds").mkdir()
+    for number, size in enumerate((30, 40)):
+        place = np.random.default_rng(number).random((size, 2))
+        np.savez(f"clouds/{number}.npz", coords=place, temperature=np.ones((6, size)), time=T)
+    output = upt(command, "clouds", code=2)
+    assert "'coords' (30, 2) looks like positions of scattered points, with values in 'temperature'" in output
+    assert "pos (rows, axes), ptr (trajectories + 1), fields (rows, times), t; docs/data.md shows how" in output

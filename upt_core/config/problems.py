@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from upt_core.config.document import Document
 from upt_core.config.owners import Model, keys_of, owner_of
 from upt_core.config.schema import PluginConfig
+from upt_core.config.sections import ExperimentSettings
 from upt_core.config.yaml_text import Keys
 from upt_core.errors import Problem
 from upt_core.registry import Registry
@@ -54,9 +55,19 @@ def _is_choice(path: Keys, items: list[dict[str, Any]]) -> bool:
 
 def _unknown_key(path: Keys, owner: Model | None, origin: str) -> Problem:
     known = list(keys_of(owner)) if owner is not None else []
-    near = difflib.get_close_matches(str(path[-1]), known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = _meant(path, known)
     return Problem(path, "unknown key", origin, f"{hint}known keys: {', '.join(known)}", _declared_by(owner))
+
+
+def _meant(path: Keys, known: list[str]) -> str:
+    """The same key in another place, or the nearest one here."""
+    key = str(path[-1])
+    if len(path) > 1 and key in ExperimentSettings.model_fields:
+        return f"{key!r} is a key of the experiment itself: write it without {'.'.join(map(str, path[:-1]))!r}. "
+    if len(path) == 1 and "." in key:
+        return f"{key!r} is a path, as on the command line; in a file, write mappings inside each other. "
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def _declared_by(owner: Model | None) -> str:

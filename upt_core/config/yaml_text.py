@@ -202,6 +202,7 @@ _HINTS = {
     "unexpected end of stream": "the quote that opens here is not closed",
     "<stream end>": "the bracket or brace that opens here is not closed",
     "',' or": "a bracket or brace is not closed, or a comma is missing",
+    "expected <block end>": "keys of one mapping begin in the same column; compare with the lines above",
     "mapping values are not allowed": "text with ': ' needs quotes, and keys of one mapping the same indentation",
     "another document": "one file holds one experiment; remove the line '---'",
 }

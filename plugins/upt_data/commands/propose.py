@@ -49,6 +49,8 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
             "no array looks like a field on a grid: (trajectories, times, *grid), or steady (trajectories, *grid); "
             f"the file has {source.described()}; give data.inputs and what is missing of data.time_step and data.extent"
         )
+    if not fields:
+        _refuse_scattered(source, full)
     settings |= _roles(fields, steady)
     if axes and axes != [one for one in ("x", "y", "z") if one in full]:
         settings["axes"] = axes
@@ -59,6 +61,22 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
         settings["complex"] = "channels"
     settings |= _conditions(source, full, fields, {*axes, time}, layout)
     return settings | (_one_trajectory(source, full, fields, len(axes)) if only_file else {})
+
+
+def _refuse_scattered(source: ArraySource, full: dict[str, str]) -> None:
+    """Positions (points, axes) beside values of as many points: no grid, so no data set of grids fits."""
+    shapes = {one: source.shape(array) for one, array in full.items()}
+    for name, shape in shapes.items():
+        if len(shape) != 2 or not 1 < shape[1] <= 3 < shape[0]:
+            continue
+        values = [one for one, other in shapes.items() if one != name and shape[0] in other]
+        if values:
+            raise DataError(
+                f"{name!r} {shape} looks like positions of scattered points, with values in "
+                f"{', '.join(map(repr, values))}; the data set 'points' reads these from one file for all trajectories"
+                ": pos (rows, axes), ptr (trajectories + 1), fields (rows, times), t; docs/data.md shows how to join "
+                "files: 'Scattered points in a file for each trajectory'"
+            )
 
 
 def _named(full: dict[str, str], names: tuple[str, ...]) -> list[str]:

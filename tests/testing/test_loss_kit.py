@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -97,6 +98,56 @@ WRONG: dict[str, tuple[LossTerm, str]] = {
     "global random state": (Term(noisy), r"global random state: the term advanced it on a grid of 16 points"),
     "fails": (Term(lambda step: step.predicted(1)[..., 5].mean()), r"call: IndexError \(.*\) on a grid of 16 points"),
 }
+
+
+READS: dict[str, tuple[Callable[[Step], object], str]] = {
+    "float": (lambda step: float(right(step).detach()), "_local_scalar"),
+    "branch": (lambda step: bool(right(step) < 1e9), "_local_scalar|is_nonzero"),
+    "text": (lambda step: f"{right(step).detach()}", "_local_scalar|item"),
+    "tolist": (lambda step: error(step).tolist(), "tolist"),
+    "numpy": (lambda step: error(step).detach().numpy(), "numpy"),
+    "an array": (lambda step: np.asarray(error(step).detach()), "__array__|numpy"),
+    "cpu": (lambda step: error(step).cpu(), "cpu"),
+    "allclose": (lambda step: torch.allclose(step.predicted(1), step.target(1)), "allclose"),
+    "equal": (lambda step: torch.equal(step.predicted(1), step.target(1)), "equal"),
+    "nonzero": (lambda step: error(step).nonzero(), "nonzero"),
+    "a mask": (lambda step: error(step)[error(step) > 0], "index"),
+    "unique": (lambda step: error(step).unique(), "_unique2"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_values_read_on_the_host_are_found(name: str) -> None:
+    read, operation = READS[name]
+
+    def value(step: Step) -> Tensor:
+        read(step)
+        return right(step)
+
+    with pytest.raises(ConformanceError, match=rf"no waiting: the term reads values on the device.*(?:{operation})"):
+        check_loss(Term(value))
+
+
+def difference(step: Step) -> Tensor:
+    return step.predicted(1) - step.target(1)
+
+
+UNDEFINED: dict[str, Callable[[Step], Tensor]] = {
+    "root of each point": lambda step: step.mean(error(step).sqrt()),
+    "power of one half": lambda step: step.mean(error(step)) ** 0.5,
+    "power below one": lambda step: step.mean((difference(step).abs() ** 0.7).mean(dim=-1)),
+    "logarithm": lambda step: step.mean(difference(step).abs().log().mean(dim=-1)),
+    "quotient of two zeros": lambda step: step.mean(error(step) / difference(step).abs().mean(dim=-1)),
+    "hidden by where": lambda step: step.mean(torch.where(error(step) == 0, 0.0, error(step).sqrt())),
+    "unit vectors": lambda step: step.mean((difference(step) / difference(step).norm(dim=-1, keepdim=True)).sum(-1)),
+    "of a reconstruction": lambda step: step.mean((step.reconstructed() - step.input()).square().mean(dim=-1).sqrt()),
+}
+
+
+@pytest.mark.parametrize("name", UNDEFINED)
+def test_undefined_gradients_at_the_optimum_are_found(name: str) -> None:
+    with pytest.raises(ConformanceError, match=r"finite gradient: .* where every prediction is true"):
+        check_loss(Term(UNDEFINED[name]))
 
 
 @pytest.mark.parametrize("name", WRONG)

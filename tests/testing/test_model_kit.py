@@ -190,6 +190,38 @@ class FirstConditionAlone(Layers):
         return super().forward(latent_BLD, first)
 
 
+class FirstRow(Layers):
+    """The conditions of the first sample, for all."""
+
+    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
+        return super().forward(latent_BLD, None if condition_BP is None else condition_BP[:1].expand_as(condition_BP))
+
+
+class Summed(Layers):
+    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
+        total = None if condition_BP is None else condition_BP.sum(dim=1, keepdim=True).expand_as(condition_BP)
+        return super().forward(latent_BLD, total)
+
+
+class Centred(Layers):
+    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
+        centred = None if condition_BP is None else condition_BP - condition_BP.mean(dim=1, keepdim=True)
+        return super().forward(latent_BLD, centred)
+
+
+class Constant(Layers):
+    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
+        return super().forward(latent_BLD, None if condition_BP is None else torch.ones_like(condition_BP))
+
+
+class Normalised(Layers):
+    """A softmax over an axis of one value."""
+
+    def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
+        ones = None if condition_BP is None else condition_BP.unsqueeze(-1).softmax(dim=-1).squeeze(-1)
+        return super().forward(latent_BLD, ones)
+
+
 class Positions(Layers):
     def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
         return super().forward(latent_BLD, condition_BP) + torch.arange(latent_BLD.shape[1]).view(1, -1, 1)
@@ -203,6 +235,11 @@ class Fewer(Layers):
 APPROXIMATORS: dict[type[Approximator], str] = {
     Unconditioned: r"every parameter: embed.weight, embed.bias got no gradient on .* conditions: time_step, viscosity",
     FirstConditionAlone: r"conditions: the answer does not change with viscosity, whatever the weights, on latents of",
+    FirstRow: r"rows: the answer for row 2 changes by .* when other rows change",
+    Summed: r"conditions: the answer does not change when time_step and viscosity exchange their values, whatever",
+    Centred: r"conditions: the answer does not change when time_step and viscosity grow together, whatever",
+    Constant: r"conditions: the answer does not change with time_step, whatever the weights",
+    Normalised: r"conditions: the answer does not change with time_step, whatever the weights",
     Positions: r"order: the answer changes by .* when latent tokens change places",
     Fewer: r"shape: \(3, 4, 16\) on latents of data with 1 axes, conditions: none\n    expected: \(3, 5, 16\)",
 }

@@ -11,10 +11,13 @@ from torch import Tensor
 from upt_core import Points, Progress, Queries, Sampler
 from upt_core.testing import ConformanceError, check_sampler
 
+from .power import MANNERS, Domain, Manner, classes, domains, found, power
+
 Favoured = Callable[[Points], Tensor]
 """True at the points that come too often, (B, N)."""
 
 SETS = ("grid", "scattered")
+DOMAINS = tuple(domains())
 
 
 class Overdrawn(Sampler):
@@ -68,15 +71,12 @@ def corner(*far: bool) -> Favoured:
 
 
 CLASSES: dict[str, Favoured] = {
-    **{f"eighth {k}": eighth(k) for k in range(8)},
-    **{f"side {axis} {place}": side(axis, place) for axis in (0, 1) for place in (0.0, 1.0)},
-    **{f"corner {a:d}{b:d}": corner(a, b) for a in (False, True) for b in (False, True)},
+    "eighth 0": eighth(0),
+    "corner 10": corner(True, False),
+    "side 1 1.0": side(1, 1.0),
     "odd points": lambda points: (torch.arange(points.num_points) % 2 == 1).unsqueeze(0),
-    "first point": lambda points: (torch.arange(points.num_points) == 0).unsqueeze(0),
-    "last point": lambda points: (torch.arange(points.num_points) == points.num_points - 1).unsqueeze(0),
     "one in the middle": lambda points: (torch.arange(points.num_points) == points.num_points // 2).unsqueeze(0),
 }
-QUICK = ("eighth 0", "corner 10", "side 1 1.0", "odd points", "one in the middle")
 
 
 def refused(sampler: Sampler) -> bool:
@@ -88,17 +88,43 @@ def refused(sampler: Sampler) -> bool:
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", CLASSES)
 def test_ten_percent_too_many_are_found(name: str, weighted: bool) -> None:
     """The seeds are fixed."""
     assert refused(Overdrawn(CLASSES[name], weighted=weighted))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
-@pytest.mark.parametrize("name", [name for name in CLASSES if name not in QUICK])
-def test_ten_percent_too_many_of_any_class_are_found(name: str, weighted: bool) -> None:
-    assert refused(Overdrawn(CLASSES[name], weighted=weighted))
+@pytest.mark.parametrize("manner", MANNERS, ids=str)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda domain: domain.what)
+def test_each_point_set_alone_finds_each_group_of_classes(domain: Domain, manner: Manner) -> None:
+    """Two classes of each group, two seeds. ``python -m tests.testing.power`` tries all classes."""
+    for own in classes(domain).values():
+        for favoured_N in [*own.values()][:1] + [*own.values()][1:][-1:]:
+            assert all(found(domain, favoured_N, manner, seed) for seed in (0, 1))
+
+
+@pytest.mark.parametrize("manner", MANNERS, ids=str)
+@pytest.mark.parametrize("domain", DOMAINS, ids=lambda domain: domain.what)
+def test_each_point_set_alone_finds_the_rarest_point(domain: Domain, manner: Manner) -> None:
+    """Point 0 is the hardest: along the ramp it is drawn least often. Without an excess nothing is found."""
+    first_N = torch.arange(len(domain.coords_NX)) == 0
+    assert found(domain, first_N, manner, seed=0)
+    assert not found(domain, first_N, manner, seed=0, factor=1.0)
+
+
+def test_the_domains_are_those_of_the_kit() -> None:
+    names = ["a grid of 7", "a grid of 9 × 7", "a grid of 3 × 4 × 5", "23 scattered points"]
+    assert [domain.what for domain in DOMAINS] == [*names, "padded rows of 11 points", "padded rows of 7 points"]
+
+
+def test_the_table_of_power() -> None:
+    """Groups of classes; empty ones are left out."""
+    domain = DOMAINS[-1]
+    result = power(domain, Manner(weighted=False, distinct=True), range(1))
+    assert list(result) == ["eighths", "corners", "patterns", "single points"]
+    assert result["single points"].made == 7
+    assert result["single points"].share == 1
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])

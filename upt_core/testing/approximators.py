@@ -30,7 +30,8 @@ def check_approximator(
 
     Checked are: (B, L, D) → (B, L, D), float32 and finite; a gradient for every parameter; that rows of a batch do not
     influence each other; that an answer repeats in evaluation mode, survives ``state_dict`` and stands bfloat16
-    autocast; that each conditioning value has an effect, at weights other than the first.
+    autocast; that each conditioning value has an effect of
+    its own, at weights other than the first.
 
     Args:
         make: makes the approximator of a DataSpec and a LatentSpec: the class itself, or a function that adds
@@ -50,7 +51,7 @@ def check_approximator(
             check_part(trial)
             if not order_matters:
                 _check_order(trial)
-            if uses_conditions:
+            if uses_conditions and condition:
                 _check_conditions(trial, condition)
 
 
@@ -91,14 +92,24 @@ def _check_conditions(trial: Trial, names: tuple[str, ...]) -> None:
         for parameter in part.parameters():
             parameter.add_(_MOVE * torch.randn(parameter.shape, generator=rng).to(parameter))
     first = trial.answer(part)
-    for number, name in enumerate(names):
-        moved = trial.inputs[1].clone()
-        moved[:, number] += 1.0
+    for what, moved in _moves(trial.inputs[1], names).items():
         require(
-            not torch.equal(first, trial.answer(part, (trial.inputs[0], moved))),
+            not near(first, trial.answer(part, (trial.inputs[0], moved))),
             "conditions",
-            f"the answer does not change with {name}, whatever the weights, on {trial.what}",
+            f"the answer does not change {what}, whatever the weights, on {trial.what}",
             "an answer that depends on each conditioning value: the time step is one of them",
-            "use every column of condition_BP; an approximator that means to ignore them is checked with "
-            "uses_conditions=False",
+            "use every column of condition_BP, each with its own weights; an approximator that means to ignore them is "
+            "checked with uses_conditions=False",
         )
+
+
+def _moves(condition_BP: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """What happens to the conditioning values → their new values."""
+    moves = {}
+    for number, name in enumerate(names):
+        moves[f"with {name}"] = condition_BP.clone()
+        moves[f"with {name}"][:, number] += 1.0
+    if len(names) > 1:
+        moves[f"when {' and '.join(names)} grow together"] = condition_BP + 1.0
+        moves[f"when {' and '.join(names)} exchange their values"] = condition_BP.flip(1)
+    return moves

@@ -52,7 +52,7 @@ class PointSet:
 
     def __str__(self) -> str:
         if self.lengths is not None:
-            return f"padded rows of {', '.join(map(str, self.lengths))} points"
+            return f"padded rows of {', '.join(map(str, dict.fromkeys(self.lengths)))} points"
         return (
             f"{self.num_points} scattered points" if self.scattered else f"a grid of {' × '.join(map(str, self.shape))}"
         )
@@ -68,7 +68,7 @@ class PointSet:
             return Points(coords, grid_shape=self.shape, sample_id_B=sample_id_B)
         rng = torch.Generator().manual_seed(self.num_points)
         rows = 1 if self.lengths is None else batch
-        coords = torch.rand(rows, self.num_points, 2, generator=rng).to(device).expand(batch, -1, -1)
+        coords = self._scattered(rows).to(device).expand(batch, -1, -1)
         measure = torch.rand(rows, self.num_points, generator=rng).add(0.1).to(device).expand(batch, -1)
         return Points(coords, lengths=self.lengths, sample_id_B=sample_id_B, measure_BN=measure)
 
@@ -81,11 +81,20 @@ class PointSet:
         return points.keep(LocalityOrder(), (order,))
 
     def coordinates(self, row: int) -> Tensor:
-        """Where the points of a row are for test fields, (n, X) in [0, 1]; for scattered points their number."""
+        """Where the points of a row are, (n, X) in [0, 1]. Rows with equally many points have them at equal places."""
         if self.kind != "grid":
-            return torch.linspace(0, 1, self.length(row), dtype=torch.float64).unsqueeze(1)
+            place = row if self.lengths is not None else 0
+            return self._scattered(place + 1)[place, : self.length(row)].double()
         axes = [torch.linspace(0, 1, n, dtype=torch.float64) for n in self.shape]
         return torch.stack([axis.flatten() for axis in torch.meshgrid(*axes, indexing="ij")], dim=-1)
+
+    def _scattered(self, rows: int) -> Tensor:
+        """Random places in the plane for N points, padding included, (rows, N, 2)."""
+        places = {
+            length: torch.rand(self.num_points, 2, generator=torch.Generator().manual_seed(length))
+            for length in {self.length(row) for row in range(rows)}
+        }
+        return torch.stack([places[self.length(row)] for row in range(rows)])
 
 
 class MadeUpProbe:

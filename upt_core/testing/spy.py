@@ -1,4 +1,4 @@
-"""Watches the operations of a draw: what they allocate, and whether they wait for values on the device."""
+"""Watches operations: what they allocate, and whether they wait for values on the device."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ _WAITS = (
     "multinomial",
 )
 """Operations whose result, or its shape, the host has to read. ``multinomial`` reads its weights to check them."""
+
+_READS = ("tolist", "numpy", "__array__", "cpu", "allclose")
+"""Functions that read values on the host; on the CPU no operation shows it."""
 
 
 _READS = ("tolist", "numpy", "__array__", "cpu")
@@ -86,3 +89,31 @@ def watch(action: Callable[[], object]) -> Spy:
     with _Reads(spy.waits), spy:
         action()
     return spy
+
+
+class Reads(TorchFunctionMode):
+    """Notes, while it is entered, functions that copy values to the host.
+
+    Attributes:
+        names: of these functions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in _READS:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def values_read(action: Callable[[], object]) -> list[str]:
+    """Names of what in an action reads values on the host, each once: operations, and copies such as ``tolist``."""
+    reads = Reads()
+    with reads:
+        spy = watch(action)
+    return [*dict.fromkeys([*reads.names, *spy.waits])]

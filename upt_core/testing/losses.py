@@ -17,7 +17,7 @@ from upt_core.testing.loss_trial import step_of, value_of
 from upt_core.testing.made_up_data import Case, grid, scattered
 from upt_core.testing.made_up_models import knowing_model, small_model
 from upt_core.testing.measured import with_measure
-from upt_core.testing.spy import values_read
+from upt_core.testing.spy import watch
 
 CASES = (
     grid(1),
@@ -151,14 +151,13 @@ def _check_repeatable(term: LossTerm, case: Case, batch: Batch, model: Upt, valu
 def _check_waits(term: LossTerm, case: Case, batch: Batch) -> None:
     """After a first call, which may look at the data once."""
     step = step_of(small_model(case.data), batch, case)
-    read = values_read(lambda: value_of(term, step, case))
+    spy = watch(lambda: value_of(term, step, case))
     require(
-        not read,
+        not spy.waits,
         "no waiting",
-        f"the term reads values on the device on {case}: {', '.join(read)}",
+        f"the term reads values on the device on {case}: {', '.join(dict.fromkeys(spy.waits))}",
         "tensor operations alone: on CUDA each read waits for the device",
-        "avoid .item(), .tolist(), .cpu(), float(tensor), if tensor, nonzero and picking by a mask; use where() and "
-        "products with a mask",
+        "avoid .item(), float(tensor), if tensor, nonzero and picking by a mask; use where() and products with a mask",
     )
 
 

@@ -27,10 +27,6 @@ _WAITS = (
 )
 """Operations whose result, or its shape, the host has to read. ``multinomial`` reads its weights to check them."""
 
-_READS = ("tolist", "numpy", "__array__", "cpu", "allclose")
-"""Functions that read values on the host; on the CPU no operation shows it."""
-
-
 _READS = ("tolist", "numpy", "__array__", "cpu")
 """Methods of a tensor that copy its values to the host. On the CPU torch runs no operation for them."""
 
@@ -78,7 +74,7 @@ class _Reads(TorchFunctionMode):  # type: ignore[no-untyped-call, unused-ignore]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name = getattr(func, "__name__", "")
-        if name in _READS and getattr(torch.Tensor, name, None) is func:
+        if func is torch.allclose or (name in _READS and getattr(torch.Tensor, name, None) is func):
             self.waits.append(name)
         return func(*args, **(kwargs or {}))
 
@@ -89,31 +85,3 @@ def watch(action: Callable[[], object]) -> Spy:
     with _Reads(spy.waits), spy:
         action()
     return spy
-
-
-class Reads(TorchFunctionMode):
-    """Notes, while it is entered, functions that copy values to the host.
-
-    Attributes:
-        names: of these functions.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        if name in _READS:
-            self.names.append(name)
-        return func(*args, **(kwargs or {}))
-
-
-def values_read(action: Callable[[], object]) -> list[str]:
-    """Names of what in an action reads values on the host, each once: operations, and copies such as ``tolist``."""
-    reads = Reads()
-    with reads:
-        spy = watch(action)
-    return [*dict.fromkeys([*reads.names, *spy.waits])]

@@ -186,12 +186,15 @@ def measured_on(results: Results) -> str:
 MEASURED = (
     *("burgers1d", "pdebench_burgers", "pdebench_advection", "diffusion_reaction"),
     *("kolmogorov", "darcy", "kuramoto_sivashinsky", "shallow_water"),
-    *("scattered_burgers", "cfd_cloud"),
+    *("burgers3d", "scattered_burgers", "cfd_cloud"),
 )
 """Tasks that the documentation has results of."""
 SHORT = 20.0
 """Seconds of the comparisons of losses and samplers."""
-ABLATED = ("burgers1d", "kuramoto_sivashinsky", "kolmogorov")
+ABLATED = (
+    *("burgers1d", "kuramoto_sivashinsky", "pdebench_advection"),
+    *("kolmogorov", "diffusion_reaction", "shallow_water"),
+)
 """Tasks with comparisons of losses."""
 SAMPLED = ("burgers1d", "kolmogorov")
 """Tasks with comparisons of samplers."""

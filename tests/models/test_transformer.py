@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch.nn.functional import layer_norm
 
 from upt_core import DataSpec, LatentSpec
+from upt_core.testing import check_approximator
 from upt_models.transformer import Transformer
 
 Make = Callable[..., DataSpec]
@@ -117,3 +119,7 @@ def test_messages_of_places(make_spec: Make, latent: LatentSpec) -> None:
         Transformer(make_spec(), latent, positions=True)
     with pytest.raises(ValueError, match=r"lattice of \[8\], with 1 axes, but the data have 2; write the tokens of"):
         Transformer(make_spec(), LatentSpec.on_lattice((8,), 16))
+
+
+def test_the_kit_passes_on_a_lattice() -> None:
+    check_approximator(partial(Transformer, depth=1), on_lattice=True)

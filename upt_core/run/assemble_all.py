@@ -24,6 +24,7 @@ from upt_core.remarks import remark
 from upt_core.run import folder as run_folder
 from upt_core.run.assemble import Assembler, Known
 from upt_core.run.built import Built, BuiltTasks, Results
+from upt_core.run.compiled import compile_parts
 from upt_core.run.start import Start, with_its_model, without_start
 from upt_core.run.strategy import shard
 from upt_core.task_bundle import TaskBundle, TaskModel, in_task
@@ -162,8 +163,7 @@ class WholeAssembler(Assembler):
         """
         if self.settings.trainer.compile:
             for part in built.parts.values():
-                for module in part.bundle.model.children():
-                    module.compile()  # in place: the names of weights in checkpoints stay
+                compile_parts(part.bundle.model)
         trainer, processes = self.settings.trainer, current()
         fsdp = trainer.strategy == "fsdp" and processes.several
         sharding = shard(built.bundle, trainer.precision, processes) if fsdp else None

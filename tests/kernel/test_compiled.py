@@ -14,6 +14,7 @@ Tiny = Callable[..., Experiment]
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # torch warns of its own while it compiles; errors would end that
     pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++ on the host"),
 ]
 

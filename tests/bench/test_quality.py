@@ -20,6 +20,7 @@ from upt_bench.quality.halfway import halfway, halfway_coords
 from upt_bench.quality.judged import Questions, Space, one_step
 from upt_bench.quality.mode_matrices import ModeMatrices
 from upt_bench.quality.operators import OPERATORS, PLAIN
+from upt_bench.quality.pictures import rolled_out
 from upt_bench.quality.plan import cells_of
 from upt_bench.quality.run import collect
 from upt_bench.quality.tables import is_result, shown, summary, table_of
@@ -30,6 +31,13 @@ from upt_core import Batch, Experiment, UserError
 from upt_optimizers.matrices import matrix_shapes
 
 RNG = torch.Generator().manual_seed(0)
+
+
+def test_pictures_show_the_longest_budget_and_rollouts_alone() -> None:
+    common = {"task": "burgers1d", "operator": "upt", "one_step": 0.1}
+    short = common | {"budget": 20.0, "rollout_physical_by_step": [0.1, 0.2]}
+    long, single = short | {"budget": 168.0}, common | {"budget": 168.0, "rollout_physical_by_step": [0.1]}
+    assert rolled_out([short, long, single, long | {"split": "valid"}]) == [long]
 
 
 def test_errors_are_relative_to_each_time_step() -> None:

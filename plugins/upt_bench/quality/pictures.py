@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from upt_bench.quality.tables import is_result
 from upt_bench.quality.tasks import TASKS
 from upt_bench.results import Results
 
-COLOURS = {"upt": "#e07a3f", "fno": "#8a8a8a", "fno-soap": "#1f6f8b", "persistence": "#b0b0b0", "upt-adamw": "#7a4fa3"}
+COLOURS = {"upt": "#e07a3f", "fno": "#8a8a8a", "fno-soap": "#1f6f8b", "persistence": "#404040", "upt-adamw": "#7a4fa3"}
 COLUMNS = 3
+Row = dict[str, Any]
 
 
 def draw_pictures(results: Results, out: Path) -> None:
     """Writes rollouts.png: the error at every time step of the first seed's rollouts."""
-    rows = [row for row in results.curves["quality"] if is_result(row) and "rollout_physical_by_step" in row]
+    rows = rolled_out(results.curves["quality"])
     tasks = [name for name in TASKS if any(row["task"] == name for row in rows)]
     if not tasks:
         return
@@ -31,8 +33,15 @@ def draw_pictures(results: Results, out: Path) -> None:
     canvas.savefig(out / "rollouts.png", dpi=110)
 
 
-def _draw(axes: Any, rows: list[dict[str, Any]]) -> None:
-    first: dict[str, dict[str, Any]] = {}
+def rolled_out(rows: Sequence[Row]) -> list[Row]:
+    """Results with rollouts of several time steps, at the longest budget of their task."""
+    found = [row for row in rows if is_result(row) and len(row.get("rollout_physical_by_step", ())) > 1]
+    longest = {row["task"]: max(one["budget"] for one in found if one["task"] == row["task"]) for row in found}
+    return [row for row in found if row["budget"] == longest[row["task"]]]
+
+
+def _draw(axes: Any, rows: list[Row]) -> None:
+    first: dict[str, Row] = {}
     for row in rows:
         first.setdefault(row["operator"], row)
     for operator, row in first.items():
@@ -40,6 +49,7 @@ def _draw(axes: Any, rows: list[dict[str, Any]]) -> None:
             errors = row.get(f"rollout_{space}_by_step")
             if errors:
                 title = OPERATORS[operator].title + (", latent" if space == "latent" else "")
+                style = ":" if operator == "persistence" else style
                 axes.semilogy(range(1, len(errors) + 1), errors, style, color=COLOURS[operator], label=title)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, fontsize="x-small")

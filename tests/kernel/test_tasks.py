@@ -143,7 +143,7 @@ def test_an_adaptive_sampler_of_a_task_learns_from_its_own_data(two: Tiny, run_d
     [
         ({"data": LINE}, "data: stands beside tasks, which have data sets of their own"),
         ({"tasks": {}}, "data: is missing"),
-        ({"tasks": {"a": {"data": {"name": "burgers3d"}}}}, r"tasks.a.data: no dataset is called 'burgers3d'"),
+        ({"tasks": {"a": {"data": {"name": "burgers4d"}}}}, r"tasks.a.data: no dataset is called 'burgers4d'"),
         ({"tasks": {"a": {"data": LINE, "losess": {}}}}, r"tasks.a.losess: unknown key"),
         ({"tasks": {"a": {"data": LINE, "weight": 0}}}, r"tasks.a.weight: must be greater than 0"),
         (

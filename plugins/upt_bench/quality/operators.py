@@ -22,7 +22,7 @@ class Operator:
         overrides: of the task's configuration.
         of_time: whether it makes sense only where there is time.
         plain: whether it is trained without the symmetric images that the task's configuration shows.
-        moved: whether query points are moved off the grid.
+        moved: whether it keeps the task's sampler, which must move query points, around another one.
     """
 
     name: str
@@ -32,11 +32,6 @@ class Operator:
     of_time: bool = False
     plain: bool = False
     moved: bool = False
-
-    @property
-    def on_grid(self) -> bool:
-        """Whether it needs a grid."""
-        return self.moved or self.family == "fno"
 
 
 def _sampler(ratio: float, base: str) -> str:

@@ -40,7 +40,8 @@ def cells_of(
         if (seed == numbers[0] or OPERATORS[operator].family in ("upt", "fno"))
         and not (TASKS[task].steady and OPERATORS[operator].of_time)
         and (TASKS[task].symmetric or not OPERATORS[operator].plain)
-        and not (TASKS[task].scattered and OPERATORS[operator].on_grid)
+        and not (TASKS[task].scattered and OPERATORS[operator].family == "fno")
+        and (TASKS[task].moves or not OPERATORS[operator].moved)
     ]
 
 

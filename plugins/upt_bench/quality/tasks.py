@@ -27,6 +27,7 @@ class Task:
         steady: whether there is no time.
         symmetric: whether the configuration shows symmetric images of the training trajectories.
         scattered: whether points are scattered, which Fourier neural operators do not take.
+        moves: whether the configuration's sampler moves query points off the grid (``jittered``).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Task:
     steady: bool = False
     symmetric: bool = False
     scattered: bool = False
+    moves: bool = True
 
     def config(self) -> Path:
         """The configuration, in a checkout or an installation."""
@@ -107,6 +109,7 @@ TASKS = {
             24,
             goals=_goals(0.10, 0.35, 0.35),
             symmetric=True,
+            moves=False,
         ),
         Task(
             "kolmogorov",
@@ -128,6 +131,7 @@ TASKS = {
             small=("data.base.num_samples=40",),
             steady=True,
             symmetric=True,
+            moves=False,
         ),
         Task("kuramoto_sivashinsky", "Kuramoto-Sivashinsky", "npz/ks1d_128.npz", 32, 32, small=_FEW),
         Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24),
@@ -148,7 +152,8 @@ TASKS = {
             0,
             small=("data.num_trajectories=10",),
             scattered=True,
+            moves=False,
         ),
-        Task("cfd_cloud", "flow past cylinders, 32,392 points", "pointcloud/cfd", 0, 0, scattered=True),
+        Task("cfd_cloud", "flow past cylinders, 32,392 points", "pointcloud/cfd", 0, 0, scattered=True, moves=False),
     )
 }

@@ -45,6 +45,7 @@ class DataSpec:
             of batches, losses and rollouts are calls then; ``unbundled`` gives single ones.
         targets_apart: True where the targets are at other points than the inputs (``Trajectory.targets``).
         target_grid: points along each axis of the grid of the targets, where these are apart; None: scattered points.
+        axes: names of the axes, for pictures; empty: not known.
     """
 
     inputs: tuple[FieldSpec, ...]
@@ -60,6 +61,7 @@ class DataSpec:
     margins: tuple[tuple[float, float], ...] | None = None
     targets_apart: bool = False
     target_grid: tuple[int, ...] | None = None
+    axes: tuple[str, ...] = ()
 
     @property
     def grid_of_targets(self) -> tuple[int, ...] | None:

@@ -21,6 +21,7 @@ class Answers:
         grid_shape: points along each axis where they are a grid, row-major.
         times: (times,), or (samples, times); None for steady problems.
         remarks: each once.
+        axes: names of the axes, for pictures; empty: not known.
     """
 
     fields: dict[str, Array]
@@ -28,6 +29,7 @@ class Answers:
     grid_shape: tuple[int, ...] | None
     times: Array | None
     remarks: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -74,4 +76,4 @@ def answers_of(prediction: Prediction, data: DataSpec) -> Answers:
     for field in data.of_frames().targets:
         alone = fields[field.name].ndim == one + (field.channels > 1)
         fields[field.name] = fields[field.name][None] if alone else fields[field.name]
-    return Answers(fields, prediction.coords, prediction.grid_shape, prediction.times, prediction.remarks)
+    return Answers(fields, prediction.coords, prediction.grid_shape, prediction.times, prediction.remarks, data.axes)

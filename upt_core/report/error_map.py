@@ -59,19 +59,19 @@ def _shared(examples: Examples) -> bool:
 def _pooled(examples: Examples, square_BN: Array) -> tuple[Array, Array]:
     """Coordinates and squared errors of all real points of all examples."""
     real = np.arange(square_BN.shape[1]) < examples.lengths[:, None]
-    return examples.coords[real] * examples.extent, square_BN[real]
+    return examples.places[real], square_BN[real]
 
 
 def _over_line(ax: Axes, examples: Examples, square_BN: Array) -> None:
     coords, square = _pooled(examples, square_BN)
     bins = min(128, int(examples.lengths.min()))
-    edges = np.linspace(0, float(examples.extent[0]), bins + 1)
+    edges = examples.low[0] + np.linspace(0, float(examples.extent[0]), bins + 1)
     total, _ = np.histogram(coords[:, 0], edges, weights=square)
     number, _ = np.histogram(coords[:, 0], edges)
     error = np.sqrt(np.divide(total, number, out=np.full(bins, np.nan), where=number > 0))
     ax.plot((edges[1:] + edges[:-1]) / 2, error, color="C0")
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("x")
+    ax.set_xlabel(examples.view.labels[0])
 
 
 def _over_area(ax: Axes, examples: Examples, square_BN: Array) -> None:
@@ -80,16 +80,17 @@ def _over_area(ax: Axes, examples: Examples, square_BN: Array) -> None:
         drawn = draw_field(ax, examples, 0, error, (0.0, range_of([error[: examples.lengths[0]]])[1]), ERROR_MAP)
     else:
         coords, square = _pooled(examples, square_BN)
+        place_N2 = examples.view.of(coords)
         bins = int(np.clip(np.sqrt(len(square)) / 3, 4, BINS))  # some nine points in each
         ax.grid(False)
         ax.set_facecolor(mpl.rcParams["grid.color"])  # a place without points is not one without an error
         drawn = ax.hexbin(
-            coords[:, 0], coords[:, 1], C=square, gridsize=bins, cmap=ERROR_MAP, linewidths=0, vmin=0,
+            place_N2[:, 0], place_N2[:, 1], C=square, gridsize=bins, cmap=ERROR_MAP, linewidths=0, vmin=0,
             reduce_C_function=lambda values: float(np.sqrt(np.mean(values))),
         )  # fmt: skip
         ax.set_aspect("equal")
+        ax.set(xlabel=examples.view.labels[0], ylabel=examples.view.labels[1])
     colour_bar(ax, drawn)
-    ax.set(xlabel="x", ylabel="y")
 
 
 def _over_time(ax: Axes, examples: Examples, theme: Theme) -> None:

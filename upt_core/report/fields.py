@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 
 from upt_core.report.load import Array, Examples
 from upt_core.report.style import FIELD_MAP, SIGNED_MAP
+from upt_core.report.view import View
 
 SIGNED = 0.1
 """A field has both signs where the smaller side reaches this share of the larger."""
@@ -56,45 +57,56 @@ def draw_field(
     """A field over space, in two dimensions or as a slice of three; the colours, for a colour bar."""
     ax.grid(False)
     length = int(examples.lengths[index])
-    coords_NX = examples.coords[index, :length] * examples.extent
+    coords_NX = examples.places[index, :length]
     low, high = limits
+    view = examples.view
+    ax.set(xlabel=view.labels[0], ylabel=view.labels[1])
     if examples.grid_shape:
         image = value_N.reshape(examples.grid_shape)
         if examples.num_axes == 3:
             image = image[:, :, image.shape[2] // 2]
-        x, y = examples.extent[:2]
+        left, bottom = examples.low[[view.right, view.up]]
+        x, y = examples.extent[[view.right, view.up]]
         drawn: ScalarMappable = ax.imshow(
-            image.T, origin="lower", extent=(0, x, 0, y), vmin=low, vmax=high, cmap=cmap, interpolation="nearest"
+            view.rows(image),
+            origin="lower",
+            extent=(left, left + x, bottom, bottom + y),
+            vmin=low,
+            vmax=high,
+            cmap=cmap,
+            interpolation="nearest",
         )
         ax.set_aspect(aspect_of(x, y))
         return drawn
     ax.set_facecolor(mpl.rcParams["grid.color"])  # neither end of a colour map vanishes on it
     inside = inside_slice(coords_NX)
     size = size_of_points(int(inside.sum()))
+    place_N2 = view.of(coords_NX)
     drawn = ax.scatter(
-        coords_NX[inside, 0], coords_NX[inside, 1], c=value_N[:length][inside], s=size, vmin=low, vmax=high,
+        place_N2[inside, 0], place_N2[inside, 1], c=value_N[:length][inside], s=size, vmin=low, vmax=high,
         cmap=cmap, linewidths=0,
     )  # fmt: skip
-    ax.set_aspect(aspect_of(*np.maximum(np.ptp(coords_NX[:, :2], axis=0), SMALLEST)))
+    ax.set_aspect(aspect_of(*np.maximum(np.ptp(place_N2, axis=0), SMALLEST)))
     return drawn
 
 
-def draw_arrows(ax: Axes, coords_MX: Array, vector_M2: Array, largest: float) -> None:
+def draw_arrows(ax: Axes, view: View, coords_MX: Array, vector_M2: Array, largest: float) -> None:
     """Arrows of a vector field over its magnitude; that of a vector of length ``largest`` reaches to the next arrow.
 
     Args:
         coords_MX: where the picture shows the field.
-        vector_M2: its first two components there.
+        vector_M2: its components along the first two axes there.
     """
-    low, extent = coords_MX[:, :2].min(axis=0), np.maximum(np.ptp(coords_MX[:, :2], axis=0), SMALLEST)
-    within_M2 = (coords_MX[:, :2] - low) / extent * ARROWS
-    place = np.minimum(within_M2, ARROWS - 1).astype(int)
-    inwards = np.argsort(np.linalg.norm(within_M2 - place - 0.5, axis=1), kind="stable")  # nearest to a cell's middle
-    _, first = np.unique((place[:, 0] * ARROWS + place[:, 1])[inwards], return_index=True)
+    place_M2 = view.of(coords_MX)
+    low, extent = place_M2.min(axis=0), np.maximum(np.ptp(place_M2, axis=0), SMALLEST)
+    within_M2 = (place_M2 - low) / extent * ARROWS
+    cell = np.minimum(within_M2, ARROWS - 1).astype(int)
+    inwards = np.argsort(np.linalg.norm(within_M2 - cell - 0.5, axis=1), kind="stable")  # nearest to a cell's middle
+    _, first = np.unique((cell[:, 0] * ARROWS + cell[:, 1])[inwards], return_index=True)
     chosen = inwards[first]
-    arrow_2M = vector_M2[chosen].T / max(largest, SMALLEST) * (extent.min() / ARROWS)
+    arrow_2M = view.of(vector_M2)[chosen].T / max(largest, SMALLEST) * (extent.min() / ARROWS)
     ax.quiver(
-        *coords_MX[chosen, :2].T, *arrow_2M, angles="xy", scale_units="xy", scale=1, width=0.01, headwidth=4,
+        *place_M2[chosen].T, *arrow_2M, angles="xy", scale_units="xy", scale=1, width=0.01, headwidth=4,
         headlength=4.5, headaxislength=4, pivot="middle", color="#ffffff", edgecolor="#1d2329", linewidth=0.5,
     )  # fmt: skip
 

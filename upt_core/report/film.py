@@ -129,11 +129,11 @@ def _raster(examples: Examples, index: int, value_N: Array) -> Array:
     if examples.grid_shape:
         image = value_N.reshape(examples.grid_shape)
         image = image[:, :, image.shape[2] // 2] if image.ndim == 3 else image
-        return np.asarray(image.T[::-1])
+        return np.asarray(examples.view.rows(image)[::-1])
     coords_NX = examples.coords[index, : len(value_N)]
     inside = inside_slice(coords_NX)
     size = int(np.clip(np.sqrt(inside.sum()) / 1.5, 4, _LARGEST))
-    place = np.clip((coords_NX[inside, :2] * size).astype(int), 0, size - 1)
+    place = np.clip((examples.view.of(coords_NX)[inside] * size).astype(int), 0, size - 1)
     flat = (size - 1 - place[:, 1]) * size + place[:, 0]
     count = np.bincount(flat, minlength=size * size)
     total = np.bincount(flat, weights=value_N[inside], minlength=size * size)

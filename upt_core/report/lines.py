@@ -29,14 +29,14 @@ def draw_lines(examples: Examples, rows: Sequence[tuple[int, int]], theme: Theme
         else:
             _error(row[1], examples, index, channel, order, x)
     for ax in axes[-1]:
-        ax.set_xlabel("x")
+        ax.set_xlabel(examples.view.labels[0])
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
     return fig
 
 
 def _positions(examples: Examples, index: int) -> tuple[Array, Array]:
     """Points from left to right, and where they are."""
-    x = examples.coords[index, : int(examples.lengths[index]), 0] * examples.extent[0]
+    x = examples.places[index, : int(examples.lengths[index]), 0]
     order = np.argsort(x, kind="stable")
     return order, x[order]
 
@@ -70,7 +70,8 @@ def _rollout(axes: Sequence[Axes], examples: Examples, index: int, channel: int,
         ("prediction", prediction, shared),
         ("|error|", error, (ERROR_MAP, (0.0, range_of([error])[1]))),
     )
-    extent = (0.0, float(examples.extent[0]), 0.5, target.shape[0] + 0.5)
+    left = float(examples.low[0])
+    extent = (left, left + float(examples.extent[0]), 0.5, target.shape[0] + 0.5)
     for ax, (title, image, (cmap, (low, high))) in zip(axes, images, strict=True):
         ax.grid(False)
         drawn = ax.imshow(

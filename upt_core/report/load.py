@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
+from upt_core.report.view import View, view_of
 from upt_core.run.metrics_log import METRICS, read_metrics
 from upt_core.run.remarks_log import read_remarks
 
@@ -154,6 +155,8 @@ class Examples:
         errors: relative L2 error of each.
         inputs_at: coordinates, lengths and grid of the inputs, where they are not at the points of the targets.
         final: whether they are of the test split, at the end of a run; else of the validation split, on the way.
+        axes: their names; empty: not known.
+        origin: physical coordinates of the box's low corner; empty: not known.
     """
 
     input: Array
@@ -170,6 +173,23 @@ class Examples:
     errors: tuple[float, ...] = ()
     inputs_at: tuple[Array, Array, tuple[int, ...]] | None = field(default=None, kw_only=True)
     final: bool = field(default=True, kw_only=True)
+    axes: tuple[str, ...] = field(default=(), kw_only=True)
+    origin: tuple[float, ...] = field(default=(), kw_only=True)
+
+    @property
+    def low(self) -> Array:
+        """Physical coordinates of the box's low corner, (X,); 0 where they are not known."""
+        return np.array(self.origin or (0.0,) * self.num_axes)
+
+    @property
+    def places(self) -> Array:
+        """Physical coordinates of the points, (n, N, X)."""
+        return np.asarray(self.low + self.coords * self.extent)
+
+    @property
+    def view(self) -> View:
+        """Which axis pictures show to the right, and which upwards."""
+        return view_of(self.axes)
 
     def of_inputs(self) -> Examples:
         """The same examples, whose points are those of the inputs: to draw these."""
@@ -287,7 +307,8 @@ def read_examples(path: Path) -> Examples | None:
         [str(name) for name in arrays["target_names"]],
         *(_listed(arrays, name) for name in ("roles", "numbers", "errors")),
     )
-    found = replace(found, final=str(arrays.get("split", "test")) == "test")
+    found = replace(found, final=str(arrays.get("split", "test")) == "test", axes=_listed(arrays, "axes"))
+    found = replace(found, origin=_listed(arrays, "origin"))
     if "input_coords" not in arrays:
         return found
     grid = tuple(int(size) for size in arrays["input_grid_shape"])

@@ -27,6 +27,7 @@ from upt_core.report.fields import (
 from upt_core.report.load import Array
 from upt_core.report.quantities import quantities_of
 from upt_core.report.style import DPI, LIGHT, panels
+from upt_core.report.view import view_of
 
 MOST_SHOTS, MOST_FRAMES = 4, 50
 """Time steps in a picture, and in a film."""
@@ -70,6 +71,7 @@ def _shown(answers: Answers) -> list[_Shown]:
 
 def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
     coords_QX = answers.coords if answers.coords.ndim == 2 else answers.coords[0]
+    view = view_of(answers.axes)
     with LIGHT.applied():
         fig, axes = panels(LIGHT, len(shown), len(steps), 1 + 2.6 * len(steps), 2.2)
         for row, field in enumerate(shown):
@@ -77,7 +79,7 @@ def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
             for column, step in enumerate(steps):
                 ax = axes[row, column]
                 ax.set_title(f"{field.name}{_when(answers, step)}")
-                ax.set_xlabel("x")
+                ax.set_xlabel(view.labels[0])
                 if coords_QX.shape[1] == 1:
                     order = np.argsort(coords_QX[:, 0])
                     ax.plot(coords_QX[order, 0], field.value_TQ[step, order])
@@ -86,7 +88,7 @@ def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
                 drawn = _colours(ax, answers, coords_QX, field.value_TQ[step], cmap, limits)
                 if field.arrow_TQ2 is not None:
                     inside = inside_slice(coords_QX)
-                    draw_arrows(ax, coords_QX[inside], field.arrow_TQ2[step, inside], limits[1])
+                    draw_arrows(ax, view, coords_QX[inside], field.arrow_TQ2[step, inside], limits[1])
                 if column + 1 == len(steps):
                     fig.colorbar(drawn, ax=ax)
     return fig
@@ -97,16 +99,21 @@ def _colours(
 ) -> matplotlib.cm.ScalarMappable:
     ax.grid(False)
     inside = inside_slice(coords_QX)
-    ax.set_aspect(aspect_of(*np.maximum(np.ptp(coords_QX[:, :2], axis=0), SMALLEST)))
-    ax.set_ylabel("y")
+    view = view_of(answers.axes)
+    place_Q2 = view.of(coords_QX)
+    ax.set_aspect(aspect_of(*np.maximum(np.ptp(place_Q2, axis=0), SMALLEST)))
+    ax.set_ylabel(view.labels[1])
     if answers.grid_shape is not None and len(answers.grid_shape) == 2:
-        x, y = coords_QX.reshape(*answers.grid_shape, 2)[:, 0, 0], coords_QX.reshape(*answers.grid_shape, 2)[0, :, 1]
-        image = value_Q.reshape(answers.grid_shape).T
-        return ax.pcolormesh(x, y, image, cmap=cmap, vmin=limits[0], vmax=limits[1], shading="nearest")
+        place = coords_QX.reshape(*answers.grid_shape, 2)
+        along = (place[:, 0, 0], place[0, :, 1])
+        image = view.rows(value_Q.reshape(answers.grid_shape))
+        return ax.pcolormesh(
+            along[view.right], along[view.up], image, cmap=cmap, vmin=limits[0], vmax=limits[1], shading="nearest"
+        )
     ax.set_facecolor(mpl.rcParams["grid.color"])  # neither end of a colour map vanishes on it
     size = 0.4 * size_of_points(int(inside.sum()))  # panels here are smaller than those of a report
     return ax.scatter(
-        coords_QX[inside, 0], coords_QX[inside, 1], c=value_Q[inside], s=size, cmap=cmap, vmin=limits[0],
+        place_Q2[inside, 0], place_Q2[inside, 1], c=value_Q[inside], s=size, cmap=cmap, vmin=limits[0],
         vmax=limits[1], linewidths=0,
     )  # fmt: skip
 

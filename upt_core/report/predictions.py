@@ -32,9 +32,10 @@ def caption(run: RunData) -> str:
     arrows = any(quantity.is_vector for quantity in shown)
     vectors = " Vectors: colours are their length, arrows their direction; the error is the length of the difference."
     note = f" Shown: {slice_note(examples)}." if slice_note(examples) else ""
+    axes = f" {examples.view}" * (examples.num_axes > 1)
     signed = " Fields of both signs: white is 0." if _any_signed(examples) else ""
     which = chosen or f"Samples of the {split} split"
-    return f"{which}; {weights}, physical units.{time}{note}{part}{vectors * arrows}{signed}"
+    return f"{which}; {weights}, physical units.{time}{axes}{note}{part}{vectors * arrows}{signed}"
 
 
 def _any_signed(examples: Examples) -> bool:
@@ -89,17 +90,13 @@ def _images(examples: Examples, rows: Sequence[tuple[int, Quantity]], theme: The
             colours = draw_field(ax, panel.where, index, panel.value_N, limits, cmap)
             if panel.arrow_N2 is not None:
                 shown = shown_points(panel.where, index)
-                coords_MX = panel.where.coords[index, shown] * examples.extent
-                draw_arrows(ax, coords_MX, panel.arrow_N2[shown], limits[1])
+                coords_MX = panel.where.places[index, shown]
+                draw_arrows(ax, examples.view, coords_MX, panel.arrow_N2[shown], limits[1])
             ax.set_title(panel.title, fontsize=8 if theme.narrow else 10)
             if not panel.title.startswith("target") or theme.narrow:  # the prediction has the same colours
                 colour_bar(ax, colours)
             ax.label_outer()
             ax.tick_params(labelsize=8)
-    for ax in axes[-1]:
-        ax.set_xlabel("x")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("y")
     return fig
 
 

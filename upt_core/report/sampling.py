@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from upt_core.report.fields import range_of
 from upt_core.report.load import Array, Examples, RunData
 from upt_core.report.style import ERROR_MAP, Theme, colour_bar, epoch_axis, panels, unit_box
+from upt_core.report.view import View, view_of
 
 MAX_EPOCHS = 3
 DENSITY_MAP = "cividis"
@@ -40,13 +41,14 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     found = [one for one in run.densities if (str(one["task"]), str(one["stream"])) == first]
     chosen = [found[k] for k in sorted({round(k) for k in np.linspace(0, len(found) - 1, MAX_EPOCHS)})]
     examples = run.tasks.get(first[0], run.examples)
+    view = view_of(()) if examples is None else examples.view
     columns = len(chosen) + 1 + (examples is not None)
     fig, axes = panels(theme, 1, columns, min(13.0, 3.0 * columns), 2.6)
     relative = [_relative(one["density"]) for one in chosen]
     high = max(2.0, float(np.quantile(np.concatenate([value.ravel() for value in relative]), 0.999)))
     for ax, one, value in zip(axes[0], chosen, relative, strict=False):
         ax.set_title(f"epoch {int(one['epoch'])}")
-        _density(ax, value, high)
+        _density(ax, value, high, view)
     if examples is not None:
         _error(axes[0, len(chosen)], examples, chosen[-1]["density"].shape)
     _shares(axes[0, columns - 1], found, run.position)
@@ -78,10 +80,10 @@ def _error(ax: Axes, examples: Examples, bins: tuple[int, ...]) -> None:
     ax.grid(False)
     ax.set_facecolor(mpl.rcParams["grid.color"])  # a bin without points is not one without an error
     drawn = ax.imshow(
-        error.T, origin="lower", extent=(0, 1, 0, 1), vmin=0, vmax=range_of([error])[1], cmap=ERROR_MAP,
-        interpolation="nearest",
+        examples.view.rows(error), origin="lower", extent=(0, 1, 0, 1), vmin=0, vmax=range_of([error])[1],
+        cmap=ERROR_MAP, interpolation="nearest",
     )  # fmt: skip
-    unit_box(ax)
+    unit_box(ax, examples.view)
     colour_bar(ax, drawn)
 
 
@@ -89,7 +91,7 @@ def _relative(density: Array) -> Array:
     return np.asarray(density / max(float(density.mean()), 1e-30))
 
 
-def _density(ax: Axes, value: Array, high: float) -> None:
+def _density(ax: Axes, value: Array, high: float, view: View) -> None:
     if value.ndim == 1:
         edges = np.linspace(0, 1, len(value) + 1)
         ax.stairs(value, edges, fill=True, color="C0", alpha=0.7)
@@ -98,8 +100,8 @@ def _density(ax: Axes, value: Array, high: float) -> None:
         ax.set_xlabel("x / length")
         return
     ax.grid(False)
-    drawn = ax.imshow(value.T, origin="lower", extent=(0, 1, 0, 1), vmin=0, vmax=high, cmap=DENSITY_MAP)
-    unit_box(ax)
+    drawn = ax.imshow(view.rows(value), origin="lower", extent=(0, 1, 0, 1), vmin=0, vmax=high, cmap=DENSITY_MAP)
+    unit_box(ax, view)
     colour_bar(ax, drawn)
 
 

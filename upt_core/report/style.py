@@ -18,6 +18,8 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator, NullFormatter
 
+from upt_core.report.view import View
+
 FIELD_MAP, ERROR_MAP, SIGNED_MAP = "viridis", "magma", "RdBu_r"
 """Colour maps of fields, of absolute errors, and of fields of both signs: white is 0, red above, blue below."""
 
@@ -162,8 +164,10 @@ def colour_bar(ax: Axes, drawn: ScalarMappable) -> Colorbar:
     return bar
 
 
-def unit_box(ax: Axes) -> None:
+def unit_box(ax: Axes, view: View) -> None:
     """Few marks along the sides of a box whose length is 1, so that they do not meet those of the next picture."""
+    if view.named:
+        ax.set(xlabel=view.labels[0], ylabel=view.labels[1])
     ax.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
     ax.set_yticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
 

@@ -47,9 +47,10 @@ def write_examples(
     looking, and call this together; the first writes.
 
     The arrays: input (n, N, C), target and prediction (n, T, N, C), coords (n, N, X) in the unit box, lengths (n,),
-    extent (X,), grid_shape (X or 0,), input_names and target_names (one a channel), roles (n,), numbers (n,) in the
-    split, errors (n,), errors_of_all of the samples that were looked at, and the name of the split. Where the inputs
-    are at other points than the targets also input_coords, input_lengths and input_grid_shape.
+    extent and origin (X,) of the box, axes (X or 0,) their names, grid_shape (X or 0,), input_names and target_names
+    (one a channel), roles (n,), numbers (n,) in the split, errors (n,), errors_of_all of the samples that were looked
+    at, and the name of the split. Where the inputs are at other points than the targets also input_coords,
+    input_lengths and input_grid_shape.
 
     Args:
         task: of several; its examples go to a file of its own, ``NAME-TASK.npz``.
@@ -110,6 +111,8 @@ def _write(
         "coords": _numpy(batch.points.coords_BNX),
         "lengths": _lengths(batch.points),
         "extent": np.array(batches.data.extent),
+        "origin": np.array(batches.data.origin or (0.0,) * batches.data.num_axes),
+        "axes": np.array(batches.data.axes, dtype=np.str_),
         "grid_shape": np.array(batch.points.grid_shape or (), dtype=np.int64),
         **({} if batch.own_input_points is None else _where_inputs(batch.input_points)),
         "input_names": np.array(_names(batches.data.of_frames().inputs)),

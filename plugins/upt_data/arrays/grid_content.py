@@ -140,6 +140,11 @@ class GridContent(Content):
         return name in self._extras and self._extras[name].placement.trajectory is None
 
     @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Names of the grid's axes; empty: not known."""
+        return self._axes
+
+    @property
     def latitude(self) -> str | None:
         """The axis called latitude or lat, with one coordinate for each of its points."""
         pairs = zip(self._axes, self._cells.coords, strict=False)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from upt_core import Dataset, DataSpec
+from upt_core.report.view import view_of
 
 
 def draw(dataset: Dataset, path: Path) -> None:
@@ -39,15 +40,19 @@ def draw(dataset: Dataset, path: Path) -> None:
 
 def _panel(axes: Any, value_N: Tensor, coords_NX: Tensor, spec: DataSpec) -> None:
     """One field at one time: a curve, an image of the first two axes, or dots."""
+    view = view_of(spec.axes)
+    axes.set_xlabel(view.labels[0])
     if coords_NX.shape[1] == 1:
         order = coords_NX[:, 0].argsort()
         axes.plot(coords_NX[order, 0].numpy(), value_N[order].numpy())
         return
+    place_N2 = view.of(coords_NX.numpy())
+    axes.set_ylabel(view.labels[1])
     if spec.grid_shape is not None:
         shape = spec.grid_shape
-        image = value_N.reshape(*shape[:2], -1)[..., 0].T
-        low, high = coords_NX.amin(0).tolist(), coords_NX.amax(0).tolist()
-        shown = axes.imshow(image.numpy(), origin="lower", extent=(low[0], high[0], low[1], high[1]), aspect="auto")
+        image = view.rows(value_N.reshape(*shape[:2], -1)[..., 0].numpy())
+        sides = (place_N2[:, 0].min(), place_N2[:, 0].max(), place_N2[:, 1].min(), place_N2[:, 1].max())
+        shown = axes.imshow(image, origin="lower", extent=sides, aspect="auto")
     else:
-        shown = axes.scatter(coords_NX[:, 0].numpy(), coords_NX[:, 1].numpy(), c=value_N.numpy(), s=4)
+        shown = axes.scatter(*place_N2.T, c=value_N.numpy(), s=4)
     axes.figure.colorbar(shown, ax=axes)

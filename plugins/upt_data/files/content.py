@@ -114,6 +114,11 @@ class Content(ABC):
         return False
 
     @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Names of the axes; empty: not known."""
+        return ()
+
+    @property
     def latitude(self) -> str | None:
         """The axis of latitudes of a grid over a sphere; None: there is none."""
         return None

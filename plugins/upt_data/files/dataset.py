@@ -178,6 +178,7 @@ class FileDataset(Dataset):
             steady=first.steady,
             origin=domain.origin,
             history=self._history(first),
+            axes=first.axis_names,
         )
 
     def _history(self, content: Content) -> int:

@@ -80,6 +80,11 @@ class Perforated(Content):
         self._kept: dict[int, Bools] = {}
         self._sets: dict[int, int] = {}
 
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """As with the holes."""
+        return self.whole.axis_names
+
     def times(self, number: int) -> Array:
         """As with the holes."""
         return self.whole.times(number)

@@ -1,0 +1,60 @@
+"""Which axis of the data a picture shows to the right, and which upwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+HEIGHTS = {"x": 0, "lon": 0, "longitude": 0, "y": 1, "lat": 1, "latitude": 1, "z": 2, "level": 2, "height": 2}
+"""Of two axes with these names, the higher one points upwards."""
+_PLAIN = ("x", "y")
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of the first two axes of data.
+
+    Args:
+        right: number of the axis that points to the right.
+        up: number of the axis that points upwards.
+        labels: of the two.
+        named: whether the data set names its axes.
+    """
+
+    right: int
+    up: int
+    labels: tuple[str, str]
+    named: bool
+
+    def of(self, value_NX: Array) -> Array:
+        """Coordinates or components along the axes to the right and upwards, (N, 2)."""
+        return value_NX[:, [self.right, self.up]]
+
+    def rows(self, value: Array) -> Array:
+        """An image of a field on a grid, whose two axes are the data's first two: its rows go from the bottom up."""
+        return value.T if self.right == 0 else value
+
+    def __str__(self) -> str:
+        """For a caption."""
+        if not self.named:
+            return "The first axis points to the right, the second upwards."
+        return f"{self.labels[0]} points to the right, {self.labels[1]} upwards."
+
+
+def view_of(names: Sequence[str]) -> View:
+    """Latitude and y point upwards, whichever axis they are; otherwise the first axis points to the right.
+
+    Args:
+        names: of the axes; empty: not known.
+    """
+    short = [name.rpartition("/")[2] for name in names[:2]]
+    heights = [HEIGHTS.get(name.lower()) for name in short]
+    turned = len(short) == 2 and None not in heights and heights[0] > heights[1]  # type: ignore[operator]
+    labels = [*short, *_PLAIN[len(short) :]]
+    right, up = (1, 0) if turned else (0, 1)
+    return View(right, up, (labels[right], labels[up]), named=bool(short))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from upt_core.config.yaml_text import Keys, dump_yaml
     from upt_core.data.prepared import PreparedData
     from upt_core.errors import Problem
+    from upt_core.figures import count
     from upt_core.kinds import FixedValue
     from upt_core.loss_bundle import LossBundle, WeightedTerm
     from upt_core.operator.mean_field import mean_field
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from upt_core.registry import Registry
     from upt_core.registry.discovery import installed
     from upt_core.report.style import THEMES, Theme, figure, spans_decades
+    from upt_core.report.view import View, view_of
     from upt_core.run.built import Built
     from upt_core.run.folder import RESULTS
     from upt_core.seeding import generator, stream_seed
@@ -53,6 +55,7 @@ _MODULE_OF = {
     "config.yaml_text": ("Keys", "dump_yaml"),
     "data.prepared": ("PreparedData",),
     "errors": ("Problem",),
+    "figures": ("count",),
     "kinds": ("FixedValue",),
     "loss_bundle": ("LossBundle", "WeightedTerm"),
     "operator.evaluate": ("mean_field",),
@@ -61,6 +64,7 @@ _MODULE_OF = {
     "registry": ("Registry",),
     "registry.discovery": ("installed",),
     "report.style": ("THEMES", "Theme", "figure", "spans_decades"),
+    "report.view": ("View", "view_of"),
     "run.built": ("Built",),
     "run.folder": ("RESULTS",),
     "seeding": ("generator", "stream_seed"),
@@ -92,11 +96,13 @@ __all__ = [
     "Section",
     "Theme",
     "Trainer",
+    "View",
     "WeightedTerm",
     "apply_overrides",
     "as_plain",
     "autocast",
     "blocks_of",
+    "count",
     "dump_yaml",
     "figure",
     "generator",
@@ -116,6 +122,7 @@ __all__ = [
     "stream_seed",
     "table",
     "validate",
+    "view_of",
     "watch",
     "write_new",
 ]

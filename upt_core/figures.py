@@ -9,8 +9,8 @@ def number(value: float) -> str:
 
 
 def count(value: int) -> str:
-    """A whole number with thin groups of three: 1 234 567."""
-    return f"{value:,}".replace(",", " ")
+    """A whole number in groups of three: 1,234,567."""
+    return f"{value:,}"
 
 
 def many(value: int, what: str) -> str:

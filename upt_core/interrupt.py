@@ -46,6 +46,17 @@ def held_back() -> Iterator[None]:
         signal.raise_signal(number)
 
 
+@contextmanager
+def at_once() -> Iterator[None]:
+    """A block that these signals end at once, with ``Interrupted``: all that was trained is saved already."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with Interrupt(patient=True, act=end):
+        yield
+
+
 class Interrupt:
     """While active, the first signal only sets ``requested``; a second one acts at once, as without upt.
 
@@ -54,20 +65,27 @@ class Interrupt:
     Args:
         patient: further signals change nothing either: who ends several processes may signal each more than once.
         heard: is told of each signal.
+        act: what a signal does, in place of setting ``requested``.
     """
 
-    def __init__(self, patient: bool = False, heard: Callable[[int], object] = lambda number: None) -> None:
+    def __init__(
+        self,
+        patient: bool = False,
+        heard: Callable[[int], object] = lambda number: None,
+        act: Callable[[int, FrameType | None], None] | None = None,
+    ) -> None:
         self.number = signal.SIGINT.value
         self.requested = False
         self._patient = patient
         self._heard = heard
+        self._act = act or self._handle
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
-                    self._previous[number] = signal.signal(number, self._handle)
+                    self._previous[number] = signal.signal(number, self._act)
         return self
 
     def __exit__(

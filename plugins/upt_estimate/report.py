@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from upt_core import Experiment, UserError
-from upt_core.commands import heading, table
+from upt_core.commands import count, heading, table
 from upt_estimate.limits import largest_batch, largest_queries
 from upt_estimate.picture import draw
 from upt_estimate.sizes import number_text, parse_size, size_text
@@ -97,15 +97,15 @@ def text(found: dict[str, Any]) -> str:
     of = f" on each of {found['devices']} devices" if found["devices"] > 1 else ""
     title = f"{found['config']}: a step of {found['batch_size']} samples{of}, {found['precision']}"
     parts = [heading(title)]
-    parts.append(table([["data read", found["read"]], ["points", f"at most {found['points']:,} a sample"]]))
+    parts.append(table([["data read", found["read"]], ["points", f"at most {count(found['points'])} a sample"]]))
     peak = [[what, size_text(size)] for what, size in sorted(found["at_peak"].items(), key=lambda item: -item[1])]
     parts.append(table([*peak, ["peak", size_text(found["peak"])]], ["MEMORY AT THE PEAK", ""], right=[1]))
     kept = [
-        [row["term"], row["part"] or "itself", f"{found['queries'][row['term']]:,}", size_text(row["bytes"])]
+        [row["term"], row["part"] or "itself", count(found["queries"][row["term"]]), size_text(row["bytes"])]
         for row in found["kept"]
     ]
     parts.append(table(kept, ["KEPT FOR THE BACKWARD PASS", "IN", "POINTS", "SIZE"], right=[2, 3]))
-    counts = [[part, f"{count:,}"] for part, count in found["parameters"].items()]
+    counts = [[part, count(size)] for part, size in found["parameters"].items()]
     parts.append(table(counts, ["PARAMETERS", ""], right=[1]))
     moved = f"{size_text(found['bytes_moved'])} read and written"
     parts.append(table([["operations", f"{number_text(found['flops'])}FLOP, {moved}"]]))
@@ -138,5 +138,5 @@ def _fits(found: dict[str, Any]) -> str:
     if queries is None:
         lines.append("no term takes a sampler, so fewer query points save nothing")
     elif queries:
-        lines.append(f"at this batch size: {queries:,} query points of {found['points']:,}")
+        lines.append(f"at this batch size: {count(queries)} query points of {count(found['points'])}")
     return "\n".join(lines)

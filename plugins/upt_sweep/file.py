@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from upt_core import ConfigError, Experiment
-from upt_core.commands import Document, Keys, Problem, as_plain, installed, problems_of, read
+from upt_core.commands import Document, Keys, Problem, as_plain, count, installed, problems_of, read
 from upt_sweep.point import Places, experiment_at, invalid_points, objective
 from upt_sweep.sections import DimensionSettings, SweepSettings
 from upt_sweep.space import Dimension, Point, dimension, grid_size, label
@@ -127,7 +127,7 @@ def _dimensions(settings: SweepSettings, document: Document) -> list[Dimension]:
             message = f"a grid needs a list of values; got {found[-1].form}"
             problems.append(Problem(path, message, document.origin(path), "use choice, or search: random or tpe"))
     if not problems and settings.search == "grid" and grid_size(found) > MAX_TRIALS:
-        message = f"the grid has {grid_size(found):,} points, more than {MAX_TRIALS:,}"
+        message = f"the grid has {count(grid_size(found))} points, more than {count(MAX_TRIALS)}"
         problems.append(Problem(("space",), message, document.origin(("space",)), "use search: random or tpe"))
     if problems:
         raise ConfigError(problems)

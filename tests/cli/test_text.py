@@ -105,8 +105,8 @@ def test_the_lines_of_epochs_fold_between_figures(upt: Upt, own_folder: Path) ->
         ("short 1.0  line 2.0", "short 1.0  line 2.0"),
         ("x" * 60 + "  name 1.0", "x" * 60 + "\n  name 1.0"),
         (
-            "burgers: 211 590 parameters, 320 samples, cpu; run folder runs/n1",
-            "burgers: 211 590 parameters, 320 samples, cpu;\n  run folder runs/n1",
+            "burgers: 211,590 parameters, 320 samples, cpu; run folder runs/n1",
+            "burgers: 211,590 parameters, 320 samples, cpu;\n  run folder runs/n1",
         ),
     ],
 )

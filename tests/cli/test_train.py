@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from upt_core import Experiment
@@ -25,7 +26,7 @@ def test_a_run_prints_a_line_an_epoch_and_a_table_beside_the_baseline(upt: Upt) 
     assert result.exit_code == 0
     assert "\x1b" not in result.output
     lines = result.output.splitlines()
-    assert re.fullmatch(r"tiny: 1\d \d\d\d parameters, 200 samples, cpu; run folder run", lines[0])
+    assert re.fullmatch(r"tiny: 1\d,\d\d\d parameters, 200 samples, cpu; run folder run", lines[0])
     epochs = [line for line in lines if line.startswith("epoch ")]
     assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
     assert all(
@@ -82,6 +83,93 @@ def test_an_interrupt_says_how_to_go_on_and_a_resume_does(upt: Upt) -> None:
     result = upt("train", "--resume", "run", f"trainer.epochs={done + 1}")
     assert result.exit_code == 0
     assert f"epoch {done + 1}/{done + 1}" in result.output
+
+
+SLOW = """
+import sys, time
+from upt_core.cli import main
+{slow}
+main(sys.argv[1:])
+"""
+IN_TEST = """
+from upt_core.run import runner
+def write_examples(*arguments, **keywords):
+    print("reached", flush=True)
+    time.sleep(60)
+runner.write_examples = write_examples
+"""
+IN_REPORT = """
+from upt_core import report
+def write(folder):
+    print("reached", flush=True)
+    time.sleep(60)
+report.write = write
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("slow", "message", "finish"),
+    [
+        (
+            IN_TEST,
+            "interrupted after training, which is kept; test and report follow with: upt train --resume run\n",
+            ("train", "--resume", "run"),
+        ),
+        (
+            IN_REPORT,
+            "interrupted while the report was written; results are kept: upt report run\n",
+            ("report", "run"),
+        ),
+    ],
+    ids=["test", "report"],
+)
+def test_a_signal_after_training_says_what_is_left_to_do(
+    upt: Upt, slow: str, message: str, finish: tuple[str, ...], number: int
+) -> None:
+    """The process waits at the place, so nothing depends on speed."""
+    command = [sys.executable, "-c", SLOW.format(slow=slow), "train", "tiny.yaml", "--run-dir", "run"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [*command, "trainer.epochs=1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("reached"):
+                break
+        process.send_signal(number)
+        try:
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 128 + number
+    assert stderr.endswith(message)
+    assert "Traceback" not in stderr
+    result = upt(*finish)
+    assert result.exit_code == 0, result.output
+    assert Path("run/index.html").is_file()
+    assert Path("run/results.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("", "is empty"), ("# nothing\n", "is empty"), ("- 1\n", "holds no configuration")]
+)
+def test_a_damaged_configuration_of_a_run_is_named(upt: Upt, trained: Path, text: str, found: str) -> None:
+    (trained / "config.yaml").write_text(text)
+    again = Path("runs/tiny-20990101-000000")
+    shutil.copytree(trained, again)
+    for folder, command in (
+        (again, ("train", "tiny.yaml", "--resume")),
+        (trained, ("train", "--resume", str(trained))),
+        (trained, ("report", str(trained))),
+        (trained, ("compare", str(trained), str(again))),
+    ):
+        result = upt(*command)
+        assert result.exit_code == 2, command
+        assert (
+            f"{folder / 'config.yaml'}: {found}, so the run cannot be read; put back its file from a copy, or remove "
+            f"the folder and train again"
+        ) in " ".join(result.output.split()), command
 
 
 def test_one_line_begins_a_run_goes_on_with_it_and_repeats_its_results(upt: Upt) -> None:

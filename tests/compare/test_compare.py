@@ -224,7 +224,7 @@ def finished(name: str, score: float, config: dict[str, Any] = CONFIG, **descrip
     [
         ((0.1, 0.125), True, "better", "a has the lowest relative_l2 on the test split, 0.1: 20 % below b (0.125)."),
         ((0.5, 0.125), True, "better", "b has the lowest relative_l2 on the test split, 0.125: by a factor of 4 below"),
-        ((1e-4, 0.25), True, "better", "a has the lowest relative_l2 on the test split, 0.0001: by a factor of 2 500 "),
+        ((1e-4, 0.25), True, "better", "a has the lowest relative_l2 on the test split, 0.0001: by a factor of 2,500 "),
         ((0.5, 0.4), False, "better", "a has the highest relative_l2 on the test split, 0.5: 25 % above b (0.4)."),
         ((0.5, -0.5), False, "better", "a has the highest relative_l2 on the test split, 0.5: above b (-0.5)."),
         ((0.5, 0.5), True, "even", "a and b have the same relative_l2 on the test split, 0.5."),

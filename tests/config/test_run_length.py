@@ -12,7 +12,7 @@ from upt_core.config.document import Document, read
 from upt_core.config.settings import validate
 from upt_core.registry import Registry
 from upt_core.run.experiment import Experiment
-from upt_core.run.folder import CONFIG
+from upt_core.run.written_config import CONFIG
 
 Check = Callable[..., object]
 CURRICULUM = ("weight: 0.5", "weight: {name: curriculum, base: 0.1, warmup_epochs: 9}")

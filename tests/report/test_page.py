@@ -227,7 +227,7 @@ def test_the_sentence_names_the_file_of_the_data(make_run: RunMaker) -> None:
     run.config["data"] = {"name": "npz", "path": "/far/away/flow.npz"}
     run.config["losses"] = {"forward": {}, "inverse_encoding": {}}
     assert sentence(run) == (
-        "1 208 parameters (encoder–approximator–decoder); data set npz (flow.npz); losses forward + inverse_encoding."
+        "1,208 parameters (encoder–approximator–decoder); data set npz (flow.npz); losses forward + inverse_encoding."
     )
 
 

@@ -22,6 +22,7 @@ class Record:
         self.monitor = ""
         self.best: float | None = None
         self.best_epoch: int | None = None
+        self.trained = False
         self._trainer: Trainer | None = None
         self._started = time.perf_counter()
 
@@ -31,12 +32,18 @@ class Record:
         if self._trainer is None:
             self._started = time.perf_counter()
         self.run_dir, self._trainer, self.monitor = run_dir, trainer, trainer.plan.monitor
+        self.trained = False
 
     @hookimpl
     def validation_ended(self, trainer: Trainer, progress: Progress, metrics: Mapping[str, float]) -> None:
         """Notes the best epoch."""
         if trainer.state.waited == 0:
             self.best, self.best_epoch = trainer.state.best, progress.epoch + 1
+
+    @hookimpl
+    def run_finished(self, trainer: Trainer) -> None:
+        """Notes that a stage is trained; ``run_started`` of a further stage takes it back."""
+        self.trained = True
 
     @property
     def step(self) -> int:

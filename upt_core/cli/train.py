@@ -77,7 +77,7 @@ def _train(experiment: Experiment, resume: Path | None, run_dir: Path | None, pr
             _summarise(record, run.results, record.run_dir or resume)
     except KeyboardInterrupt as error:
         if processes.is_first:
-            click.echo(_how_to_go_on(record, processes), err=True)
+            click.echo(_how_to_go_on(record, processes, resume), err=True)
         sys.exit(128 + error.number if isinstance(error, Interrupted) else INTERRUPTED)
 
 
@@ -134,6 +134,7 @@ def _newest(arguments: Sequence[str], overrides: Sequence[str], third_party: boo
 def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     """The table at the end; the report is written last, so that nothing it meets can hide the results."""
     from upt_core import report
+    from upt_core.interrupt import Interrupted, at_once
     from upt_core.report.load import load
     from upt_core.whole_file import in_words
 
@@ -153,17 +154,26 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     click.echo(table(rows))
     assert run_dir is not None
     try:
-        page = report.write(run_dir).resolve().as_uri()
+        with at_once():
+            page = report.write(run_dir).resolve().as_uri()
+    except KeyboardInterrupt as error:
+        click.echo(f"interrupted while the report was written; results are kept: upt report {run_dir}", err=True)
+        sys.exit(128 + error.number if isinstance(error, Interrupted) else INTERRUPTED)
     except OSError as error:
         page = f"not written: {in_words(error, run_dir)}; upt report {run_dir} writes it later"
     click.echo(table([["report".ljust(10), page]]))
 
 
-def _how_to_go_on(record: Record, processes: Processes) -> str:
-    if record.run_dir is None:
+def _how_to_go_on(record: Record, processes: Processes, resumed: Path | None) -> str:
+    command = "torchrun … -m upt_core" if processes.several else "upt"
+    if record.run_dir is None and resumed is None:
         return "interrupted before training began; nothing was written"
+    folder = record.run_dir or resumed
+    resume = f"{command} train --resume {folder}"
+    if record.run_dir is None:
+        return f"interrupted before training went on; what was trained before is kept; go on with: {resume}"
     if not any(record.run_dir.glob(f"checkpoints/**/{name}") for name in ("last.pt", "last/state.pt")):
         return "interrupted before the first checkpoint; the same command begins again"
-    command = "torchrun … -m upt_core" if processes.several else "upt"
-    where = f"interrupted at epoch {record.epoch}, step {record.step}"
-    return f"{where}; go on with: {command} train --resume {record.run_dir}"
+    if record.trained:
+        return f"interrupted after training, which is kept; test and report follow with: {resume}"
+    return f"interrupted at epoch {record.epoch}, step {record.step}; go on with: {resume}"

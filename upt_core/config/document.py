@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from upt_core.config.merge import apply_overrides, merge
 from upt_core.config.yaml_text import Keys, Origins, parse_yaml
 from upt_core.errors import ConfigError, Problem
+from upt_core.figures import count
 from upt_core.registry import Registry
 
 EXTENDS = "extends"
@@ -211,7 +212,7 @@ def _text(path: Path, asked_at: str) -> str:
     except OSError as error:
         raise _error(place, f"{subject}cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise _error(place, f"{subject}is larger than {MAX_BYTES:,} bytes; a configuration is a small text file")
+        raise _error(place, f"{subject}is larger than {count(MAX_BYTES)} bytes; a configuration is a small text file")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.report.view import View, view_of
 from upt_core.run.metrics_log import METRICS, read_metrics
 from upt_core.run.remarks_log import read_remarks
+from upt_core.run.written_config import config_of
 
 LATEST = "latest"
 """Of files with examples on the way, as ``upt_core.run.latest`` writes them; that would import torch."""
@@ -219,7 +219,7 @@ def load(folder: Path) -> RunData:
     """
     if not (folder / "config.yaml").is_file():
         raise UserError(f"{folder}: this is not the folder of a run; it has no config.yaml")
-    config, _ = parse_yaml((folder / "config.yaml").read_text(encoding="utf-8"), str(folder / "config.yaml"))
+    config = config_of(folder)
     results = _json(folder / "results.json")
     return RunData(
         folder,

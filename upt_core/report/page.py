@@ -13,6 +13,7 @@ import yaml
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from upt_core.figures import number
 from upt_core.report import error_map, facts, losses, predictions, sampling, spectra, validation, weights
 from upt_core.report.film import SCRIPT, film
 from upt_core.report.load import Examples, RunData
@@ -20,7 +21,7 @@ from upt_core.report.remarks import remarks
 from upt_core.report.so_far import ended, in_time
 from upt_core.report.style import DPI, LIGHT, NARROW_THEMES, THEMES, Theme
 from upt_core.report.template import CSS, PAGE
-from upt_core.report.text import breakable, picture, shown
+from upt_core.report.text import breakable, picture, shown, titled_table
 from upt_core.report.verdict import verdicts
 
 
@@ -184,26 +185,11 @@ def _table(title: str, predictors: dict[str, dict[str, float]], monitor: str, ah
     """
     names = sorted(next(iter(predictors.values())), key=lambda name: name != monitor)
     looks = {who: "ahead" if ahead and who == "model" else "beside" for who in predictors}
-    if len(names) > MOST_BESIDE:
-        head = "".join(f"<th class={looks[who]}>{escape(who)}</th>" for who in predictors)
-        rows = "".join(
-            f"<tr><th scope=row>{breakable(escape(name))}</th>"
-            + "".join(f"<td class={looks[who]}>{values[name]:.4g}</td>" for who, values in predictors.items())
-            + "</tr>"
-            for name in names
-        )
-    else:
-        head = "".join(f"<th>{escape(name)}</th>" for name in names)
-        rows = "".join(
-            f"<tr class={looks[who]}><th scope=row>{escape(who)}</th>"
-            + "".join(f"<td>{values[name]:.4g}</td>" for name in names)
-            + "</tr>"
-            for who, values in predictors.items()
-        )
-    return (
-        f'<h2>{escape(title)}</h2><div class="wide"><table class="results">'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    figures = {who: [number(values[name]) for name in names] for who, values in predictors.items()}
+    if len(names) <= MOST_BESIDE:
+        return titled_table(title, names, figures, looks=looks)
+    columns = zip(*figures.values(), strict=True)
+    return titled_table(title, list(figures), dict(zip(names, columns, strict=True)), looks=looks)
 
 
 def _environment(environment: dict[str, Any]) -> str:

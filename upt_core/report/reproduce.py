@@ -18,6 +18,7 @@ from upt_core.run import resume
 from upt_core.run.built import Results
 from upt_core.run.experiment import Experiment, load_run
 from upt_core.run.metrics_log import read_metrics
+from upt_core.run.written_config import CONFIG
 
 LOSS = "loss/"
 
@@ -124,7 +125,7 @@ def reproduce(
             "    install those versions, or pass --allow-different-versions"
         )
     folder = run_dir or _beside(original.folder)
-    if (folder / run_folder.CONFIG).exists():
+    if (folder / CONFIG).exists():
         raise UserError(f"{folder} holds a run already; name another folder")
     results = original.experiment.train(folder, listeners=listeners, progress=False).results
     first = first_different_step(read_metrics(original.folder), read_metrics(folder))

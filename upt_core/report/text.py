@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from upt_core.report.style import ALL_THEMES, Theme
@@ -31,6 +31,42 @@ def breakable(escaped: str) -> str:
 def shown(text: str) -> str:
     """Text for a page: escaped, and broken where a reader would."""
     return escape(unbroken(text))
+
+
+def titled_table(
+    title: str,
+    head: Sequence[str],
+    rows: Mapping[str, Sequence[str]],
+    look: str = "results",
+    looks: Mapping[str, str] | None = None,
+) -> str:
+    """A heading, and a table that scrolls by itself where the page is narrow.
+
+    Args:
+        head: names of the columns.
+        rows: name of a row → its cells.
+        look: class of the table.
+        looks: name of a row or a column → class of its cells.
+    """
+    looks = looks or {}
+    columns = [_cell("th", name, looks.get(name)) for name in head]
+    body = "".join(
+        f"<tr>{_cell('th scope=row', name, looks.get(name))}"
+        + "".join(
+            _cell("td", value, looks.get(name) or looks.get(column)) for value, column in zip(values, head, strict=True)
+        )
+        + "</tr>"
+        for name, values in rows.items()
+    )
+    return (
+        f'<h2>{escape(title)}</h2><div class="wide"><table class="{look}">'
+        f"<thead><tr><td></td>{''.join(columns)}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(tag: str, text: str, look: str | None) -> str:
+    name = f" class={look}" if look else ""
+    return f"<{tag}{name}>{breakable(shown(text))}</{tag.partition(' ')[0]}>"
 
 
 def picture(source: Callable[[Theme], str], caption: str, width: int | None = None) -> str:

@@ -14,12 +14,12 @@ from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
 from upt_core.registry.doctor import check_run
 from upt_core.remarks import heard_by
-from upt_core.run import folder as run_folder
 from upt_core.run.assemble_all import WholeAssembler
 from upt_core.run.notebook import NotebookBar, in_kernel
 from upt_core.run.remarks_log import RemarksLog
 from upt_core.run.runner import Runner
 from upt_core.run.trained import Run
+from upt_core.run.written_config import CONFIG, config_of
 
 
 class Experiment(WholeAssembler):
@@ -83,9 +83,10 @@ def load_run(run_dir: Path, overrides: Sequence[str] = (), registry: Registry | 
     Raises:
         CheckpointError: the folder is not a run, or plugins that it needs are not installed.
     """
-    path = run_dir / run_folder.CONFIG
+    path = run_dir / CONFIG
     if not path.is_file():
-        raise CheckpointError(f"{run_dir}: this is not the folder of a run; it has no {run_folder.CONFIG}")
+        raise CheckpointError(f"{run_dir}: this is not the folder of a run; it has no {CONFIG}")
     registry = registry or plugins.installed()
     check_run(run_dir, registry)
+    config_of(run_dir)  # refuses one that is empty
     return Experiment.from_yaml(path, overrides, registry)

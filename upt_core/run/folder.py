@@ -17,9 +17,10 @@ import torch
 from upt_core.config.schema import PluginConfig
 from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
+from upt_core.run.written_config import CONFIG
 from upt_core.whole_file import read_json, write_text
 
-CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
+ENVIRONMENT = "environment.json"
 NORMALIZATION, RESULTS, START = "normalization.json", "results.json", "start.json"
 
 

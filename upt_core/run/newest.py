@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 
 from upt_core.config.sections import as_plain
-from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.run.experiment import Experiment
-from upt_core.run.folder import CONFIG
 from upt_core.run.resume import changes_of
+from upt_core.run.written_config import CONFIG, config_of
 
 MOST_SHOWN = 5
 
@@ -19,7 +18,8 @@ def newest_run(experiment: Experiment) -> Path | None:
     """The newest run folder of an experiment's name in its ``output``; None: there is none.
 
     Raises:
-        UserError: it was started with another configuration; the message names what differs.
+        UserError: it was started with another configuration; the message names what differs. Or its configuration
+            cannot be read.
     """
     named = re.compile(re.escape(experiment.name) + r"-(\d{8}-\d{6})(?:-(\d+))?")
     found: list[tuple[str, int, Path]] = []
@@ -30,8 +30,7 @@ def newest_run(experiment: Experiment) -> Path | None:
     if not found:
         return None
     run = max(found)[2]
-    written, _ = parse_yaml((run / CONFIG).read_text(encoding="utf-8"), str(run / CONFIG))
-    changes = changes_of(written, as_plain(experiment.settings, Path.cwd()))
+    changes = changes_of(config_of(run), as_plain(experiment.settings, Path.cwd()))
     different = [str(change) for change in changes if not change.allowed]
     if different:
         more = f"\n    and {len(different) - MOST_SHOWN} more" if len(different) > MOST_SHOWN else ""

@@ -18,6 +18,7 @@ from upt_core.data.latent_cache import LatentCache, fingerprint
 from upt_core.data.prepared import PreparedData
 from upt_core.data.windows import Windows
 from upt_core.errors import CheckpointError, UserError
+from upt_core.interrupt import at_once
 from upt_core.operator.evaluate import predictor_of
 from upt_core.processes import current
 from upt_core.remarks import remark
@@ -33,6 +34,7 @@ from upt_core.run.observation import Observation
 from upt_core.run.remarks_log import RemarksLog
 from upt_core.run.resume import Resumed
 from upt_core.run.strategy import check_strategy
+from upt_core.run.written_config import CONFIG
 from upt_core.seeding import stream_seed
 from upt_core.shards import whole_state
 from upt_core.training import checkpoint
@@ -104,7 +106,7 @@ class Runner:
             torch.manual_seed(stream_seed(seed, "process", rank) if rank else seed)  # of dropout; nothing else asks it
         for number in range(len(self.built)):
             self._train_stage(number)
-        with self._gathered():
+        with at_once(), self._gathered():
             return self._conclude()
 
     def _all_listeners(self) -> list[object]:
@@ -114,7 +116,7 @@ class Runner:
 
     def _read(self, run_dir: Path) -> Resumed:
         """What a run that goes on brings with it."""
-        before = type(self.experiment).from_document(read(run_dir / run_folder.CONFIG), run_dir.name)
+        before = type(self.experiment).from_document(read(run_dir / CONFIG), run_dir.name)
         folders = [self._checkpoints(number, run_dir) for number in range(len(self.experiment.stages))]
         return resume.read(run_dir, before, self.experiment, folders)
 

@@ -20,6 +20,7 @@ from upt_core.run import folder as run_folder
 from upt_core.run.built import Results
 from upt_core.run.observation import DESCRIPTION
 from upt_core.run.verdict import Verdict, verdict
+from upt_core.run.written_config import CONFIG
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +46,8 @@ class Run(Mapping[str, dict[str, float]]):
             CheckpointError: the folder is not a run, or the run is not finished.
         """
         folder = Path(folder)
-        if not (folder / run_folder.CONFIG).is_file():
-            raise CheckpointError(f"{folder}: this is not the folder of a run; it has no {run_folder.CONFIG}")
+        if not (folder / CONFIG).is_file():
+            raise CheckpointError(f"{folder}: this is not the folder of a run; it has no {CONFIG}")
         if not (folder / run_folder.RESULTS).is_file():
             raise CheckpointError(
                 f"{folder}: this run is not finished; go on with Experiment.train(folder, resume=True), "

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from upt_core import Dataset, DataSpec
-from upt_core.report.view import view_of
+from upt_core.commands import view_of
 
 
 def draw(dataset: Dataset, path: Path) -> None:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from upt_core.errors import UserError
-from upt_core.figures import number
+from upt_core.figures import count, number
 from upt_core.report.compare.curves import draw
 from upt_core.report.compare.runs import Comparison, Table
 from upt_core.report.compare.seeds import groups, over_seeds
 from upt_core.report.compare.seeds import rows as seed_rows
 from upt_core.report.style import ALL_THEMES, Theme
 from upt_core.report.template import CSS
-from upt_core.report.text import breakable, picture, shown
+from upt_core.report.text import breakable, picture, shown, titled_table
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -111,7 +111,7 @@ def _apart(best: float, second: float) -> str:
     factor, part = high / low, abs(second - best) / abs(second)
     if factor < 2:
         return f"{100 * part:.3g} % "
-    return f"by a factor of {factor:.3g} " if factor < 1000 else f"by a factor of {factor:,.0f} ".replace(",", " ")
+    return f"by a factor of {factor:.3g} " if factor < 1000 else f"by a factor of {count(round(factor))} "
 
 
 def _remark(found: Comparison) -> str:
@@ -146,7 +146,7 @@ def _seeds(found: Comparison) -> str:
         return ""
     head, body = seed_rows(found, made)
     cells = {row[0]: row[1:] for row in body}
-    return f"<section>{_table('Over seeds: mean [lowest, highest]', cells, head[1:], 'results')}</section>"
+    return f"<section>{titled_table('Over seeds: mean [lowest, highest]', head[1:], cells)}</section>"
 
 
 def _numbers(title: str, rows: Table, found: Comparison) -> str:
@@ -159,32 +159,18 @@ def _numbers(title: str, rows: Table, found: Comparison) -> str:
         name: ["–" if rows[metric][i] is None else number(rows[metric][i]) for metric in metrics]
         for i, name in enumerate(found.names)
     }
-    return _table(title, cells, metrics, "results")
+    return titled_table(title, metrics, cells)
 
 
 def _differences(title: str, rows: Table, names: Sequence[str]) -> str:
     if not rows:
         return ""
     cells = {key: [value if isinstance(value, str) else _plain(value) for value in own] for key, own in rows.items()}
-    return f"<section>{_table(title, cells, names, 'facts differences')}</section>"
+    return f"<section>{titled_table(title, names, cells, 'facts differences')}</section>"
 
 
 def _plain(value: Any) -> str:
     return number(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-
-
-def _table(title: str, rows: dict[str, list[str]], names: Sequence[str], look: str) -> str:
-    head = "".join(f"<th>{breakable(shown(name))}</th>" for name in names)
-    body = "".join(
-        f"<tr><th scope=row>{breakable(escape(key))}</th>"
-        + "".join(f"<td>{breakable(shown(value))}</td>" for value in own)
-        + "</tr>"
-        for key, own in rows.items()
-    )
-    return (
-        f'<h2>{escape(title)}</h2><div class="wide"><table class="{look}">'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _curves(found: Comparison) -> str:

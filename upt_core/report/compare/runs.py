@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from upt_core.config.yaml_text import parse_yaml
 from upt_core.errors import UserError
 from upt_core.report.load import RunData, load
+from upt_core.run.written_config import config_of
 
 MISSING = "(absent)"
 """Stands where a run lacks a key that another one has."""
@@ -108,8 +108,7 @@ def _state(run: RunData) -> str:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.yaml"
-    return dict(flattened(parse_yaml(path.read_text(encoding="utf-8"), str(path))[0]))
+    return dict(flattened(config_of(folder)))
 
 
 def _versions(environment: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -19,7 +19,7 @@ def test_summary(upt: Upt) -> None:
     assert "u → u" in text
     assert "32 (32 points), extent 1 periodic" in text
     assert "train    10 trajectories, 200 samples" in text
-    assert re.search(r"Model: 1\d \d\d\d parameters\n", text)
+    assert re.search(r"Model: 1\d,\d\d\d parameters\n", text)
     assert "latent state: 4 tokens of width 16" in text
     assert "2 epochs of 4 batches of 64" in text
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.startswith("  ")}

@@ -59,7 +59,7 @@ def test_training_leaves_one_block_and_the_run(outputs: list[list[Any]]) -> None
     assert "done after " in block.data["text/html"]
     assert "width:100.0%" in block.data["text/html"]
     assert re.match(
-        r"run: [\d ]+ parameters on cpu; epoch 60 of 60 done after .*; loss total .*, forward .*; "
+        r"run: [\d,]+ parameters on cpu; epoch 60 of 60 done after .*; loss total .*, forward .*; "
         r"valid relative_l2 \S+ \(best: epoch 60\)$",
         block.data["text/plain"],
     )

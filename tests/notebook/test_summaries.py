@@ -108,7 +108,7 @@ def test_print_gives_a_line(run: Run, operator: Operator) -> None:
     assert "\n" not in repr(operator) + repr(run)
     size = sum(weight.numel() for weight in operator.model.parameters())
     parts = "encoder grid, approximator transformer, decoder perceiver"
-    shown = f"{size:,}".replace(",", " ")
+    shown = f"{size:,}"
     assert repr(operator) == f"Operator({EVIL} → {EVIL}; {parts}; {shown} parameters on cpu)"
     errors = ", ".join(f"{name} {value:.4g}" for name, value in run["model"].items())
     assert repr(run) == f"Run({str(run.folder)!r}: {errors} on the test split)"

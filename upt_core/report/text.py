@@ -18,8 +18,8 @@ MEDIA = {
 
 
 def unbroken(text: str) -> str:
-    """Text in which no line breaks inside a number, as in 43 560, before its unit, as in 89 %, or in 64 × 64."""
-    inside = rf"(?<=\d) (?=(?:\d{{3}}(?!\d)|(?:{UNITS})(?!\w)|× \d))|(?<=\d ×) (?=\d)"
+    """Text in which no line breaks between a number and its unit, as in 89 %, or in 64 × 64."""
+    inside = rf"(?<=\d) (?=(?:{UNITS})(?!\w)|× \d)|(?<=\d ×) (?=\d)"
     return re.sub(inside, "\N{NO-BREAK SPACE}", text)
 
 
@@ -46,15 +46,13 @@ def titled_table(
         head: names of the columns.
         rows: name of a row → its cells.
         look: class of the table.
-        looks: name of a row or a column → class of its cells.
+        looks: name of a row or a column → its class.
     """
     looks = looks or {}
     columns = [_cell("th", name, looks.get(name)) for name in head]
     body = "".join(
-        f"<tr>{_cell('th scope=row', name, looks.get(name))}"
-        + "".join(
-            _cell("td", value, looks.get(name) or looks.get(column)) for value, column in zip(values, head, strict=True)
-        )
+        f"<tr{_class(looks.get(name))}>{_cell('th scope=row', name)}"
+        + "".join(_cell("td", value, looks.get(column)) for value, column in zip(values, head, strict=True))
         + "</tr>"
         for name, values in rows.items()
     )
@@ -64,9 +62,12 @@ def titled_table(
     )
 
 
-def _cell(tag: str, text: str, look: str | None) -> str:
-    name = f" class={look}" if look else ""
-    return f"<{tag}{name}>{breakable(shown(text))}</{tag.partition(' ')[0]}>"
+def _cell(tag: str, text: str, look: str | None = None) -> str:
+    return f"<{tag}{_class(look)}>{breakable(shown(text))}</{tag.partition(' ')[0]}>"
+
+
+def _class(look: str | None) -> str:
+    return f" class={look}" if look else ""
 
 
 def picture(source: Callable[[Theme], str], caption: str, width: int | None = None) -> str:

@@ -67,7 +67,7 @@ def test_numbers_have_groups_of_three(make_run: RunMaker) -> None:
     (folder / "description.json").write_text(json.dumps(found))
     page = write_page(load(folder)).read_text()
     assert "approximator 1,211,280, decoder 102" in page
-    assert "4\N{NO-BREAK SPACE}080 samples, 128 steps" in page
+    assert "4,080 samples, 128 steps" in page
 
 
 def test_where_more_is_better_the_verdict_turns(make_run: RunMaker) -> None:

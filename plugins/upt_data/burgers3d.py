@@ -26,7 +26,7 @@ class Burgers3d(Dataset):
 
     The field ``velocity`` has three channels and stays within 1 in absolute value, on ``points`` × ``points`` ×
     ``points`` vertices at i / points. If ``viscosity`` is a range, each trajectory draws it log-uniformly, and the
-    model gets it as the condition ``viscosity``. 48 trajectories of 24³ points take half a minute on first use.
+    model gets it as the condition ``viscosity``. 48 trajectories of 24³ points take some 15 seconds on first use.
 
     Args:
         num_trajectories: number of trajectories, all splits together; 32 to 128.

@@ -100,7 +100,10 @@ def rising_axis(values: npt.NDArray[np.generic], where: str) -> Array:
     """
     axis = rising(values, where)
     if len(axis) < 2:
-        raise DataError(f"{where}: an axis needs at least 2 points, found {len(axis)}")
+        raise DataError(
+            f"{where}: an axis needs at least 2 points, found {len(axis)}; leave it out of data.axes, and a field's "
+            f"last axis of length 1 is its one channel"
+        )
     return axis
 
 

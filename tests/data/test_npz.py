@@ -94,7 +94,7 @@ def test_a_steady_problem_with_other_names(tmp_path: Path) -> None:
         (flow(x=np.array([0, 2, 1, 3, 4, 5])), {}, "'x': coordinates must rise, but position 1 has 2 and"),
         (flow(x=np.zeros((6, 4))), {}, r"coordinates of a curvilinear grid need one shape.*found .*'x': \(6, 4\), 'y'"),
         (flow(x=np.array(list("abcdef"))), {}, r"'x': expected a row of numbers, found shape \(6,\) of <U1"),
-        (flow(x=np.zeros(1)), {}, "'x': an axis needs at least 2 points, found 1"),
+        (flow(x=np.zeros(1)), {}, "'x': an axis needs at least 2 points, found 1; leave it out of data.axes"),
         (flow(t=np.array([0, 1, 2, 3, np.nan])), {}, "'t': a coordinate is NaN or infinite at position 4"),
         (
             flow(x=np.array([0, 1, 2, 3, 4, 9.0])),

@@ -98,6 +98,13 @@ def test_sizes_follow_the_data() -> None:
     assert "depth" not in fields["model"]["approximator"]
 
 
+def test_scattered_fields_that_do_not_change_are_given_and_not_predicted() -> None:
+    arrays = dict(np.load(scattered()))
+    np.savez("a.npz", **arrays, porosity=RNG.random(len(arrays["pos"])))
+    data = yaml.safe_load(text_of("a.npz"))["data"]
+    assert (data["inputs"], data["targets"]) == (["u", "porosity"], ["u"])
+
+
 def text_of(file: str) -> str:
     found = understand([Path(file)])
     return experiment({"name": found.name, **found.settings}, found.build())

@@ -124,6 +124,9 @@ def propose_points(source: ArraySource) -> dict[str, Any]:
     num = source.shape("ptr")[0] - 1
     others = {one: one for one in source.names() if one not in (*fields, time)}
     settings = _roles(fields, steady=time is None) | _told(source, others, num)
+    moving = [one for one in fields if time is None or source.shape(one)[1:2] == source.shape(time)[-1:]]
+    if 0 < len(moving) < len(fields):  # what does not change in time is given, not predicted
+        settings |= {"inputs": moving + [one for one in fields if one not in moving], "targets": moving}
     settings |= {} if time in (None, "t") else {"time": time}
     return settings | ({"moving": "displacement"} if len(source.shape("pos")) == 3 else {})
 

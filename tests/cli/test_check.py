@@ -103,6 +103,29 @@ stages:
 """
 
 
+STAGE = "\nstages:\n- {name: one, losses: {%s: null}}\n"
+
+
+def test_terms_and_metrics_are_taken_away_by_null(upt: Upt) -> None:
+    Path("less.yaml").write_text("extends: tiny.yaml\nlosses: {inverse_encoding: null}\n")
+    assert "inverse_encoding" not in upt("check", "less.yaml").output.partition("Losses")[2].partition("\n\n")[0]
+    for arguments in (["less.yaml", "losses.inverse_encodin=null"], ["tiny.yaml", "losses.inverse_encodin=null"]):
+        result = upt("check", *arguments)
+        assert "losses.inverse_encodin: null takes an entry away, and there is none of this name" in result.output
+    assert "did you mean 'inverse_encoding'? there are: " in result.output
+    assert "\n    there are: relative_l2" in upt("check", "tiny.yaml", "validation.metrics.x=null").output
+
+
+def test_a_stage_takes_away_only_what_there_is(upt: Upt) -> None:
+    text = Path("tiny.yaml").read_text()
+    Path("tiny.yaml").write_text(text + STAGE % "inverse_encodin")
+    output = upt("check", "tiny.yaml").output
+    assert "stages.0.losses.inverse_encodin: null takes an entry away, and there is none of this name" in output
+    assert "did you mean 'inverse_encoding'?" in output
+    Path("tiny.yaml").write_text(text + STAGE % "inverse_encoding")
+    upt("check", "tiny.yaml")
+
+
 def test_stages(upt: Upt) -> None:
     Path("tiny.yaml").write_text(Path("tiny.yaml").read_text() + STAGES)
     text = upt("check", "tiny.yaml").output

@@ -127,6 +127,25 @@ class TestExtends:
         path = write("x.yaml", "extends: base.yaml\ns: {name: ratio}")
         assert read(path).origins == {(): f"{path}:1:1", ("s",): f"{path}:2:1", ("s", "name"): f"{path}:2:5"}
 
+    @pytest.mark.parametrize("section", ["losses: {%s}", "validation: {metrics: {%s}}", "tasks: {%s}"])
+    def test_null_takes_away_an_entry_whose_name_is_the_users(self, write: Write, section: str) -> None:
+        base = write("base.yaml", section % "kept: {name: a}, gone: {name: b, c: 1}")
+        path = write("x.yaml", "extends: base.yaml\n" + section % "gone: null")
+        document = read(path)
+        assert document.data == parse(section % "kept: {name: a}", "x").data
+        assert not [known for known in document.origins if "gone" in known]
+        key = {"losses": "losses", "validation": "validation.metrics", "tasks": "tasks"}[section.partition(":")[0]]
+        overridden = read(base, [f"{key}.gone=null"])
+        assert overridden.data == document.data
+        assert not [known for known in overridden.origins if "gone" in known]
+
+    def test_null_stays_a_value_elsewhere(self, write: Write) -> None:
+        base = write("base.yaml", "sampler: uniform\ntasks: {a: {losses: {b: c}}}")
+        path = write("x.yaml", "extends: base.yaml\nsampler: null\ntasks: {a: {losses: {b: null}}}")
+        expected = {"sampler": None, "tasks": {"a": {"losses": {"b": None}}}}
+        assert read(path).data == expected
+        assert read(base, ["sampler=null", "tasks.a.losses.b=null"]).data == expected
+
     def test_a_bare_name_keeps_its_place(self, write: Write) -> None:
         base = write("base.yaml", "s: uniform")
         document = read(write("x.yaml", "extends: base.yaml\ns: {num_queries: 4}"))

@@ -80,6 +80,21 @@ def test_misspellings_in_it_are_found(experiment: str, validator: Draft202012Val
     assert not validator.is_valid(document(experiment, part))
 
 
+def test_a_file_on_top_of_another_takes_entries_away(validator: Draft202012Validator) -> None:
+    text = "losses: {forward: null}\nvalidation: {metrics: {rmse: null}}\ntasks: {one: null}\n"
+    assert [error.message for error in validator.iter_errors(parse(f"extends: base.yaml\n{text}", "x").data)] == []
+    assert not validator.is_valid(parse(text, "x").data)
+
+
+def test_null_is_no_entry_of_a_whole_file(experiment: str, validator: Draft202012Validator) -> None:
+    data = parse(experiment, "exp.yaml").data
+    for section in (data["losses"], data["validation"]["metrics"]):
+        section["new"] = None
+        assert not validator.is_valid(data)
+        del section["new"]
+        assert validator.is_valid(data)
+
+
 def test_a_data_set_or_tasks(experiment: str, validator: Draft202012Validator) -> None:
     without = experiment.partition("\n")[2]
     assert not validator.is_valid(parse(without, "exp.yaml").data)

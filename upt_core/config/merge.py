@@ -2,13 +2,14 @@
 
 Mappings are merged key by key; everything else (text, numbers, lists, null) replaces what is below. A mapping that
 names another plugin than the one below replaces it whole: parameters belong to a plugin and do not pass to another.
+In the mappings whose names are the user's (``NAMED_BY_USER``), null takes the entry below away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from upt_core.config.yaml_text import MAX_DEPTH, Keys, Origins, parse_yaml
 from upt_core.errors import ConfigError, Problem
@@ -16,31 +17,44 @@ from upt_core.errors import ConfigError, Problem
 Data = dict[Any, Any]
 COMMAND_LINE = "command line"
 """What origins of overrides begin with."""
+NAMED_BY_USER: frozenset[Keys] = frozenset({("losses",), ("validation", "metrics"), ("tasks",)})
+"""Where an entry is a choice of its own, so that null over it means none; null is no value there."""
 
 
 def merge(base: Data, base_origins: Origins, top: Data, top_origins: Origins) -> tuple[Data, Origins]:
     """The data of ``top`` over that of ``base``, and the origin of every value of the result."""
     origins = dict(base_origins)
-    replaced: set[Keys] = set()
-    merged = _merge(base, top, (), origins, top_origins, replaced)
-    _replace(origins, replaced, top_origins)
+    changes = _Changes(set(), set())
+    merged = _merge(base, top, (), origins, top_origins, changes)
+    _replace(origins, changes.replaced, top_origins)
+    _replace(origins, changes.removed, {})
     return merged, origins
 
 
-def _merge(base: Data, top: Data, path: Keys, origins: Origins, top_origins: Origins, replaced: set[Keys]) -> Data:
-    """Notes in ``replaced`` which values are those of ``top``: their origins change all at once, in one pass."""
+class _Changes(NamedTuple):
+    """Which values are those of the top, and which are taken away: their origins change all at once, in one pass."""
+
+    replaced: set[Keys]
+    removed: set[Keys]
+
+
+def _merge(base: Data, top: Data, path: Keys, origins: Origins, top_origins: Origins, changes: _Changes) -> Data:
     if path in top_origins:
         origins[path] = top_origins[path]
     merged = dict(base)
     for key, value in top.items():
         where = (*path, key)
         below = base.get(key)
+        if value is None and path in NAMED_BY_USER and key in base:
+            changes.removed.add(where)
+            del merged[key]
+            continue
         if isinstance(value, dict):
             below = open_bare_name(below, where, origins)
         if isinstance(value, dict) and isinstance(below, dict) and not other_plugin(below, value.get("name")):
-            merged[key] = _merge(below, value, where, origins, top_origins, replaced)
+            merged[key] = _merge(below, value, where, origins, top_origins, changes)
         else:
-            replaced.add(where)
+            changes.replaced.add(where)
             merged[key] = value
     return merged
 
@@ -139,6 +153,10 @@ def _set(data: dict[Any, Any], origins: Origins, override: Override) -> None:
         _put(container, key, inner)
         container = inner
     key = _key(container, override.path[-1], path, override)
+    if override.value is None and path in NAMED_BY_USER and key in container:
+        del container[key]
+        replace_origins(origins, (*path, key), {})
+        return
     if key == "name" and other_plugin(container, override.value):
         container.clear()
         replace_origins(origins, path, {path: override.origin})

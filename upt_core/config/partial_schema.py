@@ -35,7 +35,7 @@ def required(schema: Schema, definitions: Schema) -> Schema:
         found["properties"] = {key: item for key, item in properties.items() if item}
     for word in ("items", "additionalProperties"):
         if isinstance(schema.get(word), dict) and KIND_KEY in schema[word]:
-            found[word] = NAMED
+            found[word] = {**NAMED, "not": {"type": "null"}}
     return found
 
 
@@ -70,21 +70,21 @@ def partial_choice(kind: Kind, models: Mapping[str, type[PluginConfig]], definit
 
 
 def _laid_over(key: str, schema: Schema, description: str) -> Schema:
-    """The schema of one key of a stage or task; a loss term may be taken away."""
+    """The schema of one key of a stage or task."""
     own = {**schema, "description": description}
     own.pop("default", None)
-    if key == "losses":
-        own["additionalProperties"] = {"anyOf": [schema["additionalProperties"], {"type": "null"}]}
     return own
 
 
 def _loose(schema: Any) -> Any:
-    """A copy in which nothing is required, and plugins may be given by parameters alone."""
+    """A copy in which nothing is required, plugins may be given by parameters alone, and entries be taken away."""
     if isinstance(schema, list):
         return [_loose(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {key: _loose(item) for key, item in schema.items() if key not in ("required", "minProperties")}
+    if isinstance(kept.get("additionalProperties"), dict):  # entries named by the user, which null takes away
+        kept["additionalProperties"] = {"anyOf": [kept["additionalProperties"], {"type": "null"}]}
     if kept.get(KIND_KEY) in KINDS:
         kept[KIND_KEY] = PARTIAL + kept[KIND_KEY]
     return kept

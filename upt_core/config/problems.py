@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from upt_core.config.document import Document
+from upt_core.config.merge import NAMED_BY_USER
 from upt_core.config.owners import Model, keys_of, owner_of
 from upt_core.config.schema import PluginConfig
 from upt_core.config.sections import ExperimentSettings
@@ -44,8 +45,24 @@ def _problem(path: Keys, items: list[dict[str, Any]], document: Document, regist
     owner = owner_of(document.data, path[:-1], registry)
     if items[0]["type"] == "extra_forbidden":
         return _unknown_key(path, owner, origin)
+    if path[:-1] in NAMED_BY_USER and items[0]["input"] is None:
+        return nothing_to_remove(path, origin, _others(document.data, path))
     field = keys_of(owner).get(str(path[-1])) if owner is not None and path else None
     return Problem(path, what_is_wrong(items), origin, (field.description if field else "") or "", _declared_by(owner))
+
+
+def nothing_to_remove(path: Keys, origin: str, others: list[str]) -> Problem:
+    """A null over an entry that is not there; ``others`` are those that are."""
+    near = difflib.get_close_matches(str(path[-1]), others, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    message = "null takes an entry away, and there is none of this name"
+    return Problem(path, message, origin, f"{meant}there are: {', '.join(others)}" if others else "remove the line")
+
+
+def _others(data: Any, path: Keys) -> list[str]:
+    for key in path[:-1]:
+        data = data[key]
+    return [str(key) for key, value in data.items() if value is not None]
 
 
 def _is_choice(path: Keys, items: list[dict[str, Any]]) -> bool:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from upt_core.config.document import Document
 from upt_core.config.merge import COMMAND_LINE, merge
-from upt_core.config.problems import problems_of
+from upt_core.config.problems import nothing_to_remove, problems_of
 from upt_core.config.sections import ExperimentSettings, StageSettings, as_plain
 from upt_core.config.yaml_text import Keys
 from upt_core.errors import ConfigError, Problem
@@ -86,9 +86,10 @@ def stages_of(settings: ExperimentSettings, document: Document, registry: Regist
     Raises:
         ConfigError: with every problem of every stage, and its place.
     """
-    if not settings.stages:
+    problems = list(_removals(document))
+    if not settings.stages and not problems:
         return [Stage("", (), False, settings, document, tuple(tasks_of(settings, document, registry)))]
-    problems = list(_own_problems(settings, document))
+    problems += _own_problems(settings, document)
     stages = []
     for number, stage in enumerate(settings.stages):
         own = overlaid(document, (STAGES, number), OF_A_STAGE, STAGES)
@@ -144,6 +145,18 @@ def overlaid(document: Document, prefix: Keys, keys: Sequence[str], without: str
     if isinstance(data.get("losses"), dict):
         data["losses"] = {name: term for name, term in data["losses"].items() if term is not None}
     return Document(data, origins)
+
+
+def _removals(document: Document) -> Iterator[Problem]:
+    """Stages and tasks that take away loss terms which neither the experiment nor a task has."""
+    sections: list[tuple[Keys, Any]] = [((STAGES, i), part) for i, part in enumerate(document.data.get(STAGES, []))]
+    sections += [((TASKS, name), part) for name, part in document.data.get(TASKS, {}).items()]
+    everywhere = [document.data, *(part for _, part in sections)]
+    known = {str(name) for part in everywhere for name, term in part.get("losses", {}).items() if term is not None}
+    for prefix, part in sections:
+        for name in [name for name, term in part.get("losses", {}).items() if term is None and str(name) not in known]:
+            path: Keys = (*prefix, "losses", name)
+            yield nothing_to_remove(path, document.origin(path), sorted(known))
 
 
 def _own_problems(settings: ExperimentSettings, document: Document) -> Iterator[Problem]:

@@ -74,6 +74,23 @@ def even_levels(path: Path) -> Path:
     return netcdf(path, fields, time=np.arange(float(TIMES)), **axes)
 
 
+def orography(path: Path) -> Path:
+    """A map for all members, one for each, and areas of cells: none of them changes in time."""
+    fields = {
+        "h": (("member", "time", "lat", "lon"), random(4, TIMES, 6, 8)),
+        "orog": (("lat", "lon"), random(6, 8)),
+        "albedo": (("member", "lat", "lon"), random(4, 6, 8)),
+        "areacella": (("lat", "lon"), 1 + random(6, 8) ** 2),
+    }
+    return netcdf(path, fields, time=np.arange(float(TIMES)), lat=LAT, lon=LON)
+
+
+def bed(path: Path) -> Path:
+    """A map beside fields, where only lengths tell what is on the grid."""
+    axes = {"x": np.arange(7) / 7, "y": np.arange(9) / 9}
+    return hdf5(path, h=random(4, TIMES, 7, 9), bed=random(7, 9), t=np.arange(float(TIMES)), **axes)
+
+
 def no_coordinates(path: Path) -> Path:
     return netcdf(path, {"u": (("sample", "time", "y", "x"), random(4, TIMES, 5, 6))}, time=np.arange(float(TIMES)))
 
@@ -111,6 +128,11 @@ FOUND: dict[Callable[[Path], Path], dict[str, Any]] = {
     even_levels: {
         "name": "netcdf", "inputs": ["w"], "axes": ["x", "y", "height"], "time": "time", "split_by": "time",
     },
+    orography: {
+        "name": "netcdf", "inputs": ["h", "orog", "albedo"], "targets": ["h"], "trajectory": "member", **GLOBE,
+        "measure": "areacella",
+    },
+    bed: {"name": "hdf5", "inputs": ["h", "bed"], "targets": ["h"]},
     no_coordinates: {
         "name": "netcdf", "inputs": ["u"], "axes": ["y", "x"], "extent": [1.0, 1.0], "time": "time",
         "trajectory": "sample",

@@ -55,6 +55,9 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
     if axes and axes != [one for one in ("x", "y", "z") if one in full]:
         settings["axes"] = axes
     settings |= _space(source, full, axes)
+    if time is not None and axes:
+        maps = _maps(source, full, axes, {*fields, *axes, time, settings.get("measure")})
+        settings |= {"inputs": [*fields, *maps], "targets": fields} if maps and fields else {}
     if time not in (None, "t"):
         settings["time"] = time
     if any(source.dtype(full[one]).kind == "c" for one in fields):
@@ -218,6 +221,19 @@ def _is_on(source: ArraySource, full: dict[str, str], field: str, axes: tuple[st
         return False
     num_times = None if time is None else source.shape(full[time])[-1]
     return placed_by_length(source.shape(full[field]), Lengths(num_times, sizes, time is not None), False) is not None
+
+
+def _maps(source: ArraySource, full: dict[str, str], axes: list[str], others: set[str | None]) -> list[str]:
+    """Fields on the grid that do not change in time, as an orography: they are given, not predicted."""
+    sizes = _sizes([source.shape(full[one]) for one in axes]) if set(axes) <= set(full) else ()
+
+    def is_map(one: str) -> bool:
+        dims, shape = source.dims(full[one]), source.shape(full[one])
+        if one in others or _base(one) in AREAS or source.dtype(full[one]).kind not in "fiu":
+            return False
+        return set(axes) <= set(dims) <= {*axes, *MEMBERS} if dims else len(sizes) > 1 and shape == sizes
+
+    return [one for one in full if is_map(one)]
 
 
 def _conditions(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,11 @@ from upt_gallery.blue_noise import BlueNoise, blue_noise
 from upt_gallery.csv_folder import CsvFolder
 from upt_gallery.fourier import Fourier, mixed
 from upt_gallery.gru import Gru
+from upt_gallery.relobralo import Relobralo, balanced
 from upt_gallery.sobolev import Sobolev, slope_of
 from upt_gallery.wall_clock import WallClock
 
-from upt_core import DataError, Experiment, Points, Progress
+from upt_core import Callback, DataError, Experiment, Points, Progress, hookimpl
 from upt_core.testing import (
     check_approximator,
     check_callback,
@@ -44,6 +47,7 @@ def test_all_are_installed() -> None:
     check_installed("approximator", "gru", Gru)
     check_installed("approximator", "fourier", Fourier)
     check_installed("dataset", "csv_folder", CsvFolder)
+    check_installed("callback", "relobralo", Relobralo)
     check_installed("callback", "wall_clock", WallClock)
 
 
@@ -161,3 +165,55 @@ class TestWallClock:
     def test_other_words_are_refused(self) -> None:
         with pytest.raises(ValueError, match="deadline is 'soon'; write a date and a time, for example 2030-01-31"):
             WallClock("soon")
+
+
+class TestRelobralo:
+    BALANCED = SMALL | {
+        "losses": {"forward": {"name": "forward"}, "rebuild": {"name": "inverse_encoding", "weight": 0.5, "every": 2}},
+        "trainer": {"epochs": 4, "batch_size": 4, "optimizer": "adamw", "device": "cpu", "log_every": 1},
+    }
+
+    def test_contract(self) -> None:
+        check_callback(Relobralo())
+
+    def test_factors_of_the_formula(self) -> None:
+        found = balanced({"a": 1.0, "b": 0.5, "c": 0.0}, {"a": 1.0, "b": 1.0, "c": 0.0}, temperature=0.5)
+        total = sum(math.exp(x) for x in (2, 1, 0))
+        assert found == pytest.approx({term: 3 * math.exp(x) / total for term, x in zip("abc", (2, 1, 0), strict=True)})
+        assert set(balanced({"a": 1.0, "b": 9.0}, {"a": 1e-9, "b": 9.0}, 1.0).values()) == {0.0, 2.0}
+
+    def test_weights_of_a_run_follow(self, tmp_path: Path) -> None:
+        Experiment.from_dict(self.BALANCED).train(
+            run_dir=tmp_path / "run", listeners=[Relobralo(temperature=0.1, memory=0.5)]
+        )
+        found = weights(tmp_path / "run")
+        assert found[:2] == [(1.0, 0.5)] * 2  # the second step is the first that there is an earlier one for
+        assert len(set(found)) == len(found) - 1
+        assert all(forward + 2 * rebuild == pytest.approx(2) for forward, rebuild in found)  # factors have mean 1
+
+    def test_a_resumed_run_has_the_weights_of_a_whole_one(self, tmp_path: Path) -> None:
+        experiment = Experiment.from_dict(
+            self.BALANCED | {"callbacks": [{"name": "relobralo", "temperature": 0.1, "memory": 0.5}]}
+        )
+        experiment.train(run_dir=tmp_path / "whole")
+        with pytest.raises(KeyboardInterrupt):
+            experiment.train(run_dir=tmp_path / "parts", listeners=[Interrupted()])
+        experiment.train(run_dir=tmp_path / "parts", resume=True)
+        whole, parts = (weights(tmp_path / name) for name in ("whole", "parts"))
+        assert len(whole) > 4
+        assert parts == whole
+
+
+class Interrupted(Callback):
+    """Ctrl-C after the second epoch."""
+
+    @hookimpl
+    def epoch_ended(self, progress: Progress) -> None:
+        if progress.epoch == 1:
+            raise KeyboardInterrupt
+
+
+def weights(run: Path) -> list[tuple[float, float]]:
+    """Weights of the two terms at each logged step."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [(row["weight/forward"], row["weight/rebuild"]) for row in rows if row["kind"] == "step"]

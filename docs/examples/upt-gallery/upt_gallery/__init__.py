@@ -1,4 +1,4 @@
-"""Six plugins for upt, one file each. Names lead to paths, so that listing plugins imports none of them."""
+"""Seven plugins for upt, one file each. Names lead to paths, so that listing plugins imports none of them."""
 
 from __future__ import annotations
 
@@ -33,4 +33,5 @@ def register_datasets(register: Register) -> None:
 @hookimpl
 def register_callbacks(register: Register) -> None:
     """What listens."""
+    register("relobralo", "upt_gallery.relobralo:Relobralo")
     register("wall_clock", "upt_gallery.wall_clock:WallClock")

@@ -193,7 +193,7 @@ SHORT = 20.0
 """Seconds of the comparisons of losses and samplers."""
 ABLATED = (
     *("burgers1d", "kuramoto_sivashinsky", "pdebench_advection"),
-    *("kolmogorov", "diffusion_reaction"),
+    *("kolmogorov", "diffusion_reaction", "shallow_water"),
 )
 """Tasks with comparisons of losses."""
 SAMPLED = ("burgers1d", "kolmogorov")

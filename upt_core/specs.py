@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from upt_core.directions import along_axes
 from upt_core.lazy import Lazy
 
 if TYPE_CHECKING:
@@ -16,10 +18,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """A physical field: its name and how many channels it has (1 for a scalar, X for a vector)."""
+    """A physical field: its name and how many channels it has (1 for a scalar, X for a vector).
+
+    Args:
+        name: of the field.
+        channels: how many numbers it has at each point and time.
+        along: of a vector, the number of the axis that each component is along, where this is not simply its own
+            number: (1, 0) of a wind [u, v] on axes [lat, lon]. Empty: the k-th component is along the k-th axis.
+    """
 
     name: str
     channels: int = 1
+    along: tuple[int, ...] = dataclasses.field(default=(), compare=False)
+
+    def of_components(self, names: Sequence[str], axes: Sequence[str]) -> FieldSpec:
+        """This field, whose components are along the axes that their names and those of the axes say.
+
+        Args:
+            names: of the components, such as ``u``, ``v``; others than these leave the field as it is.
+            axes: names of the axes, such as ``lat``, ``lon``.
+        """
+        return replace(self, along=along_axes(names, axes) if len(names) == self.channels else ())
+
+    def by_axis(self, value_C: Tensor) -> Tensor:
+        """Components of a vector (…, X), in the order of the axes."""
+        return value_C[..., self.in_order_of_axes] if self.along else value_C
+
+    @property
+    def in_order_of_axes(self) -> list[int]:
+        """Numbers of a vector's components: that along the first axis, along the second, …"""
+        along = self.along or range(self.channels)
+        return sorted(range(len(along)), key=along.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -119,7 +148,7 @@ class DataSpec:
 
     def of_frames(self) -> DataSpec:
         """The same data at single physical time steps, as metrics and predictions have them."""
-        single = {field.name: FieldSpec(field.name, field.channels // self.bundle) for field in self.targets}
+        single = {field.name: replace(field, channels=field.channels // self.bundle) for field in self.targets}
         inputs, targets = (tuple(single.get(f.name, f) for f in fields) for fields in (self.inputs, self.targets))
         return replace(self, inputs=inputs, targets=targets, bundle=1)
 

@@ -25,6 +25,9 @@ from upt_data.grid_domain import grid_domain, stride_at
 from upt_data.point_domain import periodic_axes
 from upt_data.splits import Fraction
 
+IMAGE_AXES = ("row", "column")
+"""Pictures show fields of images as images: rows go downwards."""
+
 
 class Frames(FileDataset):
     """Reads a folder for each trajectory, with one .npy array (*grid, channels) or image for each time step.
@@ -139,7 +142,8 @@ class Frames(FileDataset):
             variables.append(Variable(name, (part,)))
             first += number
         grid = Grid(axes, size, self._space_stride)
-        return [GridContent(place, handle, 1, variables, grid, np.arange(shape[0]) * self._time_step)]
+        times, names = np.arange(shape[0]) * self._time_step, IMAGE_AXES if place_has_channels(place.path) else ()
+        return [GridContent(place, handle, 1, variables, grid, times, axes=names)]
 
     def _axes(self, size: tuple[int, ...], place: Place) -> tuple[Array, ...]:
         extent = [1.0] * len(size) if self._extent is None else self._extent

@@ -56,7 +56,7 @@ class Symmetric(Dataset):
             points of an axis gives all shifts.
         glide: shift that follows every reflection, as a fraction of each axis; only along periodic axes. None: no
             shift.
-        vectors: names of vector fields, whose channels are the components along the axes.
+        vectors: names of vector fields, which have a component along each axis.
         odd: names of scalar fields that change sign under a reflection, such as vorticity in two dimensions.
         images: number of images of each trajectory, including itself; the others are chosen at random; None: all. For
             equations with many shifts, because every image is read once before training starts. Good: 64.
@@ -199,6 +199,7 @@ class _Images:
         odd: tuple[str, ...],
     ) -> None:
         self.base, self.spec, self.images, self.vectors, self.odd = base, spec, images, vectors, odd
+        self.along = {field.name: field.along or tuple(range(field.channels)) for field in spec.fields}
         self.number = len(images) if number is None else min(number, len(images))
         self._cells_fit: set[tuple[int, _Image]] = set()
 
@@ -298,10 +299,11 @@ class _Images:
             return value_TVC if (len(image.flips) + image.swap) % 2 == 0 else -value_TVC
         if name not in self.vectors:
             return value_TVC
-        components = list(value_TVC.unbind(-1))
+        along = self.along[name]
+        by_axis = {axis: value_TVC[..., channel] for channel, axis in enumerate(along)}
         if image.swap:
-            components[:2] = components[1], components[0]
-        return torch.stack([-part if axis in image.flips else part for axis, part in enumerate(components)], dim=-1)
+            by_axis[0], by_axis[1] = by_axis[1], by_axis[0]
+        return torch.stack([-by_axis[axis] if axis in image.flips else by_axis[axis] for axis in along], dim=-1)
 
 
 def _place(trajectories: Trajectories, number: int) -> str:

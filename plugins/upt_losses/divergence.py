@@ -109,8 +109,10 @@ class Divergence(LossTerm):
         return found[0]
 
     def _velocity(self, step: Step, predicted_BQC: Tensor) -> Tensor:
-        """The field in physical units up to a constant, which no derivative sees."""
-        return (predicted_BQC * step.unit_C)[..., step.data.channels_of(self._name(step.data), step.data.targets)]
+        """The field in physical units up to a constant, which no derivative sees; components in the order of axes."""
+        name = self._name(step.data)
+        (field,) = (one for one in step.data.targets if one.name == name)
+        return field.by_axis((predicted_BQC * step.unit_C)[..., step.data.channels_of(name, step.data.targets)])
 
 
 def difference(value: Tensor, dim: int, periodic: bool) -> Tensor:

@@ -170,3 +170,24 @@ def test_symmetries_that_do_not_fit_are_refused(base, arguments, message):
 def test_an_unknown_field_is_named():
     with pytest.raises(ValueError, match="no field is called 'w'"):
         Symmetric(Swirls(), odd=["w"]).spec()
+
+
+class Turned(Swirls):
+    """The same velocity, its component along the second axis first."""
+
+    def spec(self) -> DataSpec:
+        fields = (FieldSpec("psi"), FieldSpec("velocity", 2, along=(1, 0)), FieldSpec("vorticity"))
+        return DataSpec(fields, fields, (1.0, 1.0), (True, True), self.shape, origin=(0.0, 0.0))
+
+    def _one(self, seed: int) -> Trajectory:
+        own = super()._one(seed)
+        own.fields["velocity"] = own.fields["velocity"].flip(-1)
+        return own
+
+
+def test_components_in_another_order_turn_with_their_axes():
+    settings = {"flips": [0, 1], "swap": True, "vectors": ["velocity"]}
+    plain, turned = (Symmetric(base, **settings).trajectories("train") for base in (Swirls(), Turned()))
+    for index in range(8):
+        expected, found = (one.read(index, 0, 2).fields["velocity"] for one in (plain, turned))
+        torch.testing.assert_close(found.flip(-1), expected)

@@ -124,3 +124,16 @@ def test_data_it_cannot_work_with_are_refused(world):
 def test_wrong_values_are_refused():
     with pytest.raises(ValueError, match=r"method expected 'autograd' or 'grid'; got 'spectral'"):
         Divergence("velocity", method="spectral")
+
+
+@pytest.mark.parametrize("method", ["autograd", "grid"])
+def test_components_in_another_order_are_derived_along_their_axes(world, method):
+    """A wind [u, v] on axes [lat, lon]: u is along the second axis."""
+    small = world("plane")
+    small.normalization.std_C[:2] = 2.0
+    small.model.decoder = Formula(lambda x, y: swirl(x, y)[::-1])
+    term = Divergence("velocity", method=method)
+    wrong = term(small.step())
+    fields = tuple(replace(f, along=(1, 0)) if f.name == "velocity" else f for f in small.data.targets)
+    small.data = replace(small.data, inputs=fields, targets=fields)
+    assert term(small.step()) < (1e-8 if method == "autograd" else 0.2 * wrong)

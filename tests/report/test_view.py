@@ -11,6 +11,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
+from PIL import Image
 
 from upt_core.operator.answers import Answers
 from upt_core.report import error_map, predictions, sampling
@@ -20,6 +21,7 @@ from upt_core.report.predicted import _picture, _shown
 from upt_core.report.style import LIGHT
 from upt_core.report.view import view_of
 from upt_data.commands.picture import draw as draw_data
+from upt_data.frames import Frames
 from upt_data.npz import Npz
 
 from .conftest import RunMaker
@@ -42,6 +44,7 @@ LAT, LON = 6, 10
         (("y", "theta"), "y", "theta"),
         (("x",), "x", "y"),
         ((), "x", "y"),
+        (("row", "column"), "column", "row"),
     ],
 )
 def test_which_axis_points_upwards(names: tuple[str, ...], right: str, up: str) -> None:
@@ -50,6 +53,7 @@ def test_which_axis_points_upwards(names: tuple[str, ...], right: str, up: str) 
 
 def test_the_caption_says_it() -> None:
     assert str(view_of(("lat", "lon"))) == "lon points to the right, lat upwards."
+    assert str(view_of(("row", "column"))) == "column points to the right, row downwards."
     assert str(view_of(())) == "The first axis points to the right, the second upwards."
 
 
@@ -178,3 +182,79 @@ def test_a_line_shows_physical_coordinates(make_run: RunMaker) -> None:
     for ax in (line, error.axes[0]):
         assert 5 < float(np.min(np.asarray(ax.lines[0].get_xdata()))) < 5.1
     assert error.axes[0].get_xlabel() == "r"
+
+
+def test_components_by_name_turn_arrows(make_run: RunMaker) -> None:
+    """A wind [u, v] on axes [lat, lon]: component 0 is along longitude, to the right."""
+    run = globe(make_run(grid=(LAT, LON), names=("v[0]", "v[1]"), times=1), ("lat", "lon"))
+    assert run.examples is not None
+    east = np.zeros((*run.examples.target.shape[:3], 2))
+    east[..., 0] = 1.0
+    examples = replace(
+        run.examples, target=east, prediction=east, input=east[:, 0], target_along=(1, 0), input_along=(1, 0)
+    )
+    figure = predictions.draw(replace(run, examples=examples), LIGHT)
+    (quiver, *_) = (found for ax in panels(figure) for found in ax.collections if hasattr(found, "U"))
+    assert (np.asarray(quiver.U) > 0).all()
+    assert np.allclose(quiver.V, 0)
+    lat, lon = np.meshgrid(np.linspace(-80, 80, LAT), np.arange(LON) * 36.0, indexing="ij")
+    coords = np.stack([lat.ravel(), lon.ravel()], -1)
+    wind = {"wind": east[:1, 0].reshape(1, LAT, LON, 2)}
+    answers = Answers(wind, coords, (LAT, LON), None, axes=("lat", "lon"), along={"wind": (1, 0)})
+    (quiver, *_) = (
+        found for found in _picture(answers, _shown(answers), [0]).axes[0].collections if hasattr(found, "U")
+    )
+    assert (np.asarray(quiver.U) > 0).all()
+
+
+@pytest.mark.parametrize("points", [None, 60], ids=["grid", "scattered"])
+@pytest.mark.parametrize("picture", [predictions, error_map], ids=["predictions", "error map"])
+def test_images_are_drawn_with_rows_downwards(make_run: RunMaker, picture: Any, points: int | None) -> None:
+    run = globe(make_run(grid=(LAT, LON), points=points, names=("u",), times=1), ("row", "column"))
+    for ax in panels(picture.draw(run, LIGHT)):
+        assert ax.yaxis_inverted()
+    assert run.examples is not None
+    image = _raster(run.examples, 0, run.examples.target[0, 0, :, 0])
+    assert np.nanmean(image[0]) < np.nanmean(image[-1]) - 0.3, "the first row is at the top"
+
+
+def test_predictions_of_images_have_rows_downwards() -> None:
+    row, column = np.meshgrid(np.linspace(0, 1, LAT), np.linspace(0, 1, LON), indexing="ij")
+    coords = np.stack([row.ravel(), column.ravel()], -1)
+    answers = Answers({"u": row[None]}, coords, (LAT, LON), None, axes=("row", "column"))
+    ax = _picture(answers, _shown(answers), [0]).axes[0]
+    assert ax.yaxis_inverted()
+    assert ax.get_ylabel() == "row"
+
+
+def test_files_say_which_way_components_point(tmp_path: Path) -> None:
+    lat, lon = np.linspace(-80.0, 80.0, LAT), np.arange(LON) * 36.0
+    u = np.random.default_rng(0).random((4, 3, LAT, LON))
+    np.savez(tmp_path / "a.npz", u10=u, v10=u, lat=lat, lon=lon, t=np.arange(3.0))
+    for components, along in ((["u10", "v10"], (1, 0)), (["v10", "u10"], ())):
+        vectors = {"wind": components}
+        data = Npz(path=tmp_path / "a.npz", inputs=["wind"], vectors=vectors, axes=["lat", "lon"])
+        assert data.spec().targets[0].along == along
+    holes = Npz(path=tmp_path / "a.npz", inputs=["u10"], axes=["lat", "lon"], holes="nan")
+    assert holes.spec().targets[0].along == ()
+
+
+def test_files_of_images_say_which_way_rows_go(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for number in range(3):
+        pixels = np.arange(48, dtype=np.uint8).reshape(6, 8) + number
+        Image.fromarray(pixels).save(tmp_path / "run" / f"{number}.png")
+    assert Frames(tmp_path / "run", split_by="time").spec().axes == ("row", "column")
+
+
+def test_files_of_predictions_have_the_names_of_the_axes() -> None:
+    lat, lon = np.linspace(-80, 80, LAT), np.arange(LON) * 36.0
+    coords = np.stack(np.meshgrid(lat, lon, indexing="ij"), -1).reshape(-1, 2)
+    value = np.zeros((1, LAT, LON))
+    answers = Answers({"u": value}, coords, (LAT, LON), None, axes=("/grid/lat", "/grid/lon"))
+    assert list(answers.arrays()) == ["u", "lat", "lon"]
+    assert np.array_equal(answers.arrays()["lon"], lon)
+    assert answers.dims("u") == ("sample", "lat", "lon")
+    assert answers.dims("lat") == ("lat",)
+    for axes in ((), ("u", "lon"), ("time", "lon"), ("lat", "lat"), ("lat",)):
+        assert list(replace(answers, axes=axes).arrays()) == ["u", "x", "y"]

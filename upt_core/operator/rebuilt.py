@@ -76,5 +76,9 @@ def model_of(settings: Mapping[str, Any], data: DataSpec, registry: Registry, wh
 
 
 def _data_spec(plain: Mapping[str, Any]) -> DataSpec:
-    fields = {name: tuple(FieldSpec(**one) for one in plain[name]) for name in ("inputs", "targets")}
+    fields = {name: tuple(_field(one) for one in plain[name]) for name in ("inputs", "targets")}
     return DataSpec(**{**plain, **fields})
+
+
+def _field(plain: Mapping[str, Any]) -> FieldSpec:
+    return FieldSpec(**{**plain, "along": tuple(plain.get("along", ()))})

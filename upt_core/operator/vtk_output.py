@@ -83,7 +83,7 @@ def _mesh_file(
     values = {}
     for name, value in answers.fields.items():
         one = value[sample] if answers.times is None else value[sample, step]
-        values[name] = _value(one.reshape(answers.num_points, -1), answers.coords.shape[-1])
+        values[name] = _value(_by_axis(answers, name, one), answers.coords.shape[-1])
     data: dict[str, Any] = {"point_data": values}
     if in_cells:
         ends = np.cumsum([len(block) for _, block in cells])[:-1]
@@ -93,6 +93,12 @@ def _mesh_file(
     mesh.write(part, file_format="vtk" if path.suffix == ".vtk" else "vtu")
     _sign(part, about)
     os.replace(part, path)
+
+
+def _by_axis(answers: Answers, name: str, value: Array) -> Array:
+    """Channels (Q, C) of a field; those of a vector in the order of the axes, as the coordinates are."""
+    value_QC, along = value.reshape(answers.num_points, -1), answers.along.get(name, ())
+    return value_QC[:, np.argsort(along)] if along else value_QC
 
 
 def _value(value_QC: Array, axes: int) -> Array:

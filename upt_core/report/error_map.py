@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from upt_core.report.fields import draw_field, range_of
 from upt_core.report.load import Array, Examples, RunData
-from upt_core.report.quantities import quantities_of
+from upt_core.report.quantities import targets_of
 from upt_core.report.style import ERROR_MAP, Theme, colour_bar, log_axis, panels, spans_decades
 
 MAX_QUANTITIES = 3
@@ -34,7 +34,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     examples = run.examples
     if examples is None:
         return None
-    shown = quantities_of(examples.target_names, examples.num_axes)[:MAX_QUANTITIES]
+    shown = targets_of(examples)[:MAX_QUANTITIES]
     channels = len(shown)
     rollout = examples.target.shape[1] > 1
     line = examples.num_axes == 1
@@ -90,6 +90,7 @@ def _over_area(ax: Axes, examples: Examples, square_BN: Array) -> None:
         )  # fmt: skip
         ax.set_aspect("equal")
         ax.set(xlabel=examples.view.labels[0], ylabel=examples.view.labels[1])
+        examples.view.turn(ax)
     colour_bar(ax, drawn)
 
 

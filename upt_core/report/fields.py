@@ -77,6 +77,7 @@ def draw_field(
             interpolation="nearest",
         )
         ax.set_aspect(aspect_of(x, y))
+        view.turn(ax)
         return drawn
     ax.set_facecolor(mpl.rcParams["grid.color"])  # neither end of a colour map vanishes on it
     inside = inside_slice(coords_NX)
@@ -87,6 +88,7 @@ def draw_field(
         cmap=cmap, linewidths=0,
     )  # fmt: skip
     ax.set_aspect(aspect_of(*np.maximum(np.ptp(place_N2, axis=0), SMALLEST)))
+    view.turn(ax)
     return drawn
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from upt_core.report.fields import colours_of, inside_slice, range_of
 from upt_core.report.load import Array, Examples
-from upt_core.report.quantities import Quantity, quantities_of
+from upt_core.report.quantities import Quantity, targets_of
 from upt_core.report.style import ERROR_MAP
 
 MAX_FRAMES, MAX_QUANTITIES = 16, 2
@@ -37,7 +37,7 @@ def film(examples: Examples | None, number: int = 0) -> str:
     shots = [
         _shot(examples, index, quantity)
         for index in range(len(examples.target))
-        for quantity in quantities_of(examples.target_names, examples.num_axes)[:MAX_QUANTITIES]
+        for quantity in targets_of(examples)[:MAX_QUANTITIES]
     ]
     times = _times(examples)
     options = "".join(f"<option value={k}>{escape(shot['title'])}</option>" for k, shot in enumerate(shots))
@@ -129,12 +129,14 @@ def _raster(examples: Examples, index: int, value_N: Array) -> Array:
     if examples.grid_shape:
         image = value_N.reshape(examples.grid_shape)
         image = image[:, :, image.shape[2] // 2] if image.ndim == 3 else image
-        return np.asarray(examples.view.rows(image)[::-1])
+        rows = examples.view.rows(image)
+        return np.asarray(rows if examples.view.down else rows[::-1])
     coords_NX = examples.coords[index, : len(value_N)]
     inside = inside_slice(coords_NX)
     size = int(np.clip(np.sqrt(inside.sum()) / 1.5, 4, _LARGEST))
     place = np.clip((examples.view.of(coords_NX)[inside] * size).astype(int), 0, size - 1)
-    flat = (size - 1 - place[:, 1]) * size + place[:, 0]
+    row = place[:, 1] if examples.view.down else size - 1 - place[:, 1]
+    flat = row * size + place[:, 0]
     count = np.bincount(flat, minlength=size * size)
     total = np.bincount(flat, weights=value_N[inside], minlength=size * size)
     mean = np.divide(total, count, out=np.full(size * size, np.nan), where=count > 0)

@@ -157,6 +157,8 @@ class Examples:
         final: whether they are of the test split, at the end of a run; else of the validation split, on the way.
         axes: their names; empty: not known.
         origin: physical coordinates of the box's low corner; empty: not known.
+        input_along: for each input channel the axis that it is along, if it is a component of a vector.
+        target_along: the same of the targets; both empty: the k-th component is along the k-th axis.
     """
 
     input: Array
@@ -175,6 +177,8 @@ class Examples:
     final: bool = field(default=True, kw_only=True)
     axes: tuple[str, ...] = field(default=(), kw_only=True)
     origin: tuple[float, ...] = field(default=(), kw_only=True)
+    input_along: tuple[int, ...] = field(default=(), kw_only=True)
+    target_along: tuple[int, ...] = field(default=(), kw_only=True)
 
     @property
     def low(self) -> Array:
@@ -308,7 +312,12 @@ def read_examples(path: Path) -> Examples | None:
         *(_listed(arrays, name) for name in ("roles", "numbers", "errors")),
     )
     found = replace(found, final=str(arrays.get("split", "test")) == "test", axes=_listed(arrays, "axes"))
-    found = replace(found, origin=_listed(arrays, "origin"))
+    found = replace(
+        found,
+        origin=_listed(arrays, "origin"),
+        input_along=_listed(arrays, "input_along"),
+        target_along=_listed(arrays, "target_along"),
+    )
     if "input_coords" not in arrays:
         return found
     grid = tuple(int(size) for size in arrays["input_grid_shape"])

@@ -65,7 +65,10 @@ def _shown(answers: Answers) -> list[_Shown]:
         flat = first.reshape(len(first), answers.num_points, -1)
         channels, axes = flat.shape[-1], answers.coords.shape[-1]
         names = [name] if channels == 1 else [f"{name}[{channel}]" for channel in range(channels)]
-        found += [_Shown(q.title, q.of(flat), q.components(flat)) for q in quantities_of(names, axes)]
+        found += [
+            _Shown(q.title, q.of(flat), q.components(flat))
+            for q in quantities_of(names, axes, answers.along.get(name, ()))
+        ]
     return found
 
 
@@ -86,6 +89,7 @@ def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
                     ax.set_ylim(*_widened(range_of([field.value_TQ])))
                     continue
                 drawn = _colours(ax, answers, coords_QX, field.value_TQ[step], cmap, limits)
+                view.turn(ax)
                 if field.arrow_TQ2 is not None:
                     inside = inside_slice(coords_QX)
                     draw_arrows(ax, view, coords_QX[inside], field.arrow_TQ2[step, inside], limits[1])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from upt_core.report.fields import colours_of, draw_arrows, draw_field, range_of, shown_points, slice_note
 from upt_core.report.lines import draw_lines
 from upt_core.report.load import Array, Examples, RunData
-from upt_core.report.quantities import Quantity, quantities_of
+from upt_core.report.quantities import Quantity, inputs_of, targets_of
 from upt_core.report.style import ERROR_MAP, SIGNED_MAP, Theme, colour_bar, panels
 
 MAX_ROWS = 6
@@ -25,7 +25,7 @@ def caption(run: RunData) -> str:
     split, weights = ("test", "best checkpoint") if examples.final else ("validation", "weights of a short while ago")
     chosen = f"{_chosen(examples.roles)} of the {split} split, by relative L2 error" * bool(examples.roles)
     time = f" {steps} time steps are predicted from each input; pictures show the last." if steps > 1 else ""
-    quantities = quantities_of(examples.target_names, examples.num_axes)
+    quantities = targets_of(examples)
     shown = {quantity for _, quantity in rows_of(examples)}
     hidden = sum(len(quantity.channels) for quantity in quantities if quantity not in shown)
     part = f" {hidden} more channels are not shown." if hidden > 0 else ""
@@ -61,13 +61,13 @@ def _chosen(roles: Sequence[str]) -> str:
 
 def rows_of(examples: Examples) -> list[tuple[int, Quantity]]:
     """(example, target) of each row: the first quantity of three examples, then others of the worst."""
-    count, (first, *others) = min(3, len(examples.target)), quantities_of(examples.target_names, examples.num_axes)
+    count, (first, *others) = min(3, len(examples.target)), targets_of(examples)
     return [*((k, first) for k in range(count)), *((count - 1, other) for other in others)][:MAX_ROWS]
 
 
 def input_of(examples: Examples, quantity: Quantity) -> Quantity:
     """The input that belongs to a target: the same field, else the first input."""
-    inputs = quantities_of(examples.input_names, examples.num_axes)
+    inputs = inputs_of(examples)
     return next((given for given in inputs if given.name == quantity.name), inputs[0])
 
 

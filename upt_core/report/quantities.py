@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upt_core.report.load import Array
+from upt_core.report.load import Array, Examples
 
 _COMPONENT = re.compile(r"(.+)\[\d+\]$")
 
@@ -19,7 +19,7 @@ class Quantity:
 
     Args:
         name: of the channel, or of the vector field.
-        channels: numbers of its channels; a vector has as many as there are axes.
+        channels: numbers of its channels; of a vector that along the first axis, along the second, …
     """
 
     name: str
@@ -50,8 +50,15 @@ class Quantity:
         return np.asarray(value_C[..., self.channels[:2]]) if self.is_vector else None
 
 
-def quantities_of(names: Sequence[str], num_axes: int) -> list[Quantity]:
-    """The quantities of channels by name: of a field with several channels they are NAME[0], NAME[1], …."""
+def quantities_of(names: Sequence[str], num_axes: int, along: Sequence[int] = ()) -> list[Quantity]:
+    """The quantities of channels by name: of a field with several channels they are NAME[0], NAME[1], ….
+
+    Args:
+        names: of the channels.
+        num_axes: of the coordinates.
+        along: for each channel the axis that it is along, if it is a component of a vector; empty: the k-th component
+            is along the k-th axis.
+    """
     fields: dict[str, list[int]] = {}
     for channel, name in enumerate(names):
         found = _COMPONENT.match(name)
@@ -59,7 +66,18 @@ def quantities_of(names: Sequence[str], num_axes: int) -> list[Quantity]:
     quantities: list[Quantity] = []
     for field, channels in fields.items():
         if num_axes > 1 and len(channels) == num_axes:
-            quantities.append(Quantity(field, tuple(channels)))
+            ordered = sorted(channels, key=along.__getitem__) if along else channels
+            quantities.append(Quantity(field, tuple(ordered)))
         else:
             quantities += [Quantity(names[channel], (channel,)) for channel in channels]
     return quantities
+
+
+def targets_of(examples: Examples) -> list[Quantity]:
+    """What is predicted."""
+    return quantities_of(examples.target_names, examples.num_axes, examples.target_along)
+
+
+def inputs_of(examples: Examples) -> list[Quantity]:
+    """What is given."""
+    return quantities_of(examples.input_names, examples.num_axes, examples.input_along)

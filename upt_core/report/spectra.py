@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from upt_core.report.load import Array, Examples, RunData
-from upt_core.report.quantities import quantities_of
+from upt_core.report.quantities import targets_of
 from upt_core.report.style import Theme, panels
 
 MAX_QUANTITIES = 3
@@ -22,7 +22,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
     examples = run.examples
     if examples is None or not examples.grid_shape or min(examples.grid_shape) < 8:
         return None
-    shown = quantities_of(examples.target_names, examples.num_axes)[:MAX_QUANTITIES]
+    shown = targets_of(examples)[:MAX_QUANTITIES]
     fig, axes = panels(theme, 1, len(shown), min(10.0, 4.8 * len(shown)), 2.7)
     for quantity, ax in zip(shown, axes[0], strict=True):
         target, prediction = (

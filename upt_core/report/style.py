@@ -168,6 +168,7 @@ def unit_box(ax: Axes, view: View) -> None:
     """Few marks along the sides of a box whose length is 1, so that they do not meet those of the next picture."""
     if view.named:
         ax.set(xlabel=view.labels[0], ylabel=view.labels[1])
+        view.turn(ax)
     ax.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
     ax.set_yticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
 

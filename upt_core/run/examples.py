@@ -48,9 +48,9 @@ def write_examples(
 
     The arrays: input (n, N, C), target and prediction (n, T, N, C), coords (n, N, X) in the unit box, lengths (n,),
     extent and origin (X,) of the box, axes (X or 0,) their names, grid_shape (X or 0,), input_names and target_names
-    (one a channel), roles (n,), numbers (n,) in the split, errors (n,), errors_of_all of the samples that were looked
-    at, and the name of the split. Where the inputs are at other points than the targets also input_coords,
-    input_lengths and input_grid_shape.
+    (one a channel), input_along and target_along (one a channel: of a vector's component the number of its axis), roles
+    (n,), numbers (n,) in the split, errors (n,), errors_of_all of the samples that were looked at, and the name of the
+    split. Where the inputs are at other points than the targets also input_coords, input_lengths and input_grid_shape.
 
     Args:
         task: of several; its examples go to a file of its own, ``NAME-TASK.npz``.
@@ -117,6 +117,8 @@ def _write(
         **({} if batch.own_input_points is None else _where_inputs(batch.input_points)),
         "input_names": np.array(_names(batches.data.of_frames().inputs)),
         "target_names": np.array(_names(batches.data.of_frames().targets)),
+        "input_along": _along(batches.data.of_frames().inputs),
+        "target_along": _along(batches.data.of_frames().targets),
         "roles": np.array([roles[measured.index(number)] for number in chosen]),
         "numbers": np.array(chosen),
         "errors": np.array([float(error_M[measured.index(number)]) for number in chosen]),
@@ -171,3 +173,7 @@ def _numpy(value: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float
 
 def _names(fields: tuple[FieldSpec, ...]) -> list[str]:
     return [f.name if f.channels == 1 else f"{f.name}[{i}]" for f in fields for i in range(f.channels)]
+
+
+def _along(fields: tuple[FieldSpec, ...]) -> np.ndarray[Any, Any]:
+    return np.array([axis for f in fields for axis in f.along or range(f.channels)], dtype=np.int64)

@@ -26,6 +26,7 @@ from upt_core.operator.output import PROVENANCE
 from upt_core.operator.prediction import Array
 from upt_core.registry import Registry
 from upt_core.registry.discovery import installed
+from upt_core.specs import DataSpec
 from upt_core.trajectory import Trajectories
 
 Part = Literal["train", "valid", "test", "all"]
@@ -126,9 +127,9 @@ def _of_dataset(operator: Operator, dataset: Dataset, split: Part, request: Requ
 def of_arrays(operator: Operator, path: Path, request: Request) -> Asked:
     """Answers for an .npz archive whose arrays have the names of the fields.
 
-    Fields are as ``Operator.predict`` takes them. Beside them ``coords`` (N, X), or ``x``, ``y``, ``z`` of the grid's
-    axes or of the points; ``t``, the times of the input and of the steps; the conditions by their names; and
-    ``given_NAME``, an input field that is not predicted, at the predicted steps.
+    Fields are as ``Operator.predict`` takes them. Beside them ``coords`` (N, X), or the coordinates along the grid's
+    axes or of the points, by the axes' names or as ``x``, ``y``, ``z``; ``t``, the times of the input and of the steps;
+    the conditions by their names; and ``given_NAME``, an input field that is not predicted, at the predicted steps.
 
     Raises:
         DataError: it is not an archive, or has not the operator's fields and conditions.
@@ -142,7 +143,7 @@ def of_arrays(operator: Operator, path: Path, request: Request) -> Asked:
     given = {f.name: arrays.pop(GIVEN + f.name) for f in data.given if GIVEN + f.name in arrays}
     if arrays:
         names = [*(f.name for f in data.inputs), *told, *(GIVEN + f.name for f in data.given)]
-        names += ["coords", *AXES[: data.num_axes], "t"]
+        names += ["coords", *_axis_names(data), "t"]
         raise DataError(
             f"{path}: the operator does not know the array {next(iter(arrays))!r}; it takes {', '.join(names)}"
         )
@@ -173,7 +174,9 @@ def _read(path: Path) -> dict[str, Array]:
 def _coords(operator: Operator, arrays: dict[str, Array]) -> Any:
     """Coordinates among the arrays, which are taken out; None where there are none, or where they are as assumed."""
     data = operator.data
-    axes = [arrays.pop(name) for name in AXES[: data.num_axes] if name in arrays]
+    own = _axis_names(data)
+    names = own if any(name in arrays for name in own) else AXES[: data.num_axes]
+    axes = [arrays.pop(name) for name in names if name in arrays]
     if "coords" in arrays or len(axes) < data.num_axes:
         return arrays.pop("coords", None)
     if data.grid_shape is None:
@@ -212,3 +215,8 @@ def _read_csv(path: Path) -> Array:
     except (ValueError, IndexError):
         header = 1
     return np.loadtxt(lines[header:], delimiter=",", ndmin=2)
+
+
+def _axis_names(data: DataSpec) -> tuple[str, ...]:
+    own = tuple(name.rpartition("/")[2] for name in data.axes)
+    return own if len(own) == data.num_axes else AXES[: data.num_axes]

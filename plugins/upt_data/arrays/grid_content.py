@@ -144,6 +144,11 @@ class GridContent(Content):
         """Names of the grid's axes; empty: not known."""
         return self._axes
 
+    def components(self, field: str) -> tuple[str, ...]:
+        """Names of the arrays of a field, where each is a component."""
+        parts = self._variables[field].parts
+        return tuple(_last(part.arrays[0]) for part in parts) if all(part.channels == 1 for part in parts) else ()
+
     @property
     def latitude(self) -> str | None:
         """The axis called latitude or lat, with one coordinate for each of its points."""

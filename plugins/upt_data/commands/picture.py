@@ -55,4 +55,5 @@ def _panel(axes: Any, value_N: Tensor, coords_NX: Tensor, spec: DataSpec) -> Non
         shown = axes.imshow(image, origin="lower", extent=sides, aspect="auto")
     else:
         shown = axes.scatter(*place_N2.T, c=value_N.numpy(), s=4)
+    view.turn(axes)
     axes.figure.colorbar(shown, ax=axes)

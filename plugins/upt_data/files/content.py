@@ -113,6 +113,10 @@ class Content(ABC):
         """Whether ``extra`` gives all trajectories the same for this name, by the array's shape; False: not known."""
         return False
 
+    def components(self, field: str) -> tuple[str, ...]:
+        """Names of the components of a vector field that has an array for each; empty: not known."""
+        return ()
+
     @property
     def axis_names(self) -> tuple[str, ...]:
         """Names of the axes; empty: not known."""

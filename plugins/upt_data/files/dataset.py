@@ -164,7 +164,10 @@ class FileDataset(Dataset):
         domain = self._domain([content.whole if isinstance(content, Perforated) else content for content in contents])
         if self._selection.holes is not None:
             domain = domain.of_points(first)
-        fields = {name: FieldSpec(name, channels) for name, channels in first.channels.items()}
+        fields = {
+            name: FieldSpec(name, channels).of_components(first.components(name), first.axis_names)
+            for name, channels in first.channels.items()
+        }
         inputs, targets = self._names(first)
         return DataSpec(
             inputs=tuple(fields[name] for name in inputs),

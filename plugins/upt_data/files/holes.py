@@ -80,6 +80,10 @@ class Perforated(Content):
         self._kept: dict[int, Bools] = {}
         self._sets: dict[int, int] = {}
 
+    def components(self, field: str) -> tuple[str, ...]:
+        """As with the holes."""
+        return self.whole.components(field)
+
     @property
     def axis_names(self) -> tuple[str, ...]:
         """As with the holes."""

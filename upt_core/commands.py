@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from upt_core.report.style import THEMES, Theme, figure, spans_decades
     from upt_core.report.view import View, view_of
     from upt_core.run.built import Built
+    from upt_core.run.dataset import dataset_of_section, section_with
     from upt_core.run.folder import RESULTS
     from upt_core.seeding import generator, stream_seed
     from upt_core.testing.spy import watch
@@ -66,6 +67,7 @@ _MODULE_OF = {
     "report.style": ("THEMES", "Theme", "figure", "spans_decades"),
     "report.view": ("View", "view_of"),
     "run.built": ("Built",),
+    "run.dataset": ("dataset_of_section", "section_with"),
     "run.folder": ("RESULTS",),
     "seeding": ("generator", "stream_seed"),
     "testing.spy": ("watch",),
@@ -103,6 +105,7 @@ __all__ = [
     "autocast",
     "blocks_of",
     "count",
+    "dataset_of_section",
     "dump_yaml",
     "figure",
     "generator",
@@ -116,6 +119,7 @@ __all__ = [
     "resolve_device",
     "rollout",
     "sampling_share",
+    "section_with",
     "shown",
     "spans_decades",
     "stages_of",

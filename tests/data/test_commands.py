@@ -314,3 +314,55 @@ def test_scattered_points_in_a_file_for_each_trajectory_are_named(command: str) 
     output = upt(command, "clouds", code=2)
     assert "'coords' (30, 2) looks like positions of scattered points, with values in 'temperature'" in output
     assert "pos (rows, axes), ptr (trajectories + 1), fields (rows, times), t; docs/data.md shows how" in output
+
+
+def test_settings_behind_the_files_replace_what_is_guessed() -> None:
+    archive(v=U)
+    found = section(upt("info", "a.npz", "data.inputs=[v]", "data.periodic=true"))
+    assert (found["inputs"], found["periodic"]) == (["v"], True)
+    vectors = ("data.vectors={w: [u, v]}", "data.inputs=[w]")
+    upt("init", "a.npz", *vectors, "-o", "own.yaml")
+    assert yaml.safe_load(Path("own.yaml").read_text())["data"]["vectors"] == {"w": ["u", "v"]}
+    assert "nothing found" in upt("check", "a.npz", "data.inputs=[u]")
+    assert "nothing found" in upt("check", "own.yaml", "data.inputs=[u]", "data.vectors={}")
+    upt("convert", "a.npz", "data.inputs=[v]", "a.zarr")
+    assert section(upt("info", "a.zarr"))["inputs"] == ["v"]
+    assert section(upt("info", "a.npz", "data.name=npz"))["name"] == "npz"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("inputs=[v]", "inputs=[v]: only settings of the data set can be given, as data.KEY=VALUE"),
+        ("trainer.epochs=2", "trainer.epochs=2: only settings of the data set can be given, as data.KEY=VALUE"),
+        ("data.inptus=[v]", "data.inptus: unknown key"),
+        ("data.inputs=[w]", "there is no array called 'w'"),
+        ("data.periodic=maybe", "data.periodic: expected true or false or a list"),
+        ("data.name=oops", "oops"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(argument: str, message: str) -> None:
+    archive()
+    assert message in upt("info", "a.npz", argument, code=2)
+
+
+def test_settings_alone_are_refused() -> None:
+    assert "data.inputs=[v]: a setting, but no file was named" in upt("info", "data.inputs=[v]", code=2)
+
+
+def test_patterns_with_an_equals_sign_are_files() -> None:
+    for number in range(4):
+        np.savez(f"nu={number}.npz", u=U[number : number + 1], x=X, t=T)
+    assert section(upt("info", "nu=*.npz"))["path"] == "nu=*.npz"
+    assert "conditions   nu" in upt("info", "nu={nu}.npz")
+    assert "nu=9*.npz: no file fits this pattern" in upt("info", "nu=9*.npz", code=2)
+
+
+def test_files_of_several_formats_are_refused_by_name() -> None:
+    archive()
+    images()
+    text = upt("info", "a.npz", "film", code=2)
+    assert "a.npz is read as npz, film as frames: a data set reads files of one format" in text
+    torch.save({"x": torch.ones(3, 8), "y": torch.ones(3, 8)}, "b.pt")
+    assert "b.pt is read as torch, a.npz as npz" in upt("info", "b.pt", "a.npz", code=2)
+    assert "gone.npz: expected a file, but it does not exist" in upt("info", "a.npz", "gone.npz", code=2)

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
-from upt_core.config.document import Document
-from upt_core.config.merge import apply_overrides
-from upt_core.config.problems import problems_of
-from upt_core.config.schema import Plugin, Section
 from upt_core.data.normalize import TIME_STEP
 from upt_core.data.training_data import check_fits
-from upt_core.errors import ConfigError, DataError, UserError
+from upt_core.errors import DataError, UserError
 from upt_core.kinds import Dataset
 from upt_core.operator.answers import AXES, answers_of
 from upt_core.operator.cases import Asked, Request, answer, placed
@@ -25,7 +20,7 @@ from upt_core.operator.operator import Operator
 from upt_core.operator.output import PROVENANCE
 from upt_core.operator.prediction import Array
 from upt_core.registry import Registry
-from upt_core.registry.discovery import installed
+from upt_core.run.dataset import dataset_of_section
 from upt_core.specs import DataSpec
 from upt_core.trajectory import Trajectories
 
@@ -36,10 +31,6 @@ GIVEN = "given_"
 
 _TRAINING_ALONE = ("valid_path", "test_path", "num_trajectories")
 """Settings of data sets in files that choose what is trained on: a new file is taken whole."""
-
-
-class _DataSettings(Section):
-    data: Annotated[Any, Plugin("dataset")]
 
 
 def of_own_data(operator: Operator, split: Part, overrides: Sequence[str], request: Request) -> Asked:
@@ -69,7 +60,6 @@ def dataset_of(
         ConfigError: an override is wrong, or not of the data set.
         UserError: the data set's plugin is not installed.
     """
-    registry = registry or installed()
     section = _named_section(operator, overrides)
     if path is not None:
         files = _of_files(section)
@@ -79,22 +69,7 @@ def dataset_of(
         section = files if isinstance(section.get("inputs"), dict) else section  # of a pair, what the operator reads
         files.update({key: None for key in _TRAINING_ALONE if key in files})
         files["path"] = str(path)
-    foreign = [text for text in overrides if not text.startswith("data.")]
-    if foreign:
-        raise UserError(f"{foreign[0]}: only settings of the data set can be given, as data.KEY=VALUE")
-    document = Document({"data": section})
-    problems = apply_overrides(document.data, document.origins, overrides)
-    if problems:
-        raise ConfigError(problems)
-    try:
-        settings = _DataSettings.model_validate(document.data, context={"registry": registry})
-    except ValidationError as error:
-        raise ConfigError(problems_of(error, document, registry)) from error
-    try:
-        dataset: Dataset = settings.data.build()
-    except ValueError as error:
-        raise DataError(str(error)) from error
-    return dataset
+    return dataset_of_section(section, overrides, registry)
 
 
 def _named_section(operator: Operator, overrides: Sequence[str]) -> dict[str, Any]:

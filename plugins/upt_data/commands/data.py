@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from upt_core import Dataset
 
 PROBLEMS = 1
+FILES = "FILE... [data.KEY=VALUE]..."
 
 
 @click.group()
@@ -26,11 +27,14 @@ def data() -> None:
     upt data check FILE... | CONFIG    NaN, constant fields, duplicates, leaks between splits, outliers
     upt data init FILE... -o my.yaml   a whole experiment on files; sizes follow the data
     upt data convert FILE... OUT.zarr  the same data in one store that is fast to read
+
+    \b
+    Settings of the data set can stand behind the files: upt data info sim.npz 'data.inputs=[u, v]'
     """
 
 
 @data.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar=FILES, type=click.Path(path_type=Path))
 @click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Write a picture of the first trajectory here (.png).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -38,9 +42,10 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
     """Show what upt finds in FILES (fields, axes, times, conditions, splits, memory), and the YAML that reads them."""
     from upt_core.commands import dump_yaml
     from upt_data.commands.description import describe
-    from upt_data.commands.understand import understand
+    from upt_data.commands.understand import overrides_among, understand
 
-    found = understand(files, name)
+    files, overrides = overrides_among(files)
+    found = understand(files, name, overrides)
     if not as_json and found.arrays:
         click.echo(heading("What the first file holds") + "\n" + table(found.arrays, ["ARRAY", "SHAPE", "TYPE"]) + "\n")
     yaml = dump_yaml({"data": {"name": found.name, **found.settings}})
@@ -65,7 +70,7 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
 
 
 @data.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar=FILES, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -79,9 +84,10 @@ def init(files: tuple[Path, ...], output: Path, name: str | None) -> None:
     """Write an experiment on FILES, with a model, sampler, losses and length that suit these data."""
     from upt_core.commands import write_new
     from upt_data.commands.recipe import experiment
-    from upt_data.commands.understand import understand
+    from upt_data.commands.understand import overrides_among, understand
 
-    found = understand(files, name)
+    files, overrides = overrides_among(files)
+    found = understand(files, name, overrides)
     write_new(output, experiment({"name": found.name, **found.settings}, found.build()))
     click.echo(f"{output}: an experiment on {found.name} data\n\nnext: upt check {output}\n      upt train {output}")
 
@@ -94,7 +100,7 @@ def _rows(described: dict[str, object]) -> list[tuple[str, object]]:
 
 
 @data.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar=FILES, type=click.Path(path_type=Path))
 @click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(files: tuple[Path, ...], name: str | None, as_json: bool) -> None:
@@ -118,7 +124,7 @@ def check(files: tuple[Path, ...], name: str | None, as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar=FILES, type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 @click.option("--chunk-mb", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Size of a chunk.")
@@ -140,12 +146,13 @@ def convert(files: tuple[Path, ...], out: Path, name: str | None, chunk_mb: floa
 
 
 def _datasets(files: tuple[Path, ...], name: str | None) -> dict[str, Dataset]:
-    """The data sets of an experiment, by task, or the one of files."""
-    from upt_data.commands.understand import understand
+    """The data sets of an experiment, by task, or the one of files; with overrides among the files."""
+    from upt_data.commands.understand import overrides_among, understand
 
+    files, overrides = overrides_among(files)
     if len(files) == 1 and files[0].suffix.lower() in (".yaml", ".yml"):
         from upt_core import Experiment
 
-        parts = Experiment.from_yaml(files[0]).parts
+        parts = Experiment.from_yaml(files[0], overrides).parts
         return {task: part.settings.data.build() for task, part in parts.items() if part.settings.data is not None}
-    return {"": understand(files, name).build()}
+    return {"": understand(files, name, overrides).build()}

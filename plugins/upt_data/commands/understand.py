@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from upt_core import DataError, Dataset, UserError
-from upt_core.commands import installed
+from upt_core.commands import dataset_of_section, section_with
 from upt_data.arrays.frames import frames_of
 from upt_data.arrays.hdf5 import open_hdf5_arrays
 from upt_data.arrays.mat import open_mat
@@ -43,6 +45,7 @@ BY_SUFFIX = {
     ".hdf5": "hdf5",
     ".he5": "hdf5",
 }
+ENDINGS = (*BY_SUFFIX, *Mesh.suffixes, ".pt", ".pth", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -57,28 +60,67 @@ class Understood:
         """The data set.
 
         Raises:
-            UserError: there is no data set of this name; DataError: it cannot read the files so.
+            UserError: there is no data set of this name, or it has other settings; DataError: it cannot read the files
+                so.
         """
-        found: Dataset = installed().find("dataset", self.name).load()(**self.settings)
-        return found
+        return dataset_of_section({"name": self.name, **self.settings})
+
+    def with_overrides(self, overrides: Sequence[str]) -> Understood:
+        """The same with other settings.
+
+        Raises:
+            UserError: one is not of the data set.
+        """
+        settings = section_with({"name": self.name, **self.settings}, overrides) if overrides else self.settings
+        return replace(self, settings={key: value for key, value in settings.items() if key != "name"})
 
 
-def understand(files: Sequence[Path], name: str | None = None) -> Understood:
+def overrides_among(arguments: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The files, folders and patterns among the arguments of a command, and the overrides, KEY=VALUE.
+
+    Raises:
+        UserError: there are no files.
+    """
+    overrides = tuple(str(one) for one in arguments if _is_override(one))
+    files = tuple(one for one in arguments if str(one) not in overrides)
+    if not files:
+        raise UserError(f"{overrides[0]}: a setting, but no file was named; write the files before it")
+    return files, overrides
+
+
+def _is_override(argument: Path) -> bool:
+    """Whether it is KEY=VALUE rather than a file or pattern such as ``nu=*.npz``."""
+    text = str(argument)
+    is_setting = re.match(r"[A-Za-z_][\w.]*=", text) and argument.suffix.lower() not in ENDINGS and not glob(text)
+    return bool(is_setting)
+
+
+def understand(files: Sequence[Path], name: str | None = None, overrides: Sequence[str] = ()) -> Understood:
     """What reads these files.
 
     Args:
         files: files, folders or patterns, as ``path`` of a data set takes them.
         name: the data set; None: found by the content of the first file.
+        overrides: settings instead of those that are found, each ``data.KEY=VALUE``.
 
     Raises:
         DataError: there is no such file, or no data set reads it.
+        UserError: the files are of several formats, or an override is not of the data set.
     """
+    named = [text.removeprefix("data.name=") for text in overrides if text.startswith("data.name=")]
+    others = [text for text in overrides if not text.startswith("data.name=")]
+    return _tried(_proposed(files, named[-1] if named else name).with_overrides(others))
+
+
+def _proposed(files: Sequence[Path], name: str | None) -> Understood:
     path: Any = [str(file) for file in files] if len(files) > 1 else str(files[0])
     first = _first(files[0])
+    if name is None:
+        _check_alike(files, first)
     name = name or _name(first)
     source = OPENERS[name](first) if name in OPENERS else None
     if source is None:
-        return _tried(Understood(name, {"path": path, **_usual(name, files)}, []))
+        return Understood(name, {"path": path, **_usual(name, files)}, [])
     arrays = [[one, str(source.shape(one)), str(source.dtype(one))] for one in sorted(source.names())[:30]]
     try:
         if {"pos", "ptr"} <= set(source.names()):
@@ -88,7 +130,26 @@ def understand(files: Sequence[Path], name: str | None = None) -> Understood:
             found = Understood(name, {"path": path, **propose_grid(source, name, alone)}, arrays)
     finally:
         source.close()
-    return _tried(found)
+    return found
+
+
+def _check_alike(files: Sequence[Path], first: Path) -> None:
+    """Refuses files of several formats, by the endings of their names and what is in folders."""
+    for file in files[1:]:
+        other = _first(file)
+        own, kind = _format(first), _format(other)
+        if own != kind:
+            raise UserError(
+                f"{first} is read as {own}, {other} as {kind}: a data set reads files of one format; name those of one "
+                f"format (for inputs in one format and targets in another, see the data set 'paired')"
+            )
+
+
+def _format(path: Path) -> str:
+    if path.is_dir():
+        return _name_of_folder(path)
+    suffix = path.suffix.lower()
+    return BY_SUFFIX.get(suffix) or ("torch" if suffix in (".pt", ".pth") else _name(path))
 
 
 def _tried(found: Understood) -> Understood:

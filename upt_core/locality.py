@@ -5,13 +5,8 @@ Source: J. Skilling, Programming the Hilbert curve, AIP Conference Proceedings 7
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    pass
 
 BITS_PER_AXIS = 16
 
@@ -48,11 +43,16 @@ def hilbert_key(coords_BNX: Tensor, bits: int = BITS_PER_AXIS) -> Tensor:
 
 
 def _quantise(coords_BNX: Tensor, bits: int) -> Tensor:
+    """Whole numbers below 2^bits, the nearest to ``bits`` binary digits of each coordinate in the box.
+
+    Halves, quarters and so on of the box, where points of grids lie and where large parts of the curve meet, are in the
+    middle of what becomes one number: rounding of coordinates moves no point to another part of the curve.
+    """
     coords = coords_BNX.double()
     low = coords.amin(dim=1, keepdim=True)
     span = (coords.amax(dim=1, keepdim=True) - low).amax(dim=2, keepdim=True)
     scaled = (coords - low) / span.clamp_min(torch.finfo(torch.float64).tiny)
-    return torch.round(scaled * (2**bits - 1)).long()
+    return torch.floor(scaled * 2**bits + 0.5).long().clamp(max=2**bits - 1)
 
 
 def _to_transpose(axes: list[Tensor], bits: int) -> None:

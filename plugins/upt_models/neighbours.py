@@ -18,6 +18,13 @@ Balls around the corners of a square lattice cover the plane where a point falls
 lattice 2.7; these are more, so that what neighbouring supernodes hear overlaps.
 """
 
+UNTIE = 1e-3
+"""How much further supernodes are than they seem, by number: up to this part of their squared spacing.
+
+On a grid many points are as near to one supernode as to another. Which of them is nearer would be the rounding of the
+coordinates; with differences beyond that, it is the same in float32 and float64.
+"""
+
 MAX_DISTANCES = 1 << 22
 """Most distances held at once on a device (16 MiB in float32); more points are searched in chunks."""
 
@@ -27,7 +34,8 @@ class Supernodes(Need):
     """The supernodes of a point set, and for each the points that it hears: those to which it is one of the nearest.
 
     Each point speaks to its ``overlap`` nearest supernodes, so every point is heard, whether points lie evenly or not,
-    and the lists have ``overlap · N`` entries together. They depend on where points are, not on their order.
+    and the lists have ``overlap · N`` entries together. They depend on where points are, not on their order nor on the
+    rounding of their coordinates: of supernodes that are equally near, the same one is taken always (``UNTIE``).
 
     The answer is ``(supernode_S, real_S, point_M, start_S, count_S)``: numbers of the supernodes; False where a row
     of a batch has fewer; the lists under one another, each along the locality order; where each begins and how long it
@@ -68,6 +76,17 @@ def middles(num_points: int, count: int, device: torch.device) -> Tensor:
     return (2 * torch.arange(count, device=device) + 1) * num_points // (2 * count)
 
 
+def _further(coords_SX: Tensor) -> Tensor:
+    """What is added to the squared distance from each supernode (S), so that no two are equally near.
+
+    Multiples of the golden ratio, modulo 1: any two differ, and those of neighbours by much.
+    """
+    supernodes, axes = coords_SX.shape
+    golden_S = torch.arange(1, supernodes + 1, device=coords_SX.device, dtype=torch.float64) * ((5**0.5 - 1) / 2)
+    further_S: Tensor = golden_S % 1 * (UNTIE / supernodes ** (2 / axes))
+    return further_S
+
+
 def default_radius(num_supernodes: int, num_axes: int) -> float:
     """Radius of a ball that holds ``OVERLAP`` supernodes on average in the unit box: the scale of offsets.
 
@@ -99,9 +118,12 @@ def _by_tree(
         inside = coords.double() % 1
         return torch.where(wraps, inside.where(inside < 1, 0), coords.double())  # -1e-17 % 1 is 1, outside the box
 
-    tree = KDTree(wrapped(coords_SX).numpy(), boxsize=[1.0 if wraps else 0.0 for wraps in periodic])
+    # One axis more, along which the supernodes are as far as they are to seem.
+    lifted_SX = torch.cat([wrapped(coords_SX), _further(coords_SX).sqrt().unsqueeze(1)], dim=1)
+    lifted_NX = torch.nn.functional.pad(wrapped(coords_NX), (0, 1))
+    tree = KDTree(lifted_SX.numpy(), boxsize=[*(1.0 if wraps else 0.0 for wraps in periodic), 0.0])
     bound = math.inf if radius is None else math.nextafter(radius, math.inf)  # the tree's bound is exclusive
-    _, nearest_NK = tree.query(wrapped(coords_NX).numpy(), k=list(range(1, overlap + 1)), distance_upper_bound=bound)
+    _, nearest_NK = tree.query(lifted_NX.numpy(), k=list(range(1, overlap + 1)), distance_upper_bound=bound)
     return torch.from_numpy(nearest_NK)
 
 
@@ -110,10 +132,11 @@ def _by_distances(
 ) -> Tensor:
     """As ``_by_tree``, without leaving the device."""
     parts = []
+    further_S = _further(coords_SX).float()
     # A program that is traced takes all points at once, as it does not know how many there will be.
     most = max(1, MAX_DISTANCES // len(coords_SX))
     for part_PX in (coords_NX,) if torch.compiler.is_exporting() else torch.split(coords_NX, most):
-        squared_PS = torch.zeros((), device=part_PX.device)
+        squared_PS = further_S
         for axis, wraps in enumerate(periodic):  # axis by axis, so that no (P, S, X) tensor exists
             offset_PS = part_PX[:, None, axis] - coords_SX[None, :, axis]
             squared_PS = squared_PS + (offset_PS - offset_PS.round() if wraps else offset_PS).square()

@@ -158,3 +158,23 @@ def test_offsets_go_the_short_way() -> None:
 def test_more_than_three_axes_are_refused() -> None:
     with pytest.raises(ValueError, match="supernodes need points with 1 to 3 axes, but these have 4"):
         default_radius(8, 4)
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+@pytest.mark.parametrize("shape", [(12, 12), (15, 17), (20, 14), (33, 33), (24,), (9, 8, 7)])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_rounding_of_coordinates_does_not_change_who_hears_a_grid(
+    shape: tuple[int, ...], periodic: bool, on_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a grid most points are equally near to several supernodes."""
+    if not on_cpu:
+        monkeypatch.setattr(neighbours, "_by_tree", neighbours._by_distances)
+    ticks = [(torch.arange(size, dtype=torch.float64) + (0.5 * (not periodic))) / size for size in shape]
+    grid_NX = torch.stack(torch.meshgrid(*ticks, indexing="ij"), -1).reshape(-1, len(shape))
+    need = Supernodes(len(grid_NX) // 8, 4, None, (periodic,) * len(shape))
+    expected = need.compute(Points(grid_NX.float()[None]))
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        noise_NX = 1e-7 * (2 * torch.rand(grid_NX.shape, generator=rng, dtype=torch.float64) - 1)
+        for got, wanted in zip(need.compute(Points((grid_NX + noise_NX).float()[None])), expected, strict=True):
+            assert torch.equal(got, wanted)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from upt_core.brief_traceback import Brief
+
 LONGEST = 3600
 """Characters of a message: what comes from files may be of any length, and nobody reads more than a screen."""
 
@@ -18,8 +20,11 @@ def readable(text: str, limit: int = LONGEST) -> str:
     return f"{text[: limit * 2 // 3]} … {text[-(limit // 3 - 3) :]}"
 
 
-class UserError(ValueError):
-    """Something outside the code is wrong; the message says where, what, and what to do. The CLI exits with 2."""
+class UserError(Brief, ValueError):
+    """Something outside the code is wrong; the message says where, what, and what to do. The CLI exits with 2.
+
+    A notebook shows the line of the cell and the message; ``traceback.print_last()`` shows the whole traceback.
+    """
 
     def __str__(self) -> str:
         return readable(super().__str__())

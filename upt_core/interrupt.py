@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from upt_core.brief_traceback import Brief
+
 SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
@@ -17,7 +19,7 @@ SIGNALS = tuple(
 """Ctrl-C; kill and schedulers; a terminal that closes; a scheduler's early warning; a spent allowance of time."""
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Brief, KeyboardInterrupt):
     """A run was ended by a signal, and its checkpoint is written.
 
     Args:

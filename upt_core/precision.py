@@ -29,14 +29,24 @@ def resolve_device(name: str, processes: Processes = ALONE) -> torch.device:
     device = torch.device(name)
     if processes.several:
         device = _own_device(name, device, processes)
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        raise UserError(
-            f"trainer.device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA devices; "
-            f"use auto or cpu"
-        )
-    if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError("trainer.device is 'mps', but this machine has none; use auto or cpu")
+    check_available(device, f"trainer.device is {name!r}", "auto or cpu")
     return device
+
+
+def check_available(device: torch.device, said: str, instead: str) -> None:
+    """Refuses a device that this machine lacks.
+
+    Args:
+        said: begins the message: where the device is named.
+        instead: what to use.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UserError(f"{said}, but this machine has {torch.cuda.device_count()} CUDA devices; use {instead}")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"{said}, but this machine has none; use {instead}")
 
 
 def _own_device(name: str, device: torch.device, processes: Processes) -> torch.device:

@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 import pytest
 
-from upt_core import DataError, EndRun, Experiment, hookimpl
+from upt_core import DataError, EndRun, Experiment, PluginError, hookimpl
 from upt_core.training.listeners import Listeners, described
 
 Tiny = Callable[..., Experiment]
@@ -194,3 +194,20 @@ class TestRegistration:
             pluggy.PluginValidationError, match="unknown hook 'zzz'.*expected one of: .*run_failed, run_f"
         ):
             Listeners([Elsewhere()])
+
+    def test_a_hook_without_its_mark_is_refused(self) -> None:
+        class Unmarked(Notes):
+            def epoch_ended(self) -> None:
+                pass
+
+        with pytest.raises(PluginError, match=r"Unmarked: epoch_ended would never be called; mark each hook with @hoo"):
+            Listeners([Unmarked()])
+
+    @pytest.mark.parametrize("listener", [object(), print])
+    def test_what_listens_to_nothing_is_refused(self, listener: object) -> None:
+        with pytest.raises(PluginError, match=r"listens to nothing; give an object with .*: run_started, step_ended, "):
+            Listeners([listener])
+
+    def test_a_class_instead_of_an_object_is_refused(self) -> None:
+        with pytest.raises(PluginError, match=r"Notes is a class; give an object of it: Notes\(\)"):
+            Listeners([Notes])

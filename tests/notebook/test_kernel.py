@@ -31,6 +31,10 @@ CELLS = (
     "upt_core.Experiment.from_yaml('tiny.yaml', ['trainer.epochs=2']).train('silent', progress=False);",
     "!{sys.executable} -m upt_core train tiny.yaml --run-dir shell && {sys.executable} -m upt_core evaluate run",
     "upt_core.Experiment.from_yaml('tiny.yaml', ['trainer.optimizer.lr=1e30']).train('broken')",
+    "experiment = upt_core.Experiment.from_yaml('tiny.yaml')\nexperiment.train('run')",
+    "import os, signal, threading\n"
+    "threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+    "upt_core.Experiment.from_yaml('tiny.yaml', ['trainer.epochs=100000']).train('interrupted')",
 )
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -87,3 +91,25 @@ def test_a_run_that_fails_says_so_in_its_block(outputs: list[list[Any]]) -> None
     block, error = outputs[3]
     assert f"ended by {error.ename} after " in block.data["text/html"]
     assert error.output_type == "error"
+
+
+def shown(outputs: list[Any]) -> list[str]:
+    """The lines of an error, without colours."""
+    return [ESCAPE.sub("", line) for text in outputs[-1].traceback for line in text.splitlines()]
+
+
+def test_an_error_for_the_user_is_the_line_of_the_cell_and_the_message(outputs: list[list[Any]]) -> None:
+    lines = shown(outputs[4])
+    assert lines[0] == "line 2: experiment.train('run')"
+    assert lines[1].startswith("UserError: run holds a run already; go on with it (resume=True)")
+    assert len(lines) == 2
+
+
+def test_an_interrupted_cell_says_how_to_go_on(outputs: list[list[Any]]) -> None:
+    block, error = outputs[5]
+    assert "interrupted after " in block.data["text/html"]
+    assert error.ename == "Interrupted"
+    assert shown(outputs[5])[1:] == [
+        "Interrupted: ended by SIGINT",
+        "the state is saved; Experiment.train('interrupted', resume=True) goes on from it",
+    ]

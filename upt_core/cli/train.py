@@ -94,7 +94,9 @@ def _experiment(
     if resume is None:
         if not arguments:
             raise click.UsageError("CONFIG is missing: the YAML file of an experiment, or --resume RUN")
-        if run_dir is not None and any(run_dir.glob("checkpoints/**/*.pt")):
+        from upt_core.run.earlier import holds_a_run
+
+        if run_dir is not None and holds_a_run(run_dir):
             raise click.UsageError(f"{run_dir} holds a run already; go on with --resume {run_dir}, or name another")
         if run_dir is not None and (run_dir / "index.html").exists() and not (run_dir / "config.yaml").exists():
             raise click.UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -283,8 +284,9 @@ def _check_names(fields: Mapping[str, Values], data: DataSpec) -> None:
     names = [field.name for field in data.inputs]
     missing, unknown = [n for n in names if n not in fields], [n for n in fields if n not in names]
     if missing or unknown:
-        what = f"{', '.join(missing)} is missing" if missing else f"there is no input field {', '.join(unknown)}"
-        raise DataError(f"{what}; the operator takes {_names(data.inputs)}")
+        said = [f"{', '.join(missing)} is missing"] if missing else []
+        said += [f"there is no input field {', '.join(map(str, unknown))}"] if unknown else []
+        raise DataError(f"{'; '.join(said)}; the operator takes {_names(data.inputs)}")
 
 
 def _names(fields: Sequence[FieldSpec]) -> str:
@@ -301,10 +303,14 @@ def read_values(value: Any, what: str) -> Tensor:
         DataError: other numbers, or values that are NaN or infinite.
     """
     if not isinstance(value, Tensor):
+        if isinstance(value, str | PathLike):
+            raise DataError(f"{what} is the text {str(value)[:200]!r}; expected values, such as np.load(FILE)[NAME]")
         array = np.asarray(value)
         if array.dtype.kind not in "fiu":
             raise DataError(f"{what} has values of type {array.dtype}; real numbers are expected")
-        return _finite(torch.as_tensor(array.astype(array.dtype.newbyteorder("="), copy=False)), what)
+        # torch warns of memory that it may not write: that of a pandas series, or of np.load(mmap_mode="r")
+        array = array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)
+        return _finite(torch.as_tensor(array), what)
     if value.is_complex() or value.dtype == torch.bool:
         raise DataError(f"{what} has values of type {value.dtype}; real numbers are expected")
     return _finite(value, what)

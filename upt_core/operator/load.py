@@ -14,6 +14,7 @@ from torch import Tensor
 from upt_core.errors import CheckpointError, UserError
 from upt_core.operator import sharded_file
 from upt_core.operator.operator import Operator
+from upt_core.precision import check_available
 from upt_core.registry import Registry
 
 CHECKPOINT = Path("checkpoints") / "best.pt"
@@ -34,8 +35,10 @@ def load(
 
     Raises:
         CheckpointError: there is no such file, it is damaged or of another format, a part of the model is missing.
+        UserError: the machine has no such device.
     """
     path = place(Path(source))
+    check_available(torch.device(device), f"device is {str(device)!r}", "cpu")
     content = sharded_file.read(path)
     with _as_written(path):
         operator = _operator(content, chosen(operators_of(content, path), task, path), path, registry)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from upt_core.figures import number
+
 Array = npt.NDArray[Any]
 
 
@@ -41,6 +43,19 @@ class Prediction(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.fields)
+
+    def __repr__(self) -> str:
+        """A line for the fields, the points and the times, and one for each remark; the values are in ``fields``."""
+        fields = ", ".join(f"{name} {tuple(value.shape)}" for name, value in self.fields.items())
+        points = self.coords.shape[-2]
+        where = (
+            f"{points:,} points" if self.grid_shape is None else f"a grid of {' x '.join(map(str, self.grid_shape))}"
+        )
+        said = [fields, where]
+        if self.times is not None:
+            first, last = number(self.times[0]), number(self.times[-1])
+            said.append(f"t = {first}" if len(self.times) == 1 else f"t = {first} to {last}")
+        return "\n".join([f"Prediction({'; '.join(said)})", *(f"remark: {text}" for text in self.remarks)])
 
     def numpy(self) -> dict[str, Array]:
         """The fields as numpy arrays, on the CPU and without gradient."""

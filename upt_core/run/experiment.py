@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from upt_core.config.document import Document, read_any
 from upt_core.errors import CheckpointError
+from upt_core.interrupt import Interrupted
 from upt_core.processes import joined
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
@@ -28,6 +29,11 @@ class Experiment(WholeAssembler):
     Example:
         Experiment.from_yaml("configs/burgers.yaml", ["trainer.epochs=3"]).train()
     """
+
+    def __repr__(self) -> str:
+        """Its name; the tasks, where there are several."""
+        tasks = ", ".join(name for name in self.parts if name)
+        return f"Experiment({self.name!r}{f', tasks {tasks}' if tasks else ''})"
 
     @classmethod
     def from_yaml(cls, path: Path | str, overrides: Sequence[str] = (), registry: Registry | None = None) -> Self:
@@ -55,25 +61,37 @@ class Experiment(WholeAssembler):
         resume: bool = False,
         listeners: Sequence[object] = (),
         progress: bool = True,
+        replace: bool = False,
     ) -> Run:
         """Trains, and leaves everything in the run folder. Processes that torchrun started train together.
 
         Args:
-            run_dir: the run's folder; None: a new one in the experiment's ``output``.
+            run_dir: the run's folder; None: a new one in the experiment's ``output``. One that holds a run is refused.
             resume: go on from the folder's last checkpoint.
             listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks; of several processes,
                 those of the first.
             progress: in a notebook, show bars, losses and metrics in one place. Elsewhere nothing is shown.
+            replace: train anew in a folder that holds a run; what that run wrote is removed first, other files stay.
 
         Returns:
             The run, with metrics on the test split: of the best checkpoint as "model", and of the baselines.
+
+        Raises:
+            UserError: the folder holds a run, and neither ``resume`` nor ``replace`` is given, or both are.
+            KeyboardInterrupt: the run was interrupted; its state is saved, and the message says how to go on.
         """
         folder = None if run_dir is None else Path(run_dir)
         bars = [NotebookBar(folder.resolve().name if folder else self.name)] if progress and in_kernel() else []
         said = RemarksLog()
         with heard_by(said), joined():
-            runner = Runner(self, folder, resume, [*listeners, *bars], said)
-            results = runner.run()
+            runner = Runner(self, folder, resume, [*listeners, *bars], said, replace)
+            try:
+                results = runner.run()
+            except Interrupted as error:
+                error.add_note(
+                    f"the state is saved; Experiment.train({str(runner.run_dir)!r}, resume=True) goes on from it"
+                )
+                raise
         return Run(runner.run_dir, results)
 
 

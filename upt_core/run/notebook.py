@@ -105,7 +105,11 @@ class NotebookBar:
     @hookimpl
     def run_failed(self, trainer: Trainer, error: BaseException) -> None:
         """Says how the run ended; the exception follows."""
-        self._show(trainer, f"ended by {type(error).__name__}", always=True)
+        self._show(
+            trainer,
+            "interrupted" if isinstance(error, KeyboardInterrupt) else f"ended by {type(error).__name__}",
+            always=True,
+        )
 
     def _show(self, trainer: Trainer, ended: str = "", always: bool = False) -> None:
         now = time.perf_counter()

@@ -26,6 +26,7 @@ from upt_core.run import folder as run_folder
 from upt_core.run import resume
 from upt_core.run.assemble_all import WholeAssembler
 from upt_core.run.built import Built, BuiltTasks, Results
+from upt_core.run.earlier import check_free, remove_run
 from upt_core.run.examples import write_examples
 from upt_core.run.latest import LatestExamples
 from upt_core.run.lock import locked
@@ -60,6 +61,7 @@ class Runner:
         resume: go on from the folder's last checkpoint.
         listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks.
         said: what is remarked; written into the folder once that is this process's.
+        replace: an earlier run in the folder gives way to this one; otherwise such a folder is refused.
     """
 
     def __init__(
@@ -69,9 +71,15 @@ class Runner:
         resume: bool,
         listeners: Sequence[object],
         said: RemarksLog,
+        replace: bool = False,
     ) -> None:
         self.experiment = experiment
         self.processes = current()
+        if resume and replace:
+            raise UserError("resume goes on with a run, and replace trains anew in its place; give one of them")
+        self._replaces = replace
+        if run_dir is not None and not resume and not replace:
+            self.processes.of_first(lambda: check_free(run_dir))
         if resume and run_dir is None:
             raise CheckpointError("name the folder of the run to resume")
         self.resumed = self.processes.of_first(lambda: self._read(run_dir) if resume and run_dir else None)
@@ -95,6 +103,8 @@ class Runner:
             with self.processes.agreed():
                 if self.processes.is_first:
                     stack.enter_context(locked(self.run_dir))
+                    if self._replaces:
+                        remove_run(self.run_dir)
                     self._said.write_to(self.run_dir)
                     self._heard_by = Listeners(self._all_listeners())
             return self._run()

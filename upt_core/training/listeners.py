@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
-from inspect import ismodule
+from inspect import isclass, ismodule
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from upt_core.errors import EndRun
+from upt_core.errors import EndRun, PluginError
 from upt_core.registry.hookspecs import PROJECT, hookspec, refuse_unknown_hooks
 from upt_core.remarks import remark
 
@@ -70,6 +70,7 @@ class Listeners:
     Raises:
         PluginValidationError: a listener has a hook of a name or argument that does not exist; the message names the
             nearest hook.
+        PluginError: a listener has a hook without ``@hookimpl``, or no hook at all.
     """
 
     def __init__(self, listeners: Iterable[object] = ()) -> None:
@@ -117,8 +118,32 @@ def _manager(listeners: Iterable[object]) -> pluggy.PluginManager:
     manager.add_hookspecs(RunHooks)
     for listener in listeners:
         manager.register(listener)
+        _check_marked(listener, manager)
     refuse_unknown_hooks(manager)
     return manager
+
+
+def _check_marked(listener: object, manager: pluggy.PluginManager) -> None:
+    """Refuses what would never be called: a hook without its mark, or an object without hooks.
+
+    Raises:
+        PluginError: names the listener, the methods and the mark.
+    """
+    if isclass(listener):
+        raise PluginError(f"{listener.__name__} is a class; give an object of it: {listener.__name__}()")
+    heard = {caller.name for caller in manager.get_hookcallers(listener) or []}
+    hooks = [name for name, value in vars(RunHooks).items() if callable(value)]
+    unmarked = [name for name in hooks if callable(getattr(listener, name, None)) and name not in heard]
+    if unmarked:
+        raise PluginError(
+            f"{described(listener)}: {', '.join(unmarked)} would never be called; mark each hook with "
+            f"@hookimpl (from upt_core import hookimpl)"
+        )
+    if not heard:
+        raise PluginError(
+            f"{described(listener)} listens to nothing; give an object with methods that are marked with "
+            f"@hookimpl and named after a hook: {', '.join(hooks)}"
+        )
 
 
 def _forget_output() -> None:

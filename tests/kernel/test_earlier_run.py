@@ -1,0 +1,78 @@
+"""A folder that holds a run: kept, gone on with, or given to a new run as if it were empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from upt_core import Experiment, Run, UserError, hookimpl, load
+from upt_core.interrupt import Interrupted
+from upt_core.run.earlier import FILES, FOLDERS
+
+
+class Ends:
+    """Ends a run after its first epoch, as Ctrl-C does."""
+
+    @hookimpl
+    def epoch_ended(self) -> None:
+        raise Interrupted(2)
+
+
+def test_a_folder_with_a_run_is_refused_and_nothing_in_it_changes(
+    tmp_path: Path, tiny: Callable[..., Experiment]
+) -> None:
+    run = tiny(trainer={"epochs": 1}).train(tmp_path / "run")
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"holds a run already; go on with it \(resume=True\), .*\(replace=True\)"):
+        tiny(trainer={"epochs": 2}).train(run.folder)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_replaces_another_takes_nothing_of_it(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
+    first = tiny(trainer={"epochs": 3}).train(tmp_path / "run")
+    (first.folder / "mine.txt").write_text("notes")
+    (first.folder / "checkpoints" / "last-1.pt").write_bytes(b"of the first run")
+    model = {"latent": {"tokens": 4, "dim": 8}}
+    second = tiny(trainer={"epochs": 1}, model=model).train(first.folder, replace=True)
+    assert (second.folder / "mine.txt").read_text() == "notes"
+    assert not (second.folder / "checkpoints" / "last-1.pt").exists()
+    assert {json.loads(line)["epoch"] for line in (second.folder / "metrics.jsonl").read_text().splitlines()} == {1}
+    assert load(second.folder).settings["latent"]["dim"] == 8
+    assert Run.read(second.folder) == second
+
+
+def test_a_refused_experiment_replaces_nothing(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
+    run = tiny(trainer={"epochs": 1}).train(tmp_path / "run")
+    with pytest.raises(UserError):
+        tiny(data={"name": "npz", "path": "nowhere.npz"}).train(run.folder, replace=True)
+    assert Run.read(run.folder) == run
+
+
+def test_resume_and_replace_contradict_each_other(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
+    with pytest.raises(UserError, match="resume goes on with a run, and replace trains anew in its place; give one"):
+        tiny().train(tmp_path / "run", resume=True, replace=True)
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
+    experiment, folder = tiny(trainer={"epochs": 2}), tmp_path / "run"
+    with pytest.raises(Interrupted) as caught:
+        experiment.train(folder, listeners=[Ends()])
+    said = f"the state is saved; Experiment.train({str(folder)!r}, resume=True) goes on from it"
+    assert caught.value.__notes__ == [said]
+    assert experiment.train(folder, resume=True).results
+
+
+def test_every_file_that_a_run_leaves_is_known(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
+    run = tiny(trainer={"epochs": 1}, callbacks=["tensorboard"]).train(tmp_path / "run")
+    assert {path.name for path in run.folder.iterdir()} <= {*FILES, *FOLDERS, ".lock"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_is_not_there(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
+    run = tiny(trainer={"epochs": 1}).train(tmp_path / "run")
+    with pytest.raises(UserError, match="device is 'cuda', but this machine has 0 CUDA devices; use cpu"):
+        run.operator(device="cuda")

@@ -60,7 +60,7 @@ def run_trial(study: Study, trial: Trial, point: Point, listeners: Sequence[obje
     try:
         experiment = sweep.experiment(point)
         watch = Watch(trial, sweep.metric, experiment.stages[-1].name)
-        experiment.train(folder, listeners=[*listeners, watch], replace=True)  # an interrupted trial begins anew
+        experiment.train(folder, listeners=[*listeners, watch])
         study.study.tell(trial, _best(folder))
     except Pruned:
         study.study.tell(trial, state=TrialState.PRUNED)

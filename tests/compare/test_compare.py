@@ -19,7 +19,8 @@ from upt_core.config.yaml_text import dump_yaml
 from upt_core.errors import UserError
 from upt_core.report.compare import MISSING, compare
 from upt_core.report.compare.curves import draw
-from upt_core.report.compare.page import verdict
+from upt_core.report.compare.page import verdict, write_page
+from upt_core.report.compare.runs import short_names
 from upt_core.report.style import ALL_THEMES, LIGHT
 
 CONFIG: dict[str, Any] = {
@@ -184,7 +185,8 @@ def test_runs_of_the_same_name_get_the_folder_above() -> None:
     write_run("x/run", [1.0])
     write_run("y/run", [1.0])
     write_run("z", [1.0])
-    assert compare([Path("x/run"), Path("y/run"), Path("z")]).names == ["x/run", "y/run", "z"]
+    found = compare([Path("x/run"), Path("y/run"), Path("z")])
+    assert found.names == found.titles == ["x/run", "y/run", "z"]
 
 
 def test_every_run_has_its_curve_over_its_own_epochs(three: list[Path]) -> None:
@@ -339,3 +341,35 @@ def test_one_configuration_with_several_seeds(upt: Upt) -> None:
 def test_runs_that_share_a_seed_are_not_put_together(upt: Upt) -> None:
     runs = [seeded("a1", 1, 0.2), seeded("a2", 1, 0.3), seeded("a3", 2, 0.4)]
     assert "over seeds" not in upt("compare", *map(str, runs)).output
+
+
+LONG = "a-long-name-of-a-study-with-everything"
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        (["burgers-20261127-0102", "burgers-20261127-0304"], ["burgers-20261127-0102", "burgers-20261127-0304"]),
+        ([f"{LONG}-seed-1-2026", f"{LONG}-seed-2-2026", f"{LONG}-sobol-2026"], ["…seed-1…", "…seed-2…", "…sobol…"]),
+        ([f"{LONG}-1", f"{LONG}-2"], ["…everything-1", "…everything-2"]),
+        ([f"one-of-{LONG}", f"two-of-{LONG}"], ["one…", "two…"]),
+        ([LONG, f"{LONG}-2"], ["…everything", "…everything-2"]),
+        ([LONG.replace("-", ""), LONG], [LONG.replace("-", ""), LONG]),
+        ([f"ü {LONG} #1", f"ü {LONG} #2"], ["…#1", "…#2"]),
+    ],
+)
+def test_long_names_are_shortened_by_what_all_share(names: list[str], short: list[str]) -> None:
+    assert short_names(names) == short
+
+
+def test_long_names_fit_into_headline_legend_and_tables() -> None:
+    folders = [Path(f"{LONG.replace('-', '_')}-seed-{seed}-20261127") for seed in (1, 2)]
+    for folder, error in zip(folders, (0.1, 0.2), strict=True):
+        write_run(str(folder), [error])
+    found = compare(folders)
+    assert found.names == ["…seed-1…", "…seed-2…"]
+    page = write_page(found, Path("page.html")).read_text(encoding="utf-8")
+    assert "…seed-1… has the lowest" in page
+    assert "<wbr>" in page
+    output = CliRunner().invoke(main, ["compare", *map(str, folders), "--page", "p.html", "--plot", "p.png"]).output
+    assert f"…seed-1…   {folders[0]}   finished" in output

@@ -258,3 +258,24 @@ def test_files_of_predictions_have_the_names_of_the_axes() -> None:
     assert answers.dims("lat") == ("lat",)
     for axes in ((), ("u", "lon"), ("time", "lon"), ("lat", "lat"), ("lat",)):
         assert list(replace(answers, axes=axes).arrays()) == ["u", "x", "y"]
+
+
+def test_arrows_and_panels_follow_the_shape_of_the_domain(make_run: RunMaker) -> None:
+    """A wide domain has few rows of arrows, each as long as the way to the next, and no empty band."""
+    folder = make_run(grid=(24, 36), names=("v[0]", "v[1]"), times=1)
+    run = globe(folder, ("lat", "lon"))
+    assert run.examples is not None
+    north = np.ones((*run.examples.target.shape[:3], 2))
+    figures = []
+    for extent, most in ((np.array([120.0, 360.0]), 4), (np.array([1.0, 1.0]), 10)):
+        examples = replace(run.examples, target=north, prediction=north, input=north[:, 0], extent=extent)
+        figure = predictions.draw(replace(run, examples=examples), LIGHT)
+        assert figure is not None
+        figures.append(figure)
+        (quiver, *_) = (found for ax in panels(figure) for found in ax.collections if hasattr(found, "U"))
+        places = np.asarray(quiver.get_offsets())
+        assert len(np.unique(places[:, 1])) == most
+        size = (np.ptp(places[:, 0]) / (len(np.unique(places[:, 0])) - 1), np.ptp(places[:, 1]) / (most - 1))
+        assert 0.6 < float(np.hypot(quiver.U[0], quiver.V[0])) / min(size) < 1.4
+    wide, square = (figure.get_size_inches() for figure in figures)
+    assert wide[1] < 0.75 * square[1]

@@ -52,7 +52,7 @@ def compare(runs: tuple[Path, ...], plot: Path | None, page: Path | None, as_jso
 
 
 def _sections(found: Comparison) -> list[str]:
-    sections = [heading("Runs") + "\n" + table([list(row) for row in zip(found.names, found.states, strict=True)])]
+    sections = [heading("Runs") + "\n" + table([list(row) for row in zip(*_named(found), found.states, strict=True)])]
     tables = (
         ("Configuration, where it differs", found.config, "the configurations are the same"),
         ("Versions and machines, where they differ", found.versions, "the versions are the same"),
@@ -64,6 +64,11 @@ def _sections(found: Comparison) -> list[str]:
     if any(found.best):
         sections.insert(-1, heading("Validation split, best") + "\n" + _best(found))
     return sections
+
+
+def _named(found: Comparison) -> list[list[str]]:
+    """The columns that name runs: the short names, and the whole ones where these differ."""
+    return [found.names] if found.names == found.titles else [found.names, found.titles]
 
 
 def _over_seeds(found: Comparison) -> list[str]:

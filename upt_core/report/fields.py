@@ -20,8 +20,8 @@ SIGNED = 0.1
 SLAB = 0.1
 """Share of the third axis that a slice through scattered points is thick."""
 
-ARROWS = 10
-"""Of a vector field, along each axis."""
+ARROWS, MOST_ARROWS = 10, 12
+"""Of a vector field, along each side of a square, and along the long side of another picture."""
 
 SMALLEST = float(np.finfo(np.float64).tiny)
 """Keeps divisions by an extent finite where all points have one coordinate; no unit of length is that small."""
@@ -101,12 +101,14 @@ def draw_arrows(ax: Axes, view: View, coords_MX: Array, vector_M2: Array, larges
     """
     place_M2 = view.of(coords_MX)
     low, extent = place_M2.min(axis=0), np.maximum(np.ptp(place_M2, axis=0), SMALLEST)
-    within_M2 = (place_M2 - low) / extent * ARROWS
-    cell = np.minimum(within_M2, ARROWS - 1).astype(int)
+    size = np.maximum(np.sqrt(extent.prod()) / ARROWS, extent.max() / MOST_ARROWS)
+    number = np.maximum(np.round(extent / size), 2) if aspect_of(*extent) == "equal" else np.full(2, ARROWS)
+    within_M2 = (place_M2 - low) / extent * number
+    cell = np.minimum(within_M2, number - 1).astype(int)
     inwards = np.argsort(np.linalg.norm(within_M2 - cell - 0.5, axis=1), kind="stable")  # nearest to a cell's middle
-    _, first = np.unique((cell[:, 0] * ARROWS + cell[:, 1])[inwards], return_index=True)
+    _, first = np.unique((cell[:, 0] * int(number[1]) + cell[:, 1])[inwards], return_index=True)
     chosen = inwards[first]
-    arrow_2M = view.of(vector_M2)[chosen].T / max(largest, SMALLEST) * (extent.min() / ARROWS)
+    arrow_2M = view.of(vector_M2)[chosen].T / max(largest, SMALLEST) * (extent / number).min()
     ax.quiver(
         *place_M2[chosen].T, *arrow_2M, angles="xy", scale_units="xy", scale=1, width=0.01, headwidth=4,
         headlength=4.5, headaxislength=4, pivot="middle", color="#ffffff", edgecolor="#1d2329", linewidth=0.5,
@@ -133,6 +135,18 @@ def inside_slice(coords_NX: Array) -> Array:
 def aspect_of(x: float, y: float) -> float | Literal["equal", "auto"]:
     """True proportions, except for domains so long that a picture of them would be a thread."""
     return "equal" if 0.25 <= x / y <= 4 else "auto"
+
+
+def height_of(view: View, extent: Array, width: float, most: float) -> float:
+    """Height of a panel of pictures of a domain in inches: a wide domain needs less than ``most``, with room for text.
+
+    Args:
+        extent: of the domain along each axis.
+        width: of the pictures themselves, in inches.
+        most: of a panel.
+    """
+    x, y = np.maximum(extent[[view.right, view.up]], SMALLEST)
+    return min(most, width * float(y / x) + 0.65) if aspect_of(x, y) == "equal" else most
 
 
 def size_of_points(number: int) -> float:

@@ -20,6 +20,7 @@ from upt_core.report.fields import (
     aspect_of,
     colours_of,
     draw_arrows,
+    height_of,
     inside_slice,
     range_of,
     size_of_points,
@@ -76,7 +77,8 @@ def _picture(answers: Answers, shown: list[_Shown], steps: list[int]) -> Figure:
     coords_QX = answers.coords if answers.coords.ndim == 2 else answers.coords[0]
     view = view_of(answers.axes)
     with LIGHT.applied():
-        fig, axes = panels(LIGHT, len(shown), len(steps), 1 + 2.6 * len(steps), 2.2)
+        height = 2.2 if coords_QX.shape[1] == 1 else height_of(view, np.ptp(coords_QX, axis=0), 2.1, 2.2)
+        fig, axes = panels(LIGHT, len(shown), len(steps), 1 + 2.6 * len(steps), height)
         for row, field in enumerate(shown):
             cmap, limits = colours_of([field.value_TQ], field.arrow_TQ2 is not None)
             for column, step in enumerate(steps):

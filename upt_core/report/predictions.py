@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from upt_core.report.fields import colours_of, draw_arrows, draw_field, range_of, shown_points, slice_note
+from upt_core.report.fields import colours_of, draw_arrows, draw_field, height_of, range_of, shown_points, slice_note
 from upt_core.report.lines import draw_lines
 from upt_core.report.load import Array, Examples, RunData
 from upt_core.report.quantities import Quantity, inputs_of, targets_of
@@ -82,7 +82,7 @@ def draw(run: RunData, theme: Theme) -> Figure | None:
 
 
 def _images(examples: Examples, rows: Sequence[tuple[int, Quantity]], theme: Theme) -> Figure:
-    fig, axes = panels(theme, len(rows), 4, 10, 2.1)
+    fig, axes = panels(theme, len(rows), 4, 10, height_of(examples.view, examples.extent, 1.9, 2.1))
     newline = "\n" if theme.narrow else " "  # a long title would meet the colour bar
     for row, (index, quantity) in zip(axes, rows, strict=True):
         for ax, panel in zip(row, _panels(examples, index, quantity, newline), strict=True):

@@ -61,8 +61,8 @@ def write_page(found: Comparison, path: Path) -> Path:
     text = PAGE.format(
         css=CSS,
         title=f"{len(found.runs)} runs beside each other",
-        status=shown(", ".join(found.names)),
-        verdict=f'<p class="verdict {sense}">{shown(words)}</p>' + _remark(found),
+        status=breakable(shown(", ".join(found.titles))),
+        verdict=f'<p class="verdict {sense}">{breakable(shown(words))}</p>' + _remark(found),
         runs=_runs(found, path),
         seeds=_seeds(found),
         results=_numbers("Test split, best checkpoint", found.metrics, found)
@@ -124,10 +124,16 @@ def _remark(found: Comparison) -> str:
 
 def _runs(found: Comparison, path: Path) -> str:
     rows = "".join(
-        f"<tr><th scope=row>{_link(run.folder / 'index.html', name, path)}</th><td>{shown(state)}</td></tr>"
-        for run, name, state in zip(found.runs, found.names, found.states, strict=True)
+        f"<tr><th scope=row>{_link(run.folder / 'index.html', name, path)}</th>{_whole(name, title)}"
+        f"<td>{shown(state)}</td></tr>"
+        for run, name, title, state in zip(found.runs, found.names, found.titles, found.states, strict=True)
     )
     return f'<div class="wide"><table class="facts">{rows}</table></div>'
+
+
+def _whole(name: str, title: str) -> str:
+    """A cell with the whole name where the table has a shorter one."""
+    return "" if name == title else f"<td>{breakable(shown(title))}</td>"
 
 
 def _link(report: Path, name: str, page: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from upt_core.run.written_config import config_of
 MISSING = "(absent)"
 """Stands where a run lacks a key that another one has."""
 
+SHORT = 28
+"""Characters of a name that fits into a headline, a legend or the head of a column."""
+
 Table = dict[str, list[Any]]
 """Key or metric → one value for each run; None or ``MISSING`` where a run has none."""
 
@@ -25,7 +29,8 @@ class Comparison:
 
     Args:
         runs: what their folders hold.
-        names: short and distinct.
+        names: short and distinct: long ones without the words at their beginning and end that all share.
+        titles: the names of the folders, whole and distinct.
         states: how far each came.
         config: dotted key → values, of the keys that differ.
         versions: of Python, torch, the device, the code, the plugins' distributions: those that differ.
@@ -36,6 +41,7 @@ class Comparison:
 
     runs: list[RunData]
     names: list[str]
+    titles: list[str]
     states: list[str]
     config: Table
     versions: Table
@@ -72,7 +78,8 @@ def compare(folders: Sequence[Path]) -> Comparison:
     last = [{name: float(s.value[-1]) for name, s in run.series("validation").items()} for run in runs]
     return Comparison(
         runs,
-        _names(folders),
+        short_names(_titles(folders)),
+        _titles(folders),
         [_state(run) for run in runs],
         _different([_config(folder) for folder in folders]),
         _different([dict(_versions(run.environment)) for run in runs]),
@@ -93,13 +100,34 @@ def flattened(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def _titles(folders: Sequence[Path]) -> list[str]:
     """The folders' names; those that two runs share get the folder above in front."""
     names = [folder.resolve().name for folder in folders]
     return [
         name if names.count(name) == 1 else f"{folder.resolve().parent.name}/{name}"
         for name, folder in zip(names, folders, strict=True)
     ]
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names; long ones without the words at their beginning and end that all share, for which … stands."""
+    if max(map(len, names)) <= SHORT:
+        return list(names)
+    words = [re.findall(r"[^-_/ .]+[-_/ .]*", name) for name in names]
+    least = min(map(len, words)) - 1  # a word of each is left
+    first = _same(words, least)
+    if first and all(row[first][0].isdigit() for row in words):
+        first -= 1  # ``seed-1`` rather than ``1``
+    last = _same([row[::-1] for row in words], least - first)
+    found = [
+        "…" * (first > 0) + "".join(row[first : len(row) - last]).rstrip("-_/ .") + "…" * (last > 0) for row in words
+    ]
+    return found if len(set(found)) == len(found) else list(names)
+
+
+def _same(rows: Sequence[Sequence[str]], most: int) -> int:
+    """How many words all rows begin with."""
+    return next((k for k in range(most) if len({row[k].rstrip("-_/ .") for row in rows}) > 1), max(0, most))
 
 
 def _state(run: RunData) -> str:

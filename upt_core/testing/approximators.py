@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from upt_core.model import Approximator
 from upt_core.specs import DataSpec, LatentSpec
-from upt_core.testing.failure import require
+from upt_core.testing.failure import require, require_maker
 from upt_core.testing.made_up_data import BATCH, CONDITION, grid, latent_spec
 from upt_core.testing.parts import Inputs, Trial, check_part, near
 
@@ -45,6 +45,7 @@ def check_approximator(
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_maker(make)
     for num_axes in axes:
         for condition in conditions:
             trial = _trial(make, num_axes, condition, latent_spec(num_axes, on_lattice))

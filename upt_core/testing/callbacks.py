@@ -7,9 +7,10 @@ import re
 
 import pluggy
 
+from upt_core.errors import PluginError
 from upt_core.kinds import Callback
 from upt_core.registry.hookspecs import PROJECT
-from upt_core.testing.failure import ConformanceError, require
+from upt_core.testing.failure import ConformanceError, require, require_object
 from upt_core.training.listeners import Listeners, RunHooks
 
 HOOKS = tuple(name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction))
@@ -27,6 +28,7 @@ def check_callback(callback: Callback) -> None:
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_object(callback)
     known = ", ".join(HOOKS)
     unmarked = [name for name in HOOKS if callable(getattr(callback, name, None)) and not _marked(callback, name)]
     require(
@@ -37,21 +39,22 @@ def check_callback(callback: Callback) -> None:
         "write @upt_core.hookimpl above the method",
     )
     try:
-        listeners = Listeners([callback])
+        Listeners([callback])
     except pluggy.PluginValidationError as error:
         raise ConformanceError(
             "hooks",
             re.sub(r"Plugin '\d+'", type(callback).__name__, " ".join(str(error).split())),
             f"methods named and called as these hooks: {known}",
-            "take fewer or other arguments, named as in upt_core.training.listeners.RunHooks",
+            "name the method as the hook that is meant, and its arguments as in "
+            "upt_core.training.listeners.RunHooks; leave out those that are not needed",
         ) from error
-    require(
-        bool(listeners.heard_by(callback)),
-        "hooks",
-        f"{type(callback).__name__} listens to nothing",
-        f"at least one of: {known}",
-        "name a method as a hook and mark it with @hookimpl",
-    )
+    except PluginError as error:
+        raise ConformanceError(
+            "hooks",
+            f"{type(callback).__name__} listens to nothing",
+            f"at least one of: {known}",
+            "name a method as a hook and mark it with @hookimpl",
+        ) from error
 
 
 def _marked(callback: Callback, name: str) -> bool:

@@ -16,7 +16,7 @@ from upt_core.data.normalize import TIME_STEP
 from upt_core.errors import DataError
 from upt_core.kinds import Dataset
 from upt_core.specs import DataSpec
-from upt_core.testing.failure import answering, require
+from upt_core.testing.failure import answering, require, require_object
 from upt_core.testing.stacked_windows import check_read_many
 from upt_core.trajectory import Split, Trajectories, Trajectory
 
@@ -41,6 +41,7 @@ def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
         DataError: what the data set itself refuses.
     """
+    require_object(dataset)
     spec = dataset.spec()
     _check_spec(spec, dataset)
     _check_files(dataset)
@@ -48,6 +49,13 @@ def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -
     coords_of: dict[int, Tensor] = {}
     for split in SPLITS:
         trajectories = dataset.trajectories(split)
+        require(
+            all(callable(getattr(trajectories, name, None)) for name in ("__len__", "num_times", "read")),
+            "splits",
+            f"trajectories({split!r}) gave an object of type {type(trajectories).__name__}",
+            "an object with len, num_times(index) and read(index, start, stop)",
+            "return upt_core.InMemory([…]) of a list of Trajectory objects, or a class that reads when it is asked",
+        )
         require(
             len(trajectories) > 0,
             "splits",
@@ -69,9 +77,16 @@ def check_dataset(dataset: Dataset, *, looked_at: int = 4, compared: int = 64) -
 
 def _check_spec(spec: DataSpec, dataset: Dataset) -> None:
     require(
-        spec == dataset.spec() and isinstance(spec, DataSpec),
+        isinstance(spec, DataSpec),
         "spec",
-        "spec() answers differently the second time, or not with a DataSpec",
+        f"spec() gave an object of type {type(spec).__name__}",
+        "a DataSpec",
+        "return DataSpec(inputs=…, targets=…, extent=…, periodic=…)",
+    )
+    require(
+        spec == dataset.spec(),
+        "spec",
+        "spec() answers differently the second time",
         "an equal DataSpec each time",
         "return DataSpec(inputs=…, targets=…, extent=…, periodic=…)",
     )

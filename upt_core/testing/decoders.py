@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from upt_core.model import Decoder
 from upt_core.specs import DataSpec, LatentSpec
-from upt_core.testing.failure import require
+from upt_core.testing.failure import require, require_maker
 from upt_core.testing.made_up_data import BATCH, Case, grid, latent_spec, scattered
 from upt_core.testing.parts import Inputs, Trial, check_part, near
 
@@ -32,6 +32,7 @@ def check_decoder(make: MakeDecoder, *, axes: Sequence[int] = (1, 2, 3), on_latt
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_maker(make)
     for num_axes in axes:
         for case in (grid(num_axes), scattered(num_axes)):
             trial = _trial(make, case, latent_spec(num_axes, on_lattice))

@@ -12,7 +12,7 @@ from upt_core.model import Encoder
 from upt_core.specs import DataSpec, LatentSpec
 from upt_core.testing.alone import alone
 from upt_core.testing.declared import Kind
-from upt_core.testing.failure import require
+from upt_core.testing.failure import require, require_maker
 from upt_core.testing.made_up_data import Case, grid, latent_spec, scattered
 from upt_core.testing.parts import Inputs, Trial, check_part, near
 
@@ -44,6 +44,7 @@ def check_encoder(
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_maker(make)
     for case in _cases(make, axes, takes, on_lattice):
         trial = _trial(make, case, on_lattice)
         check_part(trial)

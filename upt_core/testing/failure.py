@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from torch import nn
+
+SIGNATURE = re.compile(r"\(\) (takes|missing|got an unexpected|got multiple)\b|\(\) takes no arguments")
+"""How Python says that a call does not fit a signature."""
 
 
 class ConformanceError(AssertionError):
@@ -27,6 +34,38 @@ def require(holds: bool, check: str, seen: str, expected: str, cure: str) -> Non
     """Raises a ConformanceError unless the condition holds."""
     if not holds:
         raise ConformanceError(check, seen, expected, cure)
+
+
+def require_object(value: object) -> None:
+    """Raises if a class is given where the kit tries an object of it."""
+    name = getattr(value, "__name__", "")
+    require(
+        not inspect.isclass(value),
+        "object",
+        f"the class {name}",
+        "an object of it, as a run makes one",
+        f"write {name}(…), with arguments for its parameters",
+    )
+
+
+def require_maker(make: object) -> None:
+    """Raises if an object is given where the kit makes its own, from several DataSpecs."""
+    require(
+        not isinstance(make, nn.Module),
+        "object",
+        f"an object of the class {type(make).__name__}",
+        "the class itself, or a function of a DataSpec and a LatentSpec: the kit makes a part for each kind of data",
+        f"write {type(make).__name__}, or lambda data, latent: {type(make).__name__}(data, latent, …)",
+    )
+
+
+def cure_of(error: Exception, cure: str) -> str:
+    """The cure of what an author's code raised; of a call that its signature does not take, another one."""
+    if isinstance(error, TypeError) and not raised_in(error) and SIGNATURE.search(str(error)):
+        return "take the arguments of this method as its class in upt_core does, in that order, after self"
+    if isinstance(error, TypeError) and "abstract class" in str(error):
+        return "write the abstract methods that are named"
+    return cure
 
 
 def raised_in(error: BaseException) -> str:
@@ -56,4 +95,4 @@ def answering(check: str, case: str, expected: str, cure: str, *refusals: type[E
         raise
     except Exception as error:
         seen = f"{type(error).__name__} ({error}) {case}{raised_in(error)}"
-        raise ConformanceError(check, seen, expected, cure) from error
+        raise ConformanceError(check, seen, expected, cure_of(error, cure)) from error

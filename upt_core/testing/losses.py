@@ -11,7 +11,7 @@ from upt_core.batch import Batch
 from upt_core.model import Upt
 from upt_core.step import LossTerm
 from upt_core.testing.alone import alone
-from upt_core.testing.failure import require
+from upt_core.testing.failure import require, require_object
 from upt_core.testing.loss_means import check_unbiased
 from upt_core.testing.loss_trial import step_of, value_of
 from upt_core.testing.made_up_data import Case, grid, scattered
@@ -51,6 +51,7 @@ def check_loss(term: LossTerm, *, optimum: bool = False, unbiased: bool = False,
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_object(term)
     cases = _accepted(term)
     for case in cases:
         batch = _batch(term, case)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from upt_core.batch import Batch
 from upt_core.kinds import Metric
-from upt_core.testing.failure import answering, require
+from upt_core.testing.failure import answering, require, require_object
 from upt_core.testing.made_up_data import Case, grid, scattered
 from upt_core.testing.measured import with_measure
 
@@ -43,6 +43,7 @@ def check_metric(
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_object(metric)
     tried: list[_Samples] = []
     refusals = []
     for case in (grid(1), grid(2), grid(3), scattered(2), scattered(2, padded=True), scattered(3, padded=True)):

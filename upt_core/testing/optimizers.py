@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from upt_core.kinds import Optimizer
-from upt_core.testing.failure import answering, require
+from upt_core.testing.failure import answering, require, require_object
 
 Optimizers = list[torch.optim.Optimizer]
 _SHAPE = (32, 6)
@@ -50,6 +50,7 @@ def check_optimizer(optimizer: Optimizer, *, steps: int = 30) -> None:
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_object(optimizer)
     model = _model()
     before = copy.deepcopy(model.state_dict())
     built = _build(optimizer, model)

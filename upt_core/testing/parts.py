@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from upt_core.testing.failure import ConformanceError, answering, raised_in, require
+from upt_core.testing.failure import ConformanceError, answering, cure_of, raised_in, require
 
 TOLERANCE = 1e-4
 """How far results may differ, relative to their size, where only the order of sums differs."""
@@ -58,7 +58,7 @@ class Trial:
                     "forward",
                     f"{type(error).__name__} ({error}) on {self.what}{raised_in(error)}",
                     f"a tensor {self.shape}",
-                    "handle this case, or declare with axes=… and takes=… what the part is for",
+                    cure_of(error, "handle this case, or declare with axes=… and takes=… what the part is for"),
                 ) from error
 
 
@@ -77,6 +77,13 @@ def near(first: Tensor, second: Tensor) -> bool:
 def _check_answer(trial: Trial) -> None:
     given = [value.clone() for value in trial.inputs]
     value = trial.answer(trial.part())
+    require(
+        isinstance(value, Tensor),
+        "type",
+        f"an answer of type {type(value).__name__} on {trial.what}",
+        "a torch.Tensor",
+        "return one tensor; work with torch, not with numpy, so that gradients and the device are kept",
+    )
     require(
         tuple(value.shape) == trial.shape,
         "shape",

@@ -7,6 +7,7 @@ import torch
 from upt_core.kinds import Sampler
 from upt_core.progress import Progress
 from upt_core.testing.declared import MIDDLE, Declared, Kind, Level
+from upt_core.testing.failure import require_object
 from upt_core.testing.sampler_cost import check_cost
 from upt_core.testing.sampler_draws import check_count, check_draws
 from upt_core.testing.sampler_means import check_means
@@ -49,6 +50,7 @@ def check_sampler(
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_object(sampler)
     declared = Declared(
         level, distinct, shared_rows, growth, takes, torch.device(device), progress or MIDDLE, false_alarm
     )

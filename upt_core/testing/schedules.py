@@ -9,7 +9,7 @@ import torch
 
 from upt_core.kinds import Schedule
 from upt_core.progress import Progress
-from upt_core.testing.failure import answering, require
+from upt_core.testing.failure import answering, require, require_object
 
 _STEPS = 7
 
@@ -28,6 +28,7 @@ def check_schedule(schedule: Schedule, *, low: float = -math.inf, high: float = 
     Raises:
         ConformanceError: the first check that fails, with what was seen, what was expected, and what to do.
     """
+    require_object(schedule)
     own, state = copy.deepcopy(schedule), torch.get_rng_state()
     moments = [moment for epochs in (1, 3, 100) for moment in _moments(epochs)]
     values = [_value(own, moment) for moment in moments]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from upt_core.training.sampling_share import sampling_share
     from upt_core.training.sharding import blocks_of
     from upt_core.training.trainer import Trainer
-    from upt_core.wording import shown
+    from upt_core.wording import shown, typed
 
 _MODULE_OF = {
     "cli.files": ("write_new",),
@@ -75,7 +75,7 @@ _MODULE_OF = {
     "training.sampling_share": ("sampling_share",),
     "training.sharding": ("blocks_of",),
     "training.trainer": ("Trainer",),
-    "wording": ("shown",),
+    "wording": ("shown", "typed"),
 }
 
 __all__ = [
@@ -125,6 +125,7 @@ __all__ = [
     "stages_of",
     "stream_seed",
     "table",
+    "typed",
     "validate",
     "view_of",
     "watch",

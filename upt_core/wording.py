@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,8 @@ def _other(item: Item) -> str:
 
 def _readable(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else repr(value)
+
+
+def typed(path: Path) -> str:
+    """A path as it stands in a command that a message tells to type: quoted where a shell would part it."""
+    return shlex.quote(str(path))

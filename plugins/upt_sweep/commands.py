@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from upt_core import UserError
-from upt_core.commands import INTERRUPTED, heading, table
+from upt_core.commands import INTERRUPTED, heading, table, typed
 
 if TYPE_CHECKING:
     from upt_sweep.study import Study
@@ -57,8 +57,8 @@ def sweep(
 
 
 def _again(sweep: Path, storage: str | None, sweep_dir: Path | None) -> str:
-    words = ["upt sweep", str(sweep), "--resume"]
-    words += ["--sweep-dir", str(sweep_dir)] if sweep_dir else []
+    words = ["upt sweep", typed(sweep), "--resume"]
+    words += ["--sweep-dir", typed(sweep_dir)] if sweep_dir else []
     return " ".join([*words, *(["--storage", "URL"] if storage else [])])
 
 

@@ -50,3 +50,11 @@ def test_it_can_begin_with_a_configuration_that_upt_brings(upt: Upt, refused: Ca
 def test_a_file_that_cannot_be_written_is_said(refused: Callable[..., str]) -> None:
     Path("taken").write_text("")
     assert "taken/a.yaml cannot be written: " in refused("init", "taken/a.yaml")
+
+
+def test_commands_to_type_are_quoted_for_the_shell(upt: Upt) -> None:
+    said = upt("init", "my ü #1.yaml").stdout
+    assert "upt check 'my ü #1.yaml'\n      upt train 'my ü #1.yaml'" in said
+    assert upt("train", "my ü #1.yaml", *QUICK, "--run-dir", "a run").exit_code == 0
+    again = upt("train", "my ü #1.yaml", *QUICK, "--run-dir", "a run")
+    assert "a run holds a run already; go on with --resume 'a run', or name another" in again.output

@@ -255,12 +255,23 @@ class TestOverrides:
                 "callbacks.2=b",
                 "command line (callbacks.2=b): callbacks: '2' is not an item of this list of 1; expected a",
             ),
+            (
+                "a.b=my run #2",
+                "command line (a.b=my run #2): a.b: what stands behind # is a comment in YAML: the value would be "
+                "'my run'\n    put the value into quotes of its own: 'a.b=\"my run #2\"'",
+            ),
+            ("a=#", "a: what stands behind # is a comment in YAML: the value would be ''"),
+            ("a=3 # three", "a: what stands behind # is a comment in YAML: the value would be '3'"),
             ("callbacks.x.y=b", "callbacks: 'x' is not an item of this list of 1; expected a number from 0"),
         ],
     )
     def test_what_is_wrong(self, changed: Callable[..., Document], override: str, message: str) -> None:
         with pytest.raises(ConfigError, match=re.escape(message)):
             changed(override)
+
+    def test_signs_of_comments_inside_a_value(self, changed: Callable[..., Document]) -> None:
+        document = changed('a="my run #2"', "b=run#2", "c='# '", "d=[x#1, 'y #2']")
+        assert [document.data[key] for key in "abcd"] == ["my run #2", "run#2", "# ", ["x#1", "y #2"]]
 
     def test_all_that_are_wrong_are_reported(self, changed: Callable[..., Document]) -> None:
         with pytest.raises(ConfigError) as caught:

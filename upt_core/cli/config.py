@@ -13,6 +13,7 @@ from upt_core.cli.files import write, write_new
 from upt_core.cli.load import read_config
 from upt_core.cli.problems import as_json, origin
 from upt_core.cli.text import style
+from upt_core.wording import typed
 
 if TYPE_CHECKING:
     from upt_core.config.document import Converted
@@ -86,7 +87,9 @@ def convert(old: Path, output: Path | None) -> None:
     document = read(old)
     converter = converter_of(document, installed())
     if converter is None:
-        raise click.UsageError(f"{old} is in upt's form already, or is no experiment; upt check {old} looks it over")
+        raise click.UsageError(
+            f"{old} is in upt's form already, or is no experiment; upt check {typed(old)} looks it over"
+        )
     converted = converter.convert(document)
     text = _native(converted, old)
     if output is not None:
@@ -95,7 +98,7 @@ def convert(old: Path, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        click.echo(f"{output} written; upt check {output} looks it over", err=True)
+        click.echo(f"{output} written; upt check {typed(output)} looks it over", err=True)
     validate(converted.document, installed())  # last: what was converted is there to be corrected
 
 

@@ -8,6 +8,7 @@ import click
 
 from upt_core.cli.config import schema_text
 from upt_core.cli.files import write, write_new
+from upt_core.wording import typed
 
 
 @click.command()
@@ -31,4 +32,4 @@ def init(file: Path, source: str | None) -> None:
     write(schema, schema_text())
     click.echo(f"{file}: the experiment")
     click.echo(f"{schema}: what editors with a YAML language server complete and check it by")
-    click.echo(f"\nnext: upt check {file}\n      upt train {file}")
+    click.echo(f"\nnext: upt check {typed(file)}\n      upt train {typed(file)}")

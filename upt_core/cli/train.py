@@ -17,6 +17,7 @@ from upt_core.cli.load import experiment_of, import_torch, plugins_to_use
 from upt_core.cli.output import lasting_output
 from upt_core.cli.text import heading, results_table, table
 from upt_core.figures import duration, number
+from upt_core.wording import typed
 
 if TYPE_CHECKING:
     from upt_core.cli.record import Record
@@ -97,7 +98,9 @@ def _experiment(
         from upt_core.run.earlier import holds_a_run
 
         if run_dir is not None and holds_a_run(run_dir):
-            raise click.UsageError(f"{run_dir} holds a run already; go on with --resume {run_dir}, or name another")
+            raise click.UsageError(
+                f"{run_dir} holds a run already; go on with --resume {typed(run_dir)}, or name another"
+            )
         if run_dir is not None and (run_dir / "index.html").exists() and not (run_dir / "config.yaml").exists():
             raise click.UsageError(
                 f"{run_dir} has an index.html that is not of a run, and the report would take its place; "
@@ -159,10 +162,10 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
         with at_once():
             page = report.write(run_dir).resolve().as_uri()
     except KeyboardInterrupt as error:
-        click.echo(f"interrupted while the report was written; results are kept: upt report {run_dir}", err=True)
+        click.echo(f"interrupted while the report was written; results are kept: upt report {typed(run_dir)}", err=True)
         sys.exit(128 + error.number if isinstance(error, Interrupted) else INTERRUPTED)
     except OSError as error:
-        page = f"not written: {in_words(error, run_dir)}; upt report {run_dir} writes it later"
+        page = f"not written: {in_words(error, run_dir)}; upt report {typed(run_dir)} writes it later"
     click.echo(table([["report".ljust(10), page]]))
 
 
@@ -171,7 +174,8 @@ def _how_to_go_on(record: Record, processes: Processes, resumed: Path | None) ->
     if record.run_dir is None and resumed is None:
         return "interrupted before training began; nothing was written"
     folder = record.run_dir or resumed
-    resume = f"{command} train --resume {folder}"
+    assert folder is not None
+    resume = f"{command} train --resume {typed(folder)}"
     if record.run_dir is None:
         return f"interrupted before training went on; what was trained before is kept; go on with: {resume}"
     if not any(record.run_dir.glob(f"checkpoints/**/{name}") for name in ("last.pt", "last/state.pt")):

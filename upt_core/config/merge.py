@@ -7,6 +7,7 @@ In the mappings whose names are the user's (``NAMED_BY_USER``), null takes the e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -126,7 +127,7 @@ def parse_override(text: str) -> Override:
     """One override from its text.
 
     Raises:
-        ConfigError: no ``=``, an empty key, or a value that is not YAML.
+        ConfigError: no ``=``, an empty key, a value that is not YAML, or one that a comment cuts off.
     """
     key, equals, value = text.partition("=")
     parts = tuple(part.strip() for part in key.split("."))
@@ -137,7 +138,13 @@ def parse_override(text: str) -> Override:
         message = f"the key has {len(parts)} parts; no configuration has more than {MAX_DEPTH}"
         raise ConfigError([Problem((), message, COMMAND_LINE)])
     origin = f"{COMMAND_LINE} ({text[:200]})"
-    return Override(parts, parse_yaml(value, origin, show_place=False)[0], origin)
+    parsed = parse_yaml(value, origin, show_place=False)[0]
+    kept = re.split(r"(?:^|\s)#", value)[0]
+    if kept != value and (parsed is None or str(parsed) == kept.strip()):
+        message = f"what stands behind # is a comment in YAML: the value would be {kept.strip()!r}"
+        hint = f"""put the value into quotes of its own: '{key}="{value}"'"""
+        raise ConfigError([Problem(parts, message, origin, hint)])
+    return Override(parts, parsed, origin)
 
 
 def _set(data: dict[Any, Any], origins: Origins, override: Override) -> None:

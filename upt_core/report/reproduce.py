@@ -19,6 +19,7 @@ from upt_core.run.built import Results
 from upt_core.run.experiment import Experiment, load_run
 from upt_core.run.metrics_log import read_metrics
 from upt_core.run.written_config import CONFIG
+from upt_core.wording import typed
 
 LOSS = "loss/"
 
@@ -95,7 +96,9 @@ def read_original(folder: Path) -> Original:
         UserError: the folder is not a finished run, or lacks the record of its versions; a plugin is not installed.
     """
     experiment = load_run(folder)
-    results = _json(folder, run_folder.RESULTS, f"the run is not finished; finish it: upt train --resume {folder}")
+    results = _json(
+        folder, run_folder.RESULTS, f"the run is not finished; finish it: upt train --resume {typed(folder)}"
+    )
     environment = _json(folder, run_folder.ENVIRONMENT, "without it the versions of the run are not known")
     return Original(
         folder,

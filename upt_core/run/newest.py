@@ -10,6 +10,7 @@ from upt_core.errors import UserError
 from upt_core.run.experiment import Experiment
 from upt_core.run.resume import changes_of
 from upt_core.run.written_config import CONFIG, config_of
+from upt_core.wording import typed
 
 MOST_SHOWN = 5
 
@@ -37,6 +38,6 @@ def newest_run(experiment: Experiment) -> Path | None:
         raise UserError(
             f"{run}: this run of {experiment.name} was started with another configuration\n    "
             + "\n    ".join(different[:MOST_SHOWN])
-            + f"{more}\n    go on with it as it is: upt train --resume {run}; or start anew, without --resume"
+            + f"{more}\n    go on with it as it is: upt train --resume {typed(run)}; or start anew, without --resume"
         )
     return run

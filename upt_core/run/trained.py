@@ -21,6 +21,7 @@ from upt_core.run.built import Results
 from upt_core.run.observation import DESCRIPTION
 from upt_core.run.verdict import Verdict, verdict
 from upt_core.run.written_config import CONFIG
+from upt_core.wording import typed
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Run(Mapping[str, dict[str, float]]):
         if not (folder / run_folder.RESULTS).is_file():
             raise CheckpointError(
                 f"{folder}: this run is not finished; go on with Experiment.train(folder, resume=True), "
-                f"or with upt train --resume {folder}"
+                f"or with upt train --resume {typed(folder)}"
             )
         return cls(folder, _json(folder / run_folder.RESULTS)["predictors"])
 

@@ -82,14 +82,15 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
 @click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
 def init(files: tuple[Path, ...], output: Path, name: str | None) -> None:
     """Write an experiment on FILES, with a model, sampler, losses and length that suit these data."""
-    from upt_core.commands import write_new
+    from upt_core.commands import typed, write_new
     from upt_data.commands.recipe import experiment
     from upt_data.commands.understand import overrides_among, understand
 
     files, overrides = overrides_among(files)
     found = understand(files, name, overrides)
     write_new(output, experiment({"name": found.name, **found.settings}, found.build()))
-    click.echo(f"{output}: an experiment on {found.name} data\n\nnext: upt check {output}\n      upt train {output}")
+    click.echo(f"{output}: an experiment on {found.name} data")
+    click.echo(f"\nnext: upt check {typed(output)}\n      upt train {typed(output)}")
 
 
 def _rows(described: dict[str, object]) -> list[tuple[str, object]]:

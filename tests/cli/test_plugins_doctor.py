@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import EntryPoint, distributions, version
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from click.testing import Result
 from upt_core import CheckpointError, ConfigError, Experiment, cli
 from upt_core.registry import Registry, doctor
 from upt_core.registry import discovery as plugins
+from upt_core.registry.names import BrokenPlugin, Distribution
 
 Upt = Callable[..., Result]
 
@@ -205,6 +206,28 @@ class TestMissing:
         (line,) = doctor.missing_plugins(self.RECORDED, plugins.installed())
         assert line == (
             "sampler 'halton' is not installed; it came with upt-halton==1.2: pip install 'upt-halton==1.2'"
+        )
+
+    def test_a_plugin_that_has_another_name_now(self) -> None:
+        present = version("upt-core")
+        recorded = {"schedule wave": {"distribution": "upt-core", "version": present}}
+        (line,) = doctor.missing_plugins(recorded, plugins.installed())
+        assert line.startswith(
+            f"schedule 'wave' came with upt-core=={present}; upt-core {present} is installed, but it has '"
+        )
+        assert line.endswith("'; if the class has another name now, register it under 'wave' too")
+        recorded["schedule wave"]["version"] = "0.0.1"
+        (line,) = doctor.missing_plugins(recorded, plugins.installed())
+        assert "; pip install 'upt-core==0.0.1', or if the class has another name now, register it under 'wave'" in line
+
+    def test_a_distribution_that_is_broken_or_left_out(self) -> None:
+        recorded = {"sampler halton": {"distribution": "pytest", "version": "1.2"}}
+        broken = BrokenPlugin("halton", Distribution("pytest", "1.2"), "ImportError: no scipy")
+        (line,) = doctor.missing_plugins(recorded, Registry(broken=[broken]))
+        assert line.endswith(" is installed, but does not load: ImportError: no scipy")
+        (line,) = doctor.missing_plugins(recorded, Registry())
+        assert line.endswith(
+            "but none of its plugins is in use: upt plugins says why; --no-third-party leaves them out"
         )
 
     def test_nothing_is_missing(self) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from upt_core import Experiment, Run, UserError, hookimpl, load
-from upt_core.interrupt import Interrupted
+from upt_core import EndRun, Experiment, Run, Step, UserError, hookimpl, load
 from upt_core.run.earlier import FILES, FOLDERS
+from upt_core.run.lock import locked
+from upt_losses.forward import Forward
 
 
 class Ends:
@@ -19,7 +21,7 @@ class Ends:
 
     @hookimpl
     def epoch_ended(self) -> None:
-        raise Interrupted(2)
+        raise KeyboardInterrupt
 
 
 def test_a_folder_with_a_run_is_refused_and_nothing_in_it_changes(
@@ -59,11 +61,41 @@ def test_resume_and_replace_contradict_each_other(tmp_path: Path, tiny: Callable
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
     experiment, folder = tiny(trainer={"epochs": 2}), tmp_path / "run"
-    with pytest.raises(Interrupted) as caught:
+    with pytest.raises(KeyboardInterrupt) as caught:
         experiment.train(folder, listeners=[Ends()])
-    said = f"the state is saved; Experiment.train({str(folder)!r}, resume=True) goes on from it"
-    assert caught.value.__notes__ == [said]
+    said = f"go on with Experiment.train({str(folder)!r}, resume=True), or with upt train --resume {folder}"
+    assert caught.value.__notes__ == [f"the state is saved; {said}"]
     assert experiment.train(folder, resume=True).results
+
+
+class Pruned(EndRun):
+    """A listener's own end."""
+
+
+@pytest.mark.parametrize(("error", "noted"), [(OSError("of a tracker"), True), (Pruned("enough"), False)])
+def test_a_defect_says_how_to_go_on_and_a_wanted_end_does_not(
+    tmp_path: Path, tiny: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch, error: Exception, noted: bool
+) -> None:
+    value_of = Forward.__call__
+
+    def fails(self: Forward, step: Step) -> Tensor:
+        if step.progress.epoch == 1:
+            raise error
+        return value_of(self, step)
+
+    monkeypatch.setattr(Forward, "__call__", fails)
+    with pytest.raises(type(error)) as caught:
+        tiny().train(tmp_path / "run")
+    assert ["the state is saved; go on with" in note for note in getattr(caught.value, "__notes__", [])] == [
+        True
+    ] * noted
+
+
+def test_before_the_first_step_no_state_is_promised(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
+    run = tiny(trainer={"epochs": 1}).train(tmp_path / "run")
+    with locked(run.folder), pytest.raises(UserError, match="is being trained by") as caught:
+        tiny(trainer={"epochs": 2}).train(run.folder, resume=True)
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_every_file_that_a_run_leaves_is_known(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:

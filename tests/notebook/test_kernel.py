@@ -111,5 +111,6 @@ def test_an_interrupted_cell_says_how_to_go_on(outputs: list[list[Any]]) -> None
     assert error.ename == "Interrupted"
     assert shown(outputs[5])[1:] == [
         "Interrupted: ended by SIGINT",
-        "the state is saved; Experiment.train('interrupted', resume=True) goes on from it",
+        "the state is saved; go on with Experiment.train('interrupted', resume=True), or with upt train --resume "
+        "interrupted",
     ]

@@ -57,7 +57,9 @@ def test_a_run_is_evaluated_where_its_losses_and_callbacks_are_missing(run: Path
     (remark,) = [text for text in found["remarks"] if text not in whole["remarks"]]
     assert found | {"remarks": whole["remarks"]} == whole
     assert remark.startswith("the figures need no plugins that only trained the operator; to go on with the run: ")
-    assert f"loss 'forward' is not installed; it came with upt-core=={__version__}: pip install" in remark
+    assert (
+        f"loss 'forward' came with upt-core=={__version__}; upt-core {__version__} is installed, but does not" in remark
+    )
     assert f"remark: {remark}" in done.stderr
 
 

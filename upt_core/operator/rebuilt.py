@@ -10,6 +10,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from upt_core.config.document import Document
+from upt_core.config.problems import problems_of
 from upt_core.config.sections import ModelSettings
 from upt_core.data.normalize import Normalization
 from upt_core.data.training_data import TrainingData
@@ -69,7 +71,10 @@ def model_of(settings: Mapping[str, Any], data: DataSpec, registry: Registry, wh
                 part.build(runtime) for part in (parts.encoder, parts.approximator, parts.decoder)
             )
             return Upt(encoder, approximator, decoder, parts.predict)
-    except (ValidationError, ValueError) as error:
+    except ValidationError as error:
+        problems = "".join(f"\n    {problem}" for problem in problems_of(error, Document(dict(settings)), registry))
+        raise CheckpointError(f"{where}: the model cannot be built from what the file says of it{problems}") from error
+    except ValueError as error:
         raise CheckpointError(
             f"{where}: the model cannot be built from what the file says of it: {error}; use the versions of its run"
         ) from error

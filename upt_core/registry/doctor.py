@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -125,9 +125,30 @@ def missing_plugins(recorded: Mapping[str, Mapping[str, str]], registry: Registr
     for plugin, source in recorded.items():
         kind, _, name = plugin.partition(" ")
         if kind in KINDS and not registry.entries.get((kind, name)):
-            wanted = f"{source['distribution']}=={source['version']}"
-            lines.append(f"{kind} {name!r} is not installed; it came with {wanted}: pip install '{wanted}'")
+            lines.append(_missing(kind, name, source, registry))
     return lines
+
+
+def _missing(kind: Kind, name: str, source: Mapping[str, str], registry: Registry) -> str:
+    """What to do about a plugin that is not there: its distribution may be, without it."""
+    distribution, wanted = source["distribution"], f"{source['distribution']}=={source['version']}"
+    try:
+        present = version(distribution)
+    except PackageNotFoundError:
+        return f"{kind} {name!r} is not installed; it came with {wanted}: pip install '{wanted}'"
+    said = f"{kind} {name!r} came with {wanted}; {distribution} {present} is installed"
+    causes = [str(plugin.cause) for plugin in registry.broken if plugin.distribution.name == distribution]
+    if causes:
+        return f"{said}, but does not load: {'; '.join(causes)}"
+    brought = [
+        (e.kind, e.name) for claims in registry.entries.values() for e in claims if e.distribution.name == distribution
+    ]
+    if not brought:
+        return f"{said}, but none of its plugins is in use: upt plugins says why; --no-third-party leaves them out"
+    others = sorted(other for of_kind, other in brought if of_kind == kind)
+    has = f"it has {', '.join(map(repr, others))}" if others else f"it has no {kind}"
+    older = "" if present == source["version"] else f"pip install '{wanted}', or "
+    return f"{said}, but {has}; {older}if the class has another name now, register it under {name!r} too"
 
 
 def check_run(folder: Path, registry: Registry) -> None:

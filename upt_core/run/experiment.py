@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from upt_core.config.document import Document, read_any
-from upt_core.errors import CheckpointError
-from upt_core.interrupt import Interrupted
+from upt_core.errors import CheckpointError, EndRun
 from upt_core.processes import joined
 from upt_core.registry import Registry
 from upt_core.registry import discovery as plugins
@@ -78,7 +77,8 @@ class Experiment(WholeAssembler):
 
         Raises:
             UserError: the folder holds a run, and neither ``resume`` nor ``replace`` is given, or both are.
-            KeyboardInterrupt: the run was interrupted; its state is saved, and the message says how to go on.
+            KeyboardInterrupt: the run was interrupted; its state is saved, and a note says how to go on, as after any
+                other exception during training.
         """
         folder = None if run_dir is None else Path(run_dir)
         bars = [NotebookBar(folder.resolve().name if folder else self.name)] if progress and in_kernel() else []
@@ -87,10 +87,12 @@ class Experiment(WholeAssembler):
             runner = Runner(self, folder, resume, [*listeners, *bars], said, replace)
             try:
                 results = runner.run()
-            except Interrupted as error:
-                error.add_note(
-                    f"the state is saved; Experiment.train({str(runner.run_dir)!r}, resume=True) goes on from it"
-                )
+            except BaseException as error:
+                if runner.saved and not isinstance(error, EndRun):
+                    call = f"Experiment.train({str(runner.run_dir)!r}, resume=True)"
+                    error.add_note(
+                        f"the state is saved; go on with {call}, or with upt train --resume {runner.run_dir}"
+                    )
                 raise
         return Run(runner.run_dir, results)
 

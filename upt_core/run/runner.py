@@ -77,7 +77,7 @@ class Runner:
         self.processes = current()
         if resume and replace:
             raise UserError("resume goes on with a run, and replace trains anew in its place; give one of them")
-        self._replaces = replace
+        self._replaces, self._began = replace, False
         if run_dir is not None and not resume and not replace:
             self.processes.of_first(lambda: check_free(run_dir))
         if resume and run_dir is None:
@@ -93,6 +93,12 @@ class Runner:
         self._latest = LatestExamples(self.run_dir, self.processes)
         self.goes_on = self.resumed is not None and self.resumed.operators is not None
 
+    @property
+    def saved(self) -> bool:
+        """Whether this run, which has begun, has a checkpoint to go on from."""
+        found = (f"checkpoints/**/{name}" for name in ("last.pt", "last/state.pt"))
+        return self._began and any(any(self.run_dir.glob(pattern)) for pattern in found)
+
     def run(self) -> Results:
         """Metrics on the test split: of the best checkpoint of the last stage as "model", and of the baselines.
 
@@ -103,6 +109,7 @@ class Runner:
             with self.processes.agreed():
                 if self.processes.is_first:
                     stack.enter_context(locked(self.run_dir))
+                    self._began = True
                     if self._replaces:
                         remove_run(self.run_dir)
                     self._said.write_to(self.run_dir)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -233,8 +233,10 @@ def split_indices(num: int, split: Split, valid_fraction: float, test_fraction: 
     """Which of ``num`` trajectories belong to a split: a fixed shuffle, the same for the same seed.
 
     Raises:
-        ValueError: a split would be empty.
+        ValueError: a split would be empty, or there is no split of this name.
     """
+    if split not in get_args(Split):
+        raise ValueError(f"split is {split!r}; expected one of: {', '.join(get_args(Split))}")
     num_valid, num_test = max(1, round(num * valid_fraction)), max(1, round(num * test_fraction))
     num_train = num - num_valid - num_test
     if num_train < 1:

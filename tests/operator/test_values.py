@@ -39,3 +39,20 @@ def test_a_prediction_is_a_line_and_its_remarks(run: Path) -> None:
     assert re.match(r"Prediction\(u \(1, 3\); 3 points; t = \S+\)", repr(operator.predict(u, at=[0.1, 0.2, 0.3])))
     found = operator.predict(1000 * u)
     assert [f"remark: {text}" for text in found.remarks] == repr(found).splitlines()[1:] != []
+
+
+def test_a_space_that_does_not_exist_is_refused(run: Path) -> None:
+    operator, u = load(run), np.sin(np.arange(32.0))
+    with pytest.raises(DataError, match="space is 'phys'; expected 'latent' or 'physical'"):
+        operator.predict(u, steps=2, space="phys")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="space is 'phys'; expected 'latent' or 'physical'"):
+        list(operator.predict_in_batches(u, steps=2, space="phys"))  # type: ignore[arg-type]
+
+
+def test_a_whole_trajectory_is_refused_with_the_shape_that_is_meant(run: Path) -> None:
+    assert "trajectory" not in str(pytest.raises(DataError, load(run).predict, np.zeros(())).value)
+    said = (
+        r"shape \(2, 5, 32, 1\); expected \(points\) or \(samples, points\), with 1 channel; of a trajectory give the"
+    )
+    with pytest.raises(DataError, match=said):
+        load(run).predict(np.zeros((2, 5, 32, 1)))

@@ -17,6 +17,7 @@ from upt_core.data.normalize import TIME_STEP, Normalization
 from upt_core.data.point_sets import scaled_coords
 from upt_core.data.training_data import Range, TrainingData, grid_coords
 from upt_core.errors import DataError
+from upt_core.figures import many
 from upt_core.points import Points
 from upt_core.specs import DataSpec, FieldSpec
 
@@ -347,7 +348,9 @@ def _parsed(value: Tensor, field: FieldSpec, axes: int, history: int) -> tuple[T
         expected = ", ".join(parts)
         raise DataError(
             f"field {field.name!r} has the shape {shape}; expected ({expected}) or (samples, {expected})"
-            f" with {field.channels} channels, {axes} axes of points{f', {history} frames' if history > 1 else ''}"
+            f", with {many(field.channels, 'channel')}{f', a grid of {axes} axes' if axes > 1 else ''}"
+            f"{f', {history} frames' if history > 1 else ''}"
+            f"{'; of a trajectory give the time step to begin with' if frames.dim() > axes + 3 else ''}"
         )
     return frames, batched
 

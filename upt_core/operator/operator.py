@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import torch
 from torch import Tensor
@@ -280,6 +280,8 @@ class Operator:
         steps = steps if steps is not None else 1 if time_T is None else len(time_T) - 1
         if steps < 1 or (data.steady and steps > 1):
             raise DataError(f"steps is {steps}; expected {'1: the problem is steady' if data.steady else 'at least 1'}")
+        if space not in get_args(Space):
+            raise DataError(f"space is {space!r}; expected {' or '.join(map(repr, get_args(Space)))}")
         value = self._read(fields, coords)
         value = replace(value, given_BTNC=read_given(given, value, data, steps, space))
         query, shape = (None, value.layout.shape) if at is None else self._query(at)

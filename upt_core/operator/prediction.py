@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from upt_core.figures import number
+from upt_core.figures import many, number
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +49,7 @@ class Prediction(Mapping[str, Any]):
         fields = ", ".join(f"{name} {tuple(value.shape)}" for name, value in self.fields.items())
         points = self.coords.shape[-2]
         where = (
-            f"{points:,} points" if self.grid_shape is None else f"a grid of {' x '.join(map(str, self.grid_shape))}"
+            many(points, "point") if self.grid_shape is None else f"a grid of {' x '.join(map(str, self.grid_shape))}"
         )
         said = [fields, where]
         if self.times is not None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from upt_core import DataError, load
+from tests.operator.conftest import CONFIG
+from upt_core import DataError, Experiment, load
 
 
 def test_the_name_of_a_file_is_not_its_values(run: Path) -> None:
@@ -50,9 +51,25 @@ def test_a_space_that_does_not_exist_is_refused(run: Path) -> None:
 
 
 def test_a_whole_trajectory_is_refused_with_the_shape_that_is_meant(run: Path) -> None:
-    assert "trajectory" not in str(pytest.raises(DataError, load(run).predict, np.zeros(())).value)
     said = (
         r"shape \(2, 5, 32, 1\); expected \(points\) or \(samples, points\), with 1 channel; of a trajectory give the"
     )
     with pytest.raises(DataError, match=said):
         load(run).predict(np.zeros((2, 5, 32, 1)))
+
+
+def test_a_single_number_is_refused_in_words(run: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"has the shape \(\); expected \(points\) or \(samples, points\), with 1 channel$"
+    ):
+        load(run).predict(np.array(3.0))
+
+
+def test_a_flat_field_of_a_grid_with_two_axes_is_refused_in_words() -> None:
+    data = {"name": "burgers2d", "num_trajectories": 12, "points": 16, "num_times": 3}
+    model = {**CONFIG["model"], "encoder": {"name": "grid", "patch": 8, "depth": 1}}
+    run = Experiment.from_dict({**CONFIG, "data": data, "model": model}).train("flat")
+    expected = r"\(points along axis 1, points along axis 2, channels\) or \(samples, points along axis 1, "
+    for given in (np.zeros(256), np.zeros((256, 2)), np.zeros((16, 16))):
+        with pytest.raises(DataError, match=rf"has the shape .*; expected {expected}.*, with 2 channels$"):
+            run.operator().predict(given)

@@ -334,25 +334,35 @@ def _parsed(value: Tensor, field: FieldSpec, axes: int, history: int) -> tuple[T
     channels_last = field.channels > 1 or (value.dim() > one and value.shape[-1] == 1)
     if not channels_last:
         value = value.unsqueeze(-1)
-    frames = value.unsqueeze(-axes - 2) if history == 1 else value
+    least = (history > 1) + axes + 1
+    frames = value.unsqueeze(-axes - 2) if history == 1 and value.dim() >= least else value
     batched = frames.dim() == axes + 3
     frames = frames if batched else frames.unsqueeze(0)
     if (
-        frames.dim() != axes + 3
+        value.dim() < least
+        or frames.dim() != axes + 3
         or frames.shape[-1] != field.channels
         or frames.shape[1] != history
         or 0 in frames.shape
     ):
-        points = "points" if axes == 1 else "grid"
-        parts = [*(["history"] if history > 1 else []), points, *(["channels"] if field.channels > 1 else [])]
-        expected = ", ".join(parts)
-        raise DataError(
-            f"field {field.name!r} has the shape {shape}; expected ({expected}) or (samples, {expected})"
-            f", with {many(field.channels, 'channel')}{f', a grid of {axes} axes' if axes > 1 else ''}"
-            f"{f', {history} frames' if history > 1 else ''}"
-            f"{'; of a trajectory give the time step to begin with' if frames.dim() > axes + 3 else ''}"
-        )
+        raise DataError(_shape_refused(field, shape, axes, history, value.dim() > least + 1))
     return frames, batched
+
+
+def _shape_refused(field: FieldSpec, shape: tuple[int, ...], axes: int, history: int, more: bool) -> str:
+    """What a field's shape is, and what it should be.
+
+    Args:
+        more: whether it has too many axes, as a whole trajectory has.
+    """
+    points = "points" if axes == 1 else ", ".join(f"points along axis {number + 1}" for number in range(axes))
+    parts = [*(["history"] if history > 1 else []), points, *(["channels"] if field.channels > 1 else [])]
+    expected = ", ".join(parts)
+    return (
+        f"field {field.name!r} has the shape {shape}; expected ({expected}) or (samples, {expected}), "
+        f"with {many(field.channels, 'channel')}{f', {history} frames' if history > 1 else ''}"
+        f"{'; of a trajectory give the time step to begin with' if more else ''}"
+    )
 
 
 def _per_step(value: Tensor, name: str, samples: int, steps: int) -> Tensor:

@@ -215,8 +215,9 @@ class _Trial:
         def found(need: Need, points: Points) -> Found:
             if not isinstance(points.coords_BNX, FakeTensor):
                 return compute(need, points)
+            rows = iter(_rows_of(points))
             with _disable_current_modes():
-                answers = compute(need, points.mapped(self.ledger.known.value_of))
+                answers = compute(need, points.mapped(lambda _: self.ledger.known.value_of(next(rows))))
             return tuple(self._fake(answer, known=True) for answer in answers)
 
         return found
@@ -224,11 +225,14 @@ class _Trial:
     def _faked(self, batch: Batch) -> Batch:
         tensors = {f.name: v for f in fields(batch) if isinstance(v := getattr(batch, f.name), Tensor)}
         faked: dict[str, Any] = {name: self._fake(value) for name, value in tensors.items()}
-        points = batch.points.mapped(lambda value: self._fake(value, known=True))
-        own = batch.own_input_points
-        if own is not None:
-            own = own.mapped(lambda value: self._fake(value, known=True))
-        return replace(batch, points=points, own_input_points=own, **faked)
+        own = None if batch.own_input_points is None else self._faked_points(batch.own_input_points)
+        return replace(batch, points=self._faked_points(batch.points), own_input_points=own, **faked)
+
+    def _faked_points(self, points: Points) -> Points:
+        """Points whose values are known; a row that all share is taken before tensors lose their values."""
+        with _disable_current_modes():
+            rows = iter(_rows_of(points))
+        return points.mapped(lambda _: self._fake(next(rows), known=True))
 
     def _faked_any(self, value: Any) -> Any:
         """Tensors within dataclasses."""
@@ -255,6 +259,18 @@ class _Trial:
         counts = {name: sum(p.numel() for p in getattr(model, name).parameters()) for name in PARTS}
         queries = {t.name: _count(t, points.num_points, self.subject.progress) for t in bundle.terms}
         return StepCost(batch_size, ledger.peak, at_peak, kept, counts, ledger.flops, ledger.moved, queries)
+
+
+def _rows_of(points: Points) -> list[Tensor]:
+    """The tensors of points, one row of those that all rows share, in the order in which ``mapped`` changes them."""
+    found: list[Tensor] = []
+
+    def note(value: Tensor) -> Tensor:
+        found.append(value)
+        return value
+
+    points.mapped(note)
+    return found
 
 
 def _count(term: WeightedTerm, num_points: int, progress: Progress) -> int:

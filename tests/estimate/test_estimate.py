@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -260,3 +261,27 @@ def test_sizes() -> None:
     assert size_text(3 * 2**40) == "3 TiB"
     assert number_text(6.761e9) == "6.76 G"
     assert number_text(2e15) == "2 P"
+
+
+@pytest.mark.parametrize("points", [True, False], ids=["scattered", "grid"])
+def test_points_that_all_samples_share_keep_their_values(points: bool, tmp_path: Path) -> None:
+    """An open grid whose points lie off the places of tokens: the encoder looks at coordinates."""
+    x = np.linspace(0, 1, 16)
+    arrays = {"u": np.random.default_rng(0).random((6, 4, 16)), "x": x, "t": np.arange(4.0)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    config: dict[str, Any] = {
+        "data": {"name": "npz", "path": str(tmp_path / "a.npz")},
+        "model": {
+            "latent": {"tokens": [4], "dim": 8},
+            "encoder": "lattice" if points else "patches",
+            "approximator": "spectral",
+            "decoder": "basis",
+        },
+        "losses": {"forward": {"name": "forward"}, "consistency": {"name": "forward", "space": "latent"}},
+        "trainer": {"epochs": 1, "batch_size": 8, "optimizer": {"name": "adamw", "lr": 1e-3}},
+        "validation": {"metrics": {"relative_l2": {"name": "relative_l2"}}},
+    }
+    if points:
+        config["data"]["uneven"] = "points"
+        np.savez(tmp_path / "a.npz", **(arrays | {"x": x**1.5}))
+    assert try_step(subject(config), 8).peak > 0

@@ -39,6 +39,9 @@ class Batch:
         own_input_points: the points of input_BNC and given_BTNC, where they are not those of the targets.
         later_BTNC: the input fields at the T target steps, at the input points, where these are not the targets' and
             there is time.
+
+    Raises:
+        ValueError: inputs or targets have other axes, or different numbers of samples.
     """
 
     input_BNC: Tensor
@@ -51,6 +54,15 @@ class Batch:
     task: str = ""
     own_input_points: Points | None = None
     later_BTNC: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        # With other axes the operations that follow may broadcast, and give a number that is wrong.
+        found = tuple(self.input_BNC.shape), tuple(self.target_BTNC.shape)
+        if (len(found[0]), len(found[1])) != (3, 4) or found[0][0] != found[1][0]:
+            raise ValueError(
+                f"a batch has inputs of shape {found[0]} and targets of shape {found[1]}; expected (samples, points, "
+                f"channels) and (samples, times, points, channels); target.unsqueeze(1) makes one time step"
+            )
 
     @property
     def input_points(self) -> Points:

@@ -280,7 +280,22 @@ class Queries:
         return self.take(points.coords_BNX)
 
     def mean(self, value_BQ: Tensor) -> Tensor:
-        """Weighted mean over query points and batch, in float32 at least: an unbiased estimate over all points."""
+        """Weighted mean over query points and batch, in float32 at least: an unbiased estimate over all points.
+
+        Raises:
+            ValueError: not one value for each query point.
+        """
+        known = self.weight_BQ if self.weight_BQ is not None else self.index_BQ
+        if known is not None and (value_BQ.dim() < 2 or value_BQ.shape[1] != known.shape[1]):
+            raise ValueError(
+                f"values of shape {tuple(value_BQ.shape)} are not one for each query point; "
+                f"expected {tuple(known.shape)}"
+            )
+        if self.weight_BQ is not None and value_BQ.dim() != 2:  # they would meet the weights on other axes
+            raise ValueError(
+                f"values of shape {tuple(value_BQ.shape)} have more axes than samples and query points; take the mean "
+                f"over the others first: value.mean(dim=-1)"
+            )
         value_BQ = value_BQ.float() if value_BQ.dtype in (torch.float16, torch.bfloat16) else value_BQ
         return value_BQ.mean() if self.weight_BQ is None else (value_BQ * self.weight_BQ).mean()
 

@@ -246,3 +246,7 @@ class TestSplit:
             ValueError, match="2 trajectories cannot be split into 1 for validation, 1 for test and at least"
         ):
             split_indices(2, "train", 0.1, 0.1)
+
+    def test_a_split_that_does_not_exist_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="split is 'tset'; expected one of: train, valid, test"):
+            split_indices(10, "tset", 0.1, 0.1)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,3 +59,22 @@ def test_commands_to_type_are_quoted_for_the_shell(upt: Upt) -> None:
     assert upt("train", "my ü #1.yaml", *QUICK, "--run-dir", "a run").exit_code == 0
     again = upt("train", "my ü #1.yaml", *QUICK, "--run-dir", "a run")
     assert "a run holds a run already; go on with --resume 'a run', or name another" in again.output
+
+
+def test_a_budget_that_ends_within_an_epoch_says_so(upt: Upt) -> None:
+    upt("init", "a.yaml")
+    budget = ("trainer.epochs=10000", "trainer.budget={seconds: 1.0}", "trainer.batch_size=2", "callbacks=[]")
+    said = upt("train", "a.yaml", *QUICK[:5], *budget, "trainer.device=cpu", "--run-dir", "run").stdout
+    assert re.search(r"epochs +\d+(, and \d+ of \d+ steps of the next)?\n", said)
+
+
+def test_a_single_trajectory_is_one(upt: Upt) -> None:
+    upt("init", "a.yaml")
+    assert "valid    1 trajectory, 2 samples" in upt("check", "a.yaml", *QUICK).stdout
+
+
+def test_losses_of_tasks_alone_are_told_where_to_stand(upt: Upt) -> None:
+    Path("t.yaml").write_text("tasks: {a: {losses: {forward: forward}}}\n", encoding="utf-8")
+    said = upt("check", "t.yaml").output
+    assert "losses: is missing" in said
+    assert "tasks and stages merge theirs over these" in said

@@ -200,7 +200,7 @@ def test_generated_data_and_plain_arrays(trained: Path, upt: Upt) -> None:
         (["new.npz", "--resolution", "4y", "-o", "a.npz"], "expected points along each axis, as 512 or 128x128"),
         (["new.npz", "--resolution", "4x4", "-o", "a.npz"], "a resolution of 4 x 4 is asked for; expected 1 numbers"),
         (["new.npz", "--at", "p.txt", "-o", "a.npz"], "points are read from .npy, .npz and .csv files"),
-        (["new.npz", "--at", "none.csv", "-o", "a.npz"], "none.csv: cannot be read as points"),
+        (["new.npz", "--at", "none.csv", "-o", "a.npz"], "none.csv: there is no such file of points; correct --at"),
         (["none.npz", "-o", "a.npz"], "none.npz: there is no such file"),
         (["none.npz", "-o", "out"], "none.npz: there is no such file"),
         (["new.npz", "none.npz", "-o", "out"], "none.npz: there is no such file"),

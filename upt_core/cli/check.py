@@ -82,7 +82,8 @@ def _data(data: dict[str, Any]) -> str:
         cells = ", by the cells around points" if data["mean"] == "space" else ""
         rows.append(["means", f"over {data['mean']}{cells}"])
     for split, sizes in data["splits"].items():
-        rows.append([split, f"{count(sizes['trajectories'])} trajectories, {count(sizes['samples'])} samples"])
+        trajectories = _many(sizes["trajectories"], "trajectory", "trajectories")
+        rows.append([split, f"{trajectories}, {_many(sizes['samples'], 'sample', 'samples')}"])
     if data["history"] > 1:
         rows.append(["history", f"the encoder sees {data['history']} time steps"])
     if data["bundle"] > 1:
@@ -141,3 +142,7 @@ def _training(training: dict[str, Any]) -> str:
         ["metrics", ", ".join(training["metrics"]) + f" (best checkpoint by {training['monitor']})"],
     ]
     return table(rows, width=_room())
+
+
+def _many(number: int, one: str, several: str) -> str:
+    return f"{count(number)} {one if number == 1 else several}"

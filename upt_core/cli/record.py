@@ -58,6 +58,13 @@ class Record:
         return self._trainer.plan.epochs_before + self._trainer.state.step // self._trainer.batches.per_epoch
 
     @property
+    def length(self) -> str:
+        """Epochs trained, in words; a run that ended by time or patience may have begun another one."""
+        if self._trainer is None or not (beyond := self._trainer.state.step % self._trainer.batches.per_epoch):
+            return str(self.epochs)
+        return f"{self.epochs}, and {beyond} of {self._trainer.batches.per_epoch} steps of the next"
+
+    @property
     def epoch(self) -> int:
         """The epoch that training stands in, from 1."""
         return self.epochs + 1

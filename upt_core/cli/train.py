@@ -147,7 +147,7 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
     click.echo(results_table(results))
     rows = [["run folder", str(run_dir)]]
     if record.run_dir is not None:
-        rows = [["epochs", str(record.epochs)], ["time", duration(record.seconds)], *rows]
+        rows = [["epochs", record.length], ["time", duration(record.seconds)], *rows]
     else:
         before = load(run_dir) if run_dir is not None else None
         rows = [["epochs", f"{before.epochs_done} of {before.epochs}, trained before" if before else "0"], *rows]

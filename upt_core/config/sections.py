@@ -250,7 +250,10 @@ class ExperimentSettings(Section):
     sampler: Annotated[AnyPlugin, Plugin("sampler")] | None = Field(
         None, description="sampler of every loss term without its own sampler; null: all points"
     )
-    losses: dict[str, Annotated[AnyPlugin, Plugin("loss")]] = Field(min_length=1, description="name → loss term")
+    losses: dict[str, Annotated[AnyPlugin, Plugin("loss")]] = Field(
+        min_length=1,
+        description="name → loss term; tasks and stages merge theirs over these, so one at least stands here",
+    )
     trainer: TrainerSettings
     validation: ValidationSettings
     callbacks: list[Annotated[AnyPlugin, Plugin("callback")]] = Field([], description="listeners of the run")

@@ -178,6 +178,8 @@ def read_points(path: Path) -> Array:
         return arrays["coords"] if "coords" in arrays else arrays[next(iter(arrays))]
     except UserError:
         raise
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file of points; correct --at") from error
     except Exception as error:  # what numpy raises depends on the bytes that are damaged
         raise DataError(f"{path}: cannot be read as points, a row of coordinates each: {error}") from error
 

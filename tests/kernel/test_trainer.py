@@ -173,6 +173,21 @@ class TestAccumulation:
         for name, value in weights(large).items():
             assert torch.allclose(value, weights(small)[name], atol=1e-6), name
 
+    def test_schedules_stand_still_within_a_step(self, tiny: Tiny, run_dir: Path) -> None:
+        """Those of the learning rate and of weights see the same as with one large batch."""
+        moving = {"name": "inverse_encoding", "weight": {"name": "linear", "start": 0.0, "end": 1.0, "end_epoch": 3}}
+        dense: dict[str, Any] = {"sampler": None, "losses": {"moving": moving, "inv_dec": ...}}
+        plain = {"epochs": 3, "optimizer": {"name": "sgd", "lr": 0.1}, "lr_schedule": {"name": "warmup_cosine"}}
+        found = []
+        for parts in (1, 2):
+            size = {"batch_size": 10 // parts, "accumulate": parts}
+            trainer, built = trainer_of(tiny(trainer={**plain, **size}, **dense), run_dir / str(parts))
+            assert len(built.train.windows) % 10 == 0
+            trainer.train()
+            found.append(weights(trainer))
+        for name, value in found[0].items():
+            assert torch.allclose(value, found[1][name], atol=1e-6), name
+
     def test_counts_updates(self, tiny: Tiny, run_dir: Path) -> None:
         trainer, built = trainer_of(tiny(trainer={"epochs": 2, "accumulate": 4}), run_dir)
         trainer.train()

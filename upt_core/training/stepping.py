@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -108,10 +108,10 @@ class Stepping:
         first = whole.state.step
         rows = [whole.batches.rows(first + number) for number in range(len(window))]
         own = [whole.processes.share.count(count) for count in rows]
-        last, before = self._last_due(window), means.copy()
-        sent = self._sent(window, last)
-        for number, batch in enumerate(window):
-            progress = whole.progress()
+        seen, before = self._progress_in(window), means.copy()
+        last = self._last_due(window, seen)
+        sent = self._sent(window, seen, last)
+        for number, (batch, progress) in enumerate(zip(window, seen, strict=True)):
             weight = own[number] * whole.processes.size / sum(rows)  # by samples; a mean over processes follows
             losses = self._backward(batch, progress, weight, number in sent)
             means.add(losses, own[number], rows[number])
@@ -137,14 +137,19 @@ class Stepping:
                     whole.optimization.backward(losses.total * weight)
         return losses
 
-    def _last_due(self, window: Sequence[Batch]) -> int | None:
+    def _progress_in(self, window: Sequence[Batch]) -> list[Progress]:
+        """The progress that each batch of a window sees. Schedules stand still within it: it is one step."""
+        progress, position = self._whole.progress, self._whole.progress().position
+        return [replace(progress(number), position=position) for number in range(len(window))]
+
+    def _last_due(self, window: Sequence[Batch], seen: Sequence[Progress]) -> int | None:
         """The last batch of a window on which a term acts; None: there is none."""
         for number in reversed(range(len(window))):
-            if self._whole.bundle.parts[window[number].task].due(self._whole.progress(number)):
+            if self._whole.bundle.parts[window[number].task].due(seen[number]):
                 return number
         return None
 
-    def _sent(self, window: Sequence[Batch], last: int | None) -> set[int]:
+    def _sent(self, window: Sequence[Batch], seen: Sequence[Progress], last: int | None) -> set[int]:
         """The batches of a window after which gradients go over the processes: the last on which a term acts.
 
         DDP then sends all that was gathered. FSDP sends that of the parts that the batch used, so a batch waits for the
@@ -154,12 +159,12 @@ class Stepping:
             return set()
         if self._whole.sharding is None:
             return {last}
-        acting = [self._acting(batch, number) for number, batch in enumerate(window)]
+        acting = [self._acting(batch, progress) for batch, progress in zip(window, seen, strict=True)]
         return {last, *(number for number in range(last) if not acting[number] <= acting[last])}
 
-    def _acting(self, batch: Batch, ahead: int) -> set[tuple[str, str]]:
+    def _acting(self, batch: Batch, progress: Progress) -> set[tuple[str, str]]:
         """The terms that act on a batch of the window, with its task."""
-        due = self._whole.bundle.parts[batch.task].due(self._whole.progress(ahead))
+        due = self._whole.bundle.parts[batch.task].due(progress)
         return {(batch.task, name) for name in due}
 
     def _step(self, progress: Progress) -> Tensor:

@@ -62,6 +62,7 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
             heading(f"Read as {found.name}") + "\n" + table([[key, str(text)] for key, text in _rows(described)])
         )
         click.echo(f"\n{heading('To train on it')}\n{yaml}", nl=False)
+    _say(found.doubt)
     if picture is not None:
         from upt_data.commands.picture import draw
 
@@ -90,7 +91,13 @@ def init(files: tuple[Path, ...], output: Path, name: str | None) -> None:
     found = understand(files, name, overrides)
     write_new(output, experiment({"name": found.name, **found.settings}, found.build()))
     click.echo(f"{output}: an experiment on {found.name} data")
+    _say(found.doubt)
     click.echo(f"\nnext: upt check {typed(output)}\n      upt train {typed(output)}")
+
+
+def _say(doubt: str) -> None:
+    if doubt:
+        click.echo(f"\nremark: {doubt}", err=True)
 
 
 def _rows(described: dict[str, object]) -> list[tuple[str, object]]:

@@ -22,6 +22,7 @@ from upt_data.arrays.source import ArraySource
 from upt_data.arrays.zarr import is_store, open_zarr
 from upt_data.commands.guess import few, holes
 from upt_data.commands.propose import propose_grid, propose_points
+from upt_data.commands.seams import wraps
 from upt_data.files.paths import find_files
 from upt_data.mesh import Mesh
 from upt_data.pdebench_layouts import detect
@@ -47,14 +48,17 @@ BY_SUFFIX = {
 }
 ENDINGS = (*BY_SUFFIX, *Mesh.suffixes, ".pt", ".pth", ".yaml", ".yml")
 
+DOUBT = "periodic: [{}] is a guess from values: those at both ends of an axis are alike; correct it if that is chance"
+
 
 @dataclass(frozen=True)
 class Understood:
-    """A data set by name, the settings that read the files, and what is in the first of them."""
+    """A data set by name, the settings that read the files, what is in the first of them, and what to look at again."""
 
     name: str
     settings: dict[str, Any]
     arrays: list[list[str]]
+    doubt: str = ""
 
     def build(self) -> Dataset:
         """The data set.
@@ -158,7 +162,10 @@ def _tried(found: Understood) -> Understood:
         dataset = found.build()
     except ValueError:
         return found  # what is wrong is told where the data set is described
-    return replace(found, settings={**few(dataset), **found.settings, **holes(dataset)})
+    # Only where arrays are read as they are found: other layouts say themselves which axes wrap around.
+    around = wraps(dataset, found.settings) if found.name in OPENERS else {}
+    doubt = DOUBT.format(", ".join(map(str, around["periodic"])).lower()) if around else ""
+    return replace(found, settings={**few(dataset), **found.settings, **around, **holes(dataset)}, doubt=doubt)
 
 
 def _first(path: Path) -> Path:

@@ -330,6 +330,20 @@ def test_seeds_can_decide() -> None:
     assert words.endswith("Each of these runs is better than each run of sampler.name=uniform.")
 
 
+@pytest.mark.parametrize(
+    ("alone", "sense", "words"),
+    [
+        (0.7, "better", "over 1 seed. Each of these runs is better than each run of sampler.name=uniform."),
+        (0.1, "better", "over 2 seeds. This run is better than each run of sampler.name=mine."),
+        (0.35, "even", "over 1 seed. The ranges overlap, so these seeds do not decide which is better."),
+    ],
+)
+def test_a_single_run_stands_beside_the_mean_of_several(alone: float, sense: str, words: str) -> None:
+    runs = [seeded("a1", 1, 0.2, "mine"), seeded("a2", 2, 0.4, "mine"), seeded("b1", 1, alone)]
+    assert verdict(compare(runs))[0] == sense
+    assert verdict(compare(runs))[1].endswith(f"{words} One seed of a configuration says little.")
+
+
 def test_one_configuration_with_several_seeds(upt: Upt) -> None:
     """There is a table, and no verdict over configurations."""
     runs = [seeded("a1", 1, 0.25), seeded("a2", 2, 0.5)]

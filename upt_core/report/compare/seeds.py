@@ -67,22 +67,28 @@ def rows(found: Comparison, made: Sequence[Group]) -> tuple[list[str], list[list
 def over_seeds(found: Comparison, made: Sequence[Group], metric: str, lower: bool) -> tuple[str, str] | None:
     """Which configuration is best on average, and whether the seeds decide it: sense, and words.
 
-    None unless two configurations have at least two measured runs each.
+    None unless two configurations are measured, and one of them with several seeds.
     """
     known = [(group.label, group.values(found, metric)) for group in made]
-    known = [(label, values) for label, values in known if len(values) > 1]
-    if len(known) < 2:
+    known = [(label, values) for label, values in known if values]
+    if len(known) < 2 or all(len(values) == 1 for _, values in known):
         return None
     ranked = sorted(known, key=lambda item: sum(item[1]) / len(item[1]), reverse=not lower)
     (best, own), (second, others) = ranked[:2]
     apart = max(own) < min(others) if lower else min(own) > max(others)
     words = (
         f"{best} has the {'lowest' if lower else 'highest'} mean {metric} on the test split: {summary(own)} over "
-        f"{len(own)} seeds. {second} has {summary(others)} over {len(others)} seeds."
+        f"{_seeds(own)}. {second} has {summary(others)} over {_seeds(others)}."
     )
+    alone = " One seed of a configuration says little." if min(len(own), len(others)) == 1 else ""
     if apart:
-        return "better", f"{words} Each of these runs is better than each run of {second}."
-    return "even", f"{words} The ranges overlap, so these seeds do not decide which is better."
+        runs = "Each of these runs is" if len(own) > 1 else "This run is"
+        return "better", f"{words} {runs} better than each run of {second}.{alone}"
+    return "even", f"{words} The ranges overlap, so these seeds do not decide which is better.{alone}"
+
+
+def _seeds(values: Sequence[float]) -> str:
+    return "1 seed" if len(values) == 1 else f"{len(values)} seeds"
 
 
 def _label(found: Comparison, i: int) -> str:

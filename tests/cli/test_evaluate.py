@@ -179,6 +179,8 @@ def test_several_tasks(upt: Upt, refused: Callable[..., str]) -> None:
         "evaluate", "two", "--csv", "a"
     )
     assert "holds no task called 'none'; there are: line, other" in refused("evaluate", "two", "--task", "none")
+    said = "holds the operators of several tasks; choose one with task (on the command line: --task): line, other"
+    assert said in refused("predict", "two", "--split", "test", "-o", "a.npz")
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def estimate_of(
     if limit is not None:
         found["memory"] = limit
         found["largest_batch"] = largest_batch(subject, limit, devices)
+        found["training_samples"] = subject.samples
         sampled = any(queries < subject.num_points for queries in tried[name].queries.values())
         found["largest_queries"] = largest_queries(subject, limit, own, devices) if sampled else None
     if what_if:
@@ -134,6 +135,8 @@ def _fits(found: dict[str, Any]) -> str:
     size = size_text(found["memory"])
     batch = found["largest_batch"]
     lines = [f"into {size} a device fits: trainer.batch_size={batch}" if batch else f"not one sample fits into {size}"]
+    if batch > found["training_samples"]:
+        lines[0] += f"; the training split has {count(found['training_samples'])} samples, so use that at most"
     queries = found["largest_queries"]
     if queries is None:
         lines.append("no term takes a sampler, so fewer query points save nothing")

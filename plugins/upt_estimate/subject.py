@@ -31,8 +31,9 @@ class Subject:
         settings = experiment.settings
         assert settings.data is not None
         whole = settings.data.build()
-        horizon = max(settings.validation.rollout, *(entry.build().horizon for entry in settings.losses.values()))
-        times = 1 if whole.spec().steady else horizon + whole.spec().history
+        ahead, data = max(entry.build().horizon for entry in settings.losses.values()), whole.spec()
+        self._times = 1 if data.steady else ahead + data.history
+        times = 1 if data.steady else max(settings.validation.rollout, ahead) + data.history
         self.few = Few(whole, settings.trainer.batch_size, times)
         self.prepared = PreparedData(self.few, "none", over=settings.mean)
         self.progress = Progress(epoch=0, num_epochs=settings.trainer.epochs, step=0, position=0.0)
@@ -43,6 +44,12 @@ class Subject:
         train, few = len(self.few.whole.trajectories("train")), self.prepared.trajectories("train")
         times = max(few.num_times(index) for index in range(len(few)))
         return f"{len(few)} of {train} training trajectories, at most {times} time steps of each"
+
+    @property
+    def samples(self) -> int:
+        """Samples of the training split: no batch is larger."""
+        train = self.few.whole.trajectories("train")
+        return sum(max(0, train.num_times(index) - self._times + 1) for index in range(len(train)))
 
     @property
     def num_points(self) -> int:

@@ -25,6 +25,7 @@ from upt_estimate.trial import StepCost, try_step
 
 POINTS = "points, supernodes, transformer, perceiver; three losses"
 GRID = "2-D, grid, transformer, perceiver; three losses"
+SOAP = "1-D, patches, spectral, basis; relative losses; soap"
 QUICK = ("1-D, grid, transformer, perceiver; forward on all points", "points, lattice, spectral, basis; forward")
 
 
@@ -79,6 +80,17 @@ def test_memory_grows_along_a_line_so_the_largest_batch_fits_and_the_next_does_n
     size = largest_batch(small, limit)
     assert try_step(small, size).peak <= limit < try_step(small, size + 1).peak
     assert largest_batch(small, 2**20) == 0
+
+
+def test_the_optimizer_holds_more_than_the_backward_pass_of_a_few_samples() -> None:
+    """Then the peak does not grow at first, and two small batches say nothing of large ones."""
+    small = subject(CASES[SOAP])
+    few, more = try_step(small, 1), try_step(small, 2)
+    assert more.peak - few.peak < 0.1 * sum(few.kept.values())
+    for limit in (2 * few.peak, 10 * few.peak):
+        size = largest_batch(small, limit)
+        assert try_step(small, size).peak <= limit < try_step(small, size + 1 + size // 100).peak
+    assert largest_batch(small, few.peak - 1) == 0
 
 
 def test_the_most_query_points_fit() -> None:
@@ -222,6 +234,14 @@ def test_the_command_as_a_table_and_with_everything_asked_for(file: str, tmp_pat
     for word in ("activation checkpointing", "decoding in chunks of 256", "bf16", "FLOP", "inverse_decoding"):
         assert word in done.output
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_batch_is_larger_than_the_training_split(file: str) -> None:
+    found = json.loads(estimate(file, "--memory", "1TB", "--json").output)
+    samples = len(Experiment.from_dict(CASES[GRID]).build().train.windows)
+    assert found["training_samples"] == samples < found["largest_batch"]
+    said = f"; the training split has {samples} samples, so use that at most"
+    assert said in estimate(file, "--memory", "1TB").output
 
 
 def test_the_command_as_json_with_overrides_and_devices(file: str) -> None:

@@ -137,7 +137,9 @@ def weights_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {**content["model"], **(content["ema"]["average"] if content.get("ema") else {})}
 
 
-def chosen(operators: Mapping[str, Any], task: str | None, path: Path, key: str = "task (on the command line: --task)") -> str:
+def chosen(
+    operators: Mapping[str, Any], task: str | None, path: Path, key: str = "task (on the command line: --task)"
+) -> str:
     """The task that is meant: the one that is named, or the only one.
 
     Args:

@@ -366,3 +366,14 @@ def test_files_of_several_formats_are_refused_by_name() -> None:
     torch.save({"x": torch.ones(3, 8), "y": torch.ones(3, 8)}, "b.pt")
     assert "b.pt is read as torch, a.npz as npz" in upt("info", "b.pt", "a.npz", code=2)
     assert "gone.npz: expected a file, but it does not exist" in upt("info", "a.npz", "gone.npz", code=2)
+
+
+def test_a_folder_of_several_formats_is_refused_with_the_pattern_that_cures_it() -> None:
+    Path("both").mkdir()
+    Path(archive()).rename("both/b.npz")
+    torch.save({"x": torch.ones(3, 8), "y": torch.ones(3, 8)}, "both/a.pt")
+    text = upt("info", "both", code=2)
+    assert "both/a.pt is read as torch, both/b.npz as npz: a data set reads files of one format" in text
+    assert "by a pattern such as 'DIR/*.pt'" in text
+    assert section(upt("info", "both/*.npz"))["name"] == "npz"
+    assert section(upt("info", "both", "--as", "npz"))["name"] == "npz"

@@ -138,14 +138,14 @@ def _proposed(files: Sequence[Path], name: str | None) -> Understood:
 
 
 def _check_alike(files: Sequence[Path], first: Path) -> None:
-    """Refuses files of several formats, by the endings of their names and what is in folders."""
-    for file in files[1:]:
-        other = _first(file)
-        own, kind = _format(first), _format(other)
-        if own != kind:
+    """Refuses files of several formats, in folders too, by the endings of their names and what is in folders."""
+    own = _format(first)
+    for other in (one for file in files for one in _all(file)):
+        if _format(other) != own:
             raise UserError(
-                f"{first} is read as {own}, {other} as {kind}: a data set reads files of one format; name those of one "
-                f"format (for inputs in one format and targets in another, see the data set 'paired')"
+                f"{first} is read as {own}, {other} as {_format(other)}: a data set reads files of one format; name "
+                f"those of one format, by a pattern such as 'DIR/*{first.suffix}' (for inputs in one format and "
+                f"targets in another, see the data set 'paired')"
             )
 
 
@@ -169,15 +169,21 @@ def _tried(found: Understood) -> Understood:
 
 
 def _first(path: Path) -> Path:
-    """The first file that a path stands for; a folder that is one of some format stands for itself."""
+    """The first file that a path stands for."""
+    return _all(path)[0]
+
+
+def _all(path: Path) -> list[Path]:
+    """The files that a path stands for; a folder that is one of some format stands for itself."""
     path = path.expanduser()
     well = path / "data" / "train"
     if well.is_dir():
-        return path
+        return [path]
     if path.is_dir() and (is_store(path) or (path / "x.th").is_file() or frames_of(path) or any(path.glob("*/x.th"))):
-        return path
+        return [path]
     known = (*BY_SUFFIX, *Mesh.suffixes, ".pt", ".pth")
-    return find_files(path, known, lambda item: item.is_file() or is_store(item) or bool(frames_of(item)))[0].path
+    found = find_files(path, known, lambda item: item.is_file() or is_store(item) or bool(frames_of(item)))
+    return [place.path for place in found]
 
 
 def _name(path: Path) -> str:

@@ -58,6 +58,21 @@ def test_each_axis_for_itself(tmp_path: Path) -> None:
     assert settings(result)["periodic"] == [True, False]
 
 
+def test_one_trajectory_that_is_split_by_time(tmp_path: Path) -> None:
+    """Lines along an axis make up for trajectories."""
+    times = np.repeat(waves(1.0, axes=2, num=1), 3, axis=1)
+    result = info(tmp_path, u=times, x=axis(), y=axis(), t=np.arange(15.0))
+    assert settings(result)["split_by"] == "time"
+    assert settings(result)["periodic"] == [True, True]
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e9])
+def test_units_do_not_matter(tmp_path: Path, unit: float) -> None:
+    field = unit * (waves(1.0) + 3)
+    assert settings(info(tmp_path, u=field, x=axis(), t=np.arange(5.0)))["periodic"] == [True]
+    assert "periodic" not in settings(info(tmp_path, u=unit * (waves(0.73) + 3), x=axis(), t=np.arange(5.0)))
+
+
 def test_the_experiment_has_it_too(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", u=waves(1.0), x=axis(), t=np.arange(5.0))
     result = CliRunner().invoke(main, ["data", "init", str(tmp_path / "a.npz"), "-o", str(tmp_path / "e.yaml")])

@@ -162,10 +162,11 @@ def _tried(found: Understood) -> Understood:
         dataset = found.build()
     except ValueError:
         return found  # what is wrong is told where the data set is described
+    found = replace(found, settings={**few(dataset), **found.settings})
     # Only where arrays are read as they are found: other layouts say themselves which axes wrap around.
-    around = wraps(dataset, found.settings) if found.name in OPENERS else {}
+    around = wraps(found.build(), found.settings) if found.name in OPENERS else {}
     doubt = DOUBT.format(", ".join(map(str, around["periodic"])).lower()) if around else ""
-    return replace(found, settings={**few(dataset), **found.settings, **around, **holes(dataset)}, doubt=doubt)
+    return replace(found, settings={**found.settings, **around, **holes(dataset)}, doubt=doubt)
 
 
 def _first(path: Path) -> Path:

@@ -20,6 +20,7 @@ from upt_core.run.remarks_log import RemarksLog
 from upt_core.run.runner import Runner
 from upt_core.run.trained import Run
 from upt_core.run.written_config import CONFIG, config_of
+from upt_core.wording import typed
 
 
 class Experiment(WholeAssembler):
@@ -91,7 +92,7 @@ class Experiment(WholeAssembler):
                 if runner.saved and not isinstance(error, EndRun):
                     call = f"Experiment.train({str(runner.run_dir)!r}, resume=True)"
                     error.add_note(
-                        f"the state is saved; go on with {call}, or with upt train --resume {runner.run_dir}"
+                        f"the state is saved; go on with {call}, or with upt train --resume {typed(runner.run_dir)}"
                     )
                 raise
         return Run(runner.run_dir, results)

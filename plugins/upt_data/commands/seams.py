@@ -40,13 +40,14 @@ def wraps(dataset: Dataset, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _samples(trajectories: Trajectories, spec: DataSpec) -> Iterator[Tensor]:
     """Targets of some trajectories, (T, *grid, C), each channel with mean 0 and variance 1 over all of them."""
+    shape = spec.grid_shape or ()
     for number in range(min(LOOKED_AT, len(trajectories))):
         times = trajectories.num_times(number)
         read = [trajectories.read(number, time, time + 1) for time in sorted({0, times // 2, times - 1})]
         frames = [torch.cat([one.all_values(field.name)[-1] for field in spec.targets], dim=-1) for one in read]
         value = torch.cat(frames).double()
-        if value.shape[1:-1] == (math.prod(spec.grid_shape or ()),):
-            yield value.view(len(value), *spec.grid_shape, -1)  # type: ignore[misc]
+        if value.shape[1:-1] == (math.prod(shape),):
+            yield value.view(len(value), *shape, -1)
 
 
 def _around(spec: DataSpec, samples: list[Tensor]) -> list[bool]:

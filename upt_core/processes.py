@@ -16,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from upt_core.errors import UserError
+from upt_core.gloo_threads import settle
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -204,7 +205,6 @@ class Processes:
 ALONE = Processes()
 _here = ALONE
 _meetings = count()
-_held: list[Tensor] = []
 
 
 def current() -> Processes:
@@ -292,17 +292,10 @@ def _processes() -> Processes:
 
 
 def _leave(processes: Processes, made: bool) -> None:
-    """All leave together: whoever starts processes may end those that are left when one ends.
-
-    A thread of gloo may let go of what it has sent after the interpreter has ended. Freeing a tensor of Python's aborts
-    the process then (pytorch/pytorch#179291), so the last one is held to the end; those before it had a while.
-    """
+    """All leave together, since whoever starts processes may end those that are left when one ends."""
     if processes.several:
-        import torch
-
-        _held.append(torch.zeros(1))
-        for _ in range(3):
-            processes.sum_of(_held[-1])
+        processes.wait()
+        settle()
     if made:
         import torch.distributed as dist
 

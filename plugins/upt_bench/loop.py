@@ -18,8 +18,9 @@ from upt_bench.three_losses import whole_step
 from upt_core import Experiment, Trainer
 from upt_core.commands import Built
 
-EPOCHS = 3
-"""Whole epochs, so that what the trainer does at their ends is in it; validation is in neither of the two."""
+EPOCHS = 10
+"""Whole epochs, so that what the trainer does at their ends, and once at the end of the run, is in it as in a short
+run; validation is in neither of the two."""
 FIRST = "{forward: {name: forward, norm: relative}}"
 LATER = ("inverse_encoding", "consistency")
 """Terms that a run may begin without."""

@@ -34,12 +34,12 @@ class Optimization:
         clip_norm: float | None,
         scaler: torch.amp.GradScaler,
     ) -> None:
-        self.model = model
         self.optimizers = list(optimizers)
         self.lr_schedule = lr_schedule
         self.clip_norm = clip_norm
         self.scaler = scaler
         self._unscaled = False
+        self._parameters = list(model.parameters())  # asked once: a walk through the modules costs as much as the norm
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])  # what a schedule multiplies; ``lr`` changes at each step
@@ -59,11 +59,10 @@ class Optimization:
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)  # before clipping: fp16's factor is no part of the norm
         self._unscaled = True
-        parameters = list(self.model.parameters())
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
         if self.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm, foreach=True)
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.clip_norm, norm, foreach=True)
         return whole(norm)
 
     def step(self, progress: Progress, factor: float = 1.0) -> None:

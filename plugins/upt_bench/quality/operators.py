@@ -39,6 +39,22 @@ def _sampler(ratio: float, base: str) -> str:
     return f"sampler.base={{name: ratio, ratio: {ratio}, base: {{{base}}}}}"
 
 
+WEIGHTED = {
+    "encoding-third": ("inverse encoding with a third of its weight", "losses.inverse_encoding.weight=0.3333"),
+    "encoding-triple": ("inverse encoding with three times its weight", "losses.inverse_encoding.weight=3"),
+    "encoding-2": ("inverse encoding on every 2nd batch", "losses.inverse_encoding.every=2"),
+    "encoding-4": ("inverse encoding on every 4th batch", "losses.inverse_encoding.every=4"),
+    "consistency-2": ("latent consistency on every 2nd batch", "losses.consistency.every=2"),
+    "decoding-1": (
+        "with inverse decoding of weight 0.1 on every batch",
+        "losses.inverse_decoding={name: inverse_decoding, weight: 0.1}",
+    ),
+    "decoding-whole": (
+        "with inverse decoding of weight 1 on every 2nd batch",
+        "losses.inverse_decoding={name: inverse_decoding, every: 2}",
+    ),
+}
+"""Other weights and frequencies of the losses."""
 OPERATORS = {
     operator.name: operator
     for operator in (
@@ -82,6 +98,7 @@ OPERATORS = {
                 ("all", "all points", 1.0, "name: stratified"),
             )
         ),
+        *(Operator(f"upt-{name}", f"upt, {title}", "upt", (change,)) for name, (title, change) in WEIGHTED.items()),
         Operator("upt-dense", "upt, every point in every step", "upt", ("sampler=null",)),
         Operator(
             "upt-on-grid", "upt, 64 queries, all on the grid", "upt", ("sampler={name: stratified, num_queries: 64}",)
@@ -90,6 +107,8 @@ OPERATORS = {
 }
 LOSSES = ("upt", "upt-no-consistency", "upt-no-inverse", "upt-one-step", "upt-inverse-decoding")
 """The recipe, and with terms taken away or added: what each buys at equal time."""
+WEIGHTS = ("upt", *(f"upt-{name}" for name in WEIGHTED))
+"""The recipe with other weights and frequencies of its losses, at equal time."""
 SAMPLERS = ("upt-sixteenth-uniform", "upt-sixteenth", "upt-sixteenth-importance", "upt-quarter", "upt-all")
 """The recipe with other query points: how many and which, at equal time."""
 MAIN = ("persistence", "mean", "fno", "fno-soap", "upt")

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from upt_bench.quality.operators import LOSSES, OPERATORS, SAMPLERS
+from upt_bench.quality.operators import LOSSES, OPERATORS, SAMPLERS, WEIGHTS
 from upt_bench.quality.tasks import TASKS, Task
 from upt_bench.results import Figure, Results
 from upt_bench.table import markdown
@@ -196,6 +196,8 @@ ABLATED = (
     *("kolmogorov", "diffusion_reaction", "shallow_water"),
 )
 """Tasks with comparisons of losses."""
+WEIGHED = ("burgers1d", "pdebench_advection", "kolmogorov", "diffusion_reaction")
+"""Tasks with comparisons of weights and frequencies of losses."""
 SAMPLED = ("burgers1d", "kolmogorov")
 """Tasks with comparisons of samplers."""
 TABLES: dict[str, Callable[[Results], str]] = {
@@ -204,6 +206,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "choices": choices,
     "ablation_optimizers": table_of("burgers1d", SHORT, ("upt", "upt-adamw")),
     **{f"ablation_{task}": table_of(task, SHORT, LOSSES) for task in ABLATED},
+    **{f"weights_{task}": table_of(task, SHORT, WEIGHTS) for task in WEIGHED},
     **{f"samplers_{task}": table_of(task, SHORT, SAMPLERS) for task in SAMPLED},
     **{f"quality_{task}": table_of(task) for task in MEASURED},
     "quality_cfd_cloud_third": table_of("cfd_cloud", 20.0, ("upt", "upt-dense")),

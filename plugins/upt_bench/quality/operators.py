@@ -98,7 +98,10 @@ OPERATORS = {
                 ("all", "all points", 1.0, "name: stratified"),
             )
         ),
-        *(Operator(f"upt-{name}", f"upt, {title}", "upt", (change,)) for name, (title, change) in WEIGHTED.items()),
+        *(
+            Operator(f"upt-{name}", f"upt, {title}", "upt", (change,), of_time="consistency" in change)
+            for name, (title, change) in WEIGHTED.items()
+        ),
         Operator("upt-dense", "upt, every point in every step", "upt", ("sampler=null",)),
         Operator(
             "upt-on-grid", "upt, 64 queries, all on the grid", "upt", ("sampler={name: stratified, num_queries: 64}",)

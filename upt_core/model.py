@@ -57,6 +57,10 @@ class Encoder(Bounded, nn.Module, ABC):
 class Approximator(Bounded, nn.Module, ABC):
     """Moves latent tokens one time step on: (B, L, D) → (B, L, D)."""
 
+    def remark(self) -> str:
+        """A remark for ``upt check`` on how the tokens are treated; empty: nothing to say."""
+        return ""
+
     @abstractmethod
     def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
         """The latent tokens one time step later."""

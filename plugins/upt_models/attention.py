@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from upt_models.checks import check_heads
+
+Core = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+"""Queries, keys and values (B, H, L, d), and mask_BL → (B, H, L, d): another way for tokens to look at each other."""
 
 
 class SelfAttention(nn.Module):
@@ -16,20 +21,22 @@ class SelfAttention(nn.Module):
         width: D.
         heads: H, which must divide the width.
         rotary: turns queries and keys by the places of their tokens; None: tokens have no places.
+        core: how tokens look at each other; None: each at all, by scaled dot products.
     """
 
-    def __init__(self, width: int, heads: int, rotary: nn.Module | None = None) -> None:
+    def __init__(self, width: int, heads: int, rotary: nn.Module | None = None, core: Core | None = None) -> None:
         super().__init__()
         check_heads(width, heads)
         self.heads = heads
         self.rotary = rotary
+        self.core = core
         self.to_qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
     def forward(self, x_BLD: Tensor, mask_BL: Tensor | None = None) -> Tensor:
         """``mask_BL`` is True where a token may be looked at; None: everywhere."""
         query, key, value = self.to_qkv(x_BLD).chunk(3, dim=-1)
-        attended_BLD: Tensor = self.out(attend(query, key, value, self.heads, mask_BL, self.rotary))
+        attended_BLD: Tensor = self.out(attend(query, key, value, self.heads, mask_BL, self.rotary, self.core))
         return attended_BLD
 
 
@@ -69,11 +76,14 @@ def attend(
     heads: int,
     mask_BL: Tensor | None,
     rotary: nn.Module | None = None,
+    core: Core | None = None,
 ) -> Tensor:
-    """Scaled dot-product attention with H heads; width D is shared by the heads."""
+    """Attention with H heads, which share the width D; without a ``core`` by scaled dot products with all tokens."""
     query, key, value = (_split(x, heads) for x in (query_BQD, key_BLD, value_BLD))
     if rotary is not None:
         query, key = rotary(query), rotary(key)
+    if core is not None:
+        return core(query, key, value, mask_BL).transpose(1, 2).flatten(2)
     mask = None if mask_BL is None else mask_BL[:, None, None, :]
     return scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
 

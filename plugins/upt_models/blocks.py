@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from upt_models.attention import CrossAttention, SelfAttention
+from upt_models.attention import Core, CrossAttention, SelfAttention
 from upt_models.initialise import initialise, scale_
 from upt_models.mlp import MLP
 from upt_models.modulation import Modulation
@@ -20,6 +20,7 @@ class SelfBlock(nn.Module):
         conditioned: whether an embedded condition (B, D) shifts, scales and gates both branches.
         depth: number of blocks in the stack; branches start smaller in deeper stacks.
         rotary: turns queries and keys by the places of their tokens; None: tokens have no places.
+        core: how tokens look at each other; None: each at all, by scaled dot products.
     """
 
     def __init__(
@@ -30,10 +31,11 @@ class SelfBlock(nn.Module):
         conditioned: bool = False,
         depth: int = 1,
         rotary: nn.Module | None = None,
+        core: Core | None = None,
     ) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(width, elementwise_affine=not conditioned)
-        self.attention = SelfAttention(width, heads, rotary)
+        self.attention = SelfAttention(width, heads, rotary, core)
         self.norm_mlp = nn.LayerNorm(width, elementwise_affine=not conditioned)
         self.mlp = MLP(width, round(mlp_ratio * width))
         self.modulation = Modulation(width) if conditioned else None

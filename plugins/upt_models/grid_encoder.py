@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from upt_models.blocks import SelfBlock
 from upt_models.checks import check_channels
 from upt_models.fourier import FourierFeatures
 from upt_models.initialise import initialise
+from upt_models.linear_attention import linear_attention
 from upt_models.patches import check_patch, to_patches
 from upt_models.pooling import PerceiverPooling
 
@@ -29,12 +30,14 @@ class GridEncoder(Encoder):
 
     Args:
         patch: points of a patch along each axis, one number for all axes or one for each; small patches are more
-            accurate, and the cost grows with the square of the number of patches. Good: 2 to 4 for 16×16, 4 to 8 for
-            64×64.
+            accurate, and the cost of ``full`` attention grows with the square of the number of patches. Good: 2 to 4
+            for 16×16, 4 to 8 for 64×64.
         width: width of the blocks; None: that of the latent tokens.
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
         mlp_ratio: hidden size of the MLPs, as a multiple of the width.
+        attention: how patches look at each other. ``full``: each at all, at a cost that grows with the square of their
+            number; ``linear``: all are heard through one sum, at a cost in proportion to their number.
         frequencies: whole frequencies of the Fourier features of the patch centres.
     """
 
@@ -52,6 +55,7 @@ class GridEncoder(Encoder):
         heads: PositiveInt = 4,
         mlp_ratio: PositiveFloat = 4.0,
         frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
+        attention: Literal["full", "linear"] = "full",
     ) -> None:
         super().__init__()
         if data.grid_shape is None:
@@ -67,7 +71,8 @@ class GridEncoder(Encoder):
         self.embed_patch = nn.Linear(data.input_channels * math.prod(self.patch), width)
         self.embed_position = nn.Linear(self.features.num_features, width)
         initialise(self)
-        self.blocks = nn.ModuleList(SelfBlock(width, heads, mlp_ratio, depth=depth) for _ in range(depth))
+        core = linear_attention if attention == "linear" else None
+        self.blocks = nn.ModuleList(SelfBlock(width, heads, mlp_ratio, depth=depth, core=core) for _ in range(depth))
         start_LD = self.embed_position(self.features(anchor_positions(latent.tokens, data.num_axes)))
         self.pool = PerceiverPooling(start_LD, latent, heads, mlp_ratio)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
@@ -16,6 +16,7 @@ from upt_models.checks import check_axes, check_channels, check_not_negative, ch
 from upt_models.fourier import FourierFeatures
 from upt_models.hearing import hearings
 from upt_models.initialise import initialise
+from upt_models.linear_attention import linear_attention
 from upt_models.neighbours import OVERLAP, Supernodes, default_radius, shortest
 from upt_models.pooling import PerceiverPooling
 
@@ -36,7 +37,7 @@ class SupernodeEncoder(Encoder):
 
     Args:
         supernodes: S, the number of points that collect messages; a sample with fewer points uses all of them. Good: a
-            quarter to an eighth of the points; the cost grows with the square of S.
+            quarter to an eighth of the points; with ``full`` attention the cost grows with the square of S.
         overlap: number of supernodes to which a point sends its message; None: 2, 4 or 6 in 1, 2 or 3 dimensions.
         radius: largest distance of a message, in coordinates scaled to the unit box; None: no limit. Points that are
             further from all supernodes are not heard; ``upt check`` says how many.
@@ -46,6 +47,8 @@ class SupernodeEncoder(Encoder):
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
         mlp_ratio: hidden size of the MLPs, as a multiple of the width.
+        attention: how supernodes look at each other. ``full``: each at all, at a cost that grows with the square of S;
+            ``linear``: all are heard through one sum, at a cost in proportion to S.
         frequencies: whole frequencies of the Fourier features of the supernodes' positions.
     """
 
@@ -65,6 +68,7 @@ class SupernodeEncoder(Encoder):
         heads: PositiveInt = 4,
         mlp_ratio: PositiveFloat = 4.0,
         frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
+        attention: Literal["full", "linear"] = "full",
     ) -> None:
         super().__init__()
         check_positive(supernodes=supernodes, mlp_ratio=mlp_ratio)
@@ -81,7 +85,8 @@ class SupernodeEncoder(Encoder):
         self.message_out = nn.Linear(width, width)
         self.embed_position = nn.Linear(self.features.num_features, width)
         initialise(self)
-        self.blocks = nn.ModuleList(SelfBlock(width, heads, mlp_ratio, depth=depth) for _ in range(depth))
+        core = linear_attention if attention == "linear" else None
+        self.blocks = nn.ModuleList(SelfBlock(width, heads, mlp_ratio, depth=depth, core=core) for _ in range(depth))
         start_LD = self.embed_position(self.features(anchor_positions(latent.tokens, data.num_axes)))
         self.pool = PerceiverPooling(start_LD, latent, heads, mlp_ratio)
 

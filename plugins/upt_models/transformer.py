@@ -7,12 +7,11 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from upt_core import Approximator, DataSpec, LatentSpec
+from upt_models.attention_kinds import Attention, cores_of, rotary_of, window_of, window_remarks
 from upt_models.blocks import SelfBlock
 from upt_models.checks import check_condition, check_heads
 from upt_models.initialise import initialise, scale_
-from upt_models.lattice import lattice_of
 from upt_models.modulation import ConditionEmbedding
-from upt_models.rotary import Rotary
 
 WHAT = "approximator 'transformer'"
 NEAR_IDENTITY = 0.1
@@ -32,6 +31,13 @@ class Transformer(Approximator):
     keep their size, which is information. Attention then depends on how far tokens lie apart (rotary positions, arXiv
     2104.09864), on periodic axes around the domain; if an axis is open, tokens also have learned positions.
 
+    The cost of full attention grows with the square of the number of tokens; windowed and linear attention cost as much
+    for each token, however many there are. Windows are shifted by half a window in every second block, so a signal
+    travels about a window in two blocks. On periodic axes they wrap around; if they divide the axis, a state that is
+    shifted by whole windows has the shifted answer, and other shifts have not. In linear attention each token hears all
+    others through one sum (arXiv 2105.14995), with plane waves as rotary positions; shifts change nothing. All three
+    have weights of the same shapes, so a model can start from one that was trained with another.
+
     Args:
         width: width of the blocks; None: that of the latent tokens, on a lattice at least 64.
         depth: number of blocks. Good: 4 to 8.
@@ -42,8 +48,14 @@ class Transformer(Approximator):
             or the new tokens.
         positions: whether tokens on a lattice get learned positions besides; None: if an axis is open. Set it to true
             if the equations depend on the position in a periodic domain (a fixed forcing, an obstacle).
+        attention: ``full``: each token looks at all; ``windowed``: at those of its window on the lattice; ``linear``:
+            all are heard through one sum. Good: ``full`` up to about 100 tokens, then one of the others.
+        window: tokens of a window along each axis, one number for all axes or one for each, for ``windowed`` alone. It
+            need not divide the lattice; an axis with fewer tokens is one window. None: 16, 8 or 4 in 1, 2 or 3
+            dimensions.
 
-    Source: B. Alkin et al., Universal Physics Transformers (arXiv 2402.12365).
+    Source: B. Alkin et al., Universal Physics Transformers (arXiv 2402.12365); Z. Liu et al., Swin Transformer (arXiv
+    2103.14030), for windows.
     """
 
     def __init__(
@@ -58,12 +70,15 @@ class Transformer(Approximator):
         condition: bool = True,
         residual: bool = True,
         positions: bool | None = None,
+        attention: Attention = "full",
+        window: PositiveInt | list[PositiveInt] | None = None,
     ) -> None:
         super().__init__()
         width = _width(latent) if width is None else width
         check_heads(width, heads)
         self.names = data.condition if condition else ()
         self.residual = residual
+        sizes = window_of(WHAT, attention, window, data, latent)
         self.embed_condition = ConditionEmbedding(len(self.names), width) if self.names else None
         self.embed_latent = nn.Linear(latent.dim, width) if width != latent.dim else nn.Identity()
         self.norm = nn.LayerNorm(width)
@@ -71,7 +86,7 @@ class Transformer(Approximator):
         self.norm_latent = nn.LayerNorm(latent.dim) if latent.lattice is None else nn.Identity()
         rotary, self.positions_LD = None, None
         if latent.lattice is not None:
-            rotary = Rotary(lattice_of(WHAT, data, latent), data.periodic, width // heads)
+            rotary = rotary_of(WHAT, attention, data, latent, width, heads)
             if not all(data.periodic) if positions is None else positions:
                 self.positions_LD = nn.Parameter(torch.randn(latent.tokens, width) * 0.02)
         elif positions:
@@ -83,9 +98,14 @@ class Transformer(Approximator):
         if residual:
             scale_([self.head], NEAR_IDENTITY)
         self.blocks = nn.ModuleList(
-            SelfBlock(width, heads, mlp_ratio, conditioned=bool(self.names), depth=depth, rotary=rotary)
-            for _ in range(depth)
+            SelfBlock(width, heads, mlp_ratio, bool(self.names), depth, rotary, core)
+            for core in cores_of(attention, sizes, data, latent, depth)
         )
+        self._remark = window_remarks(sizes, data, latent, depth)
+
+    def remark(self) -> str:
+        """Where windows do not do what they are for."""
+        return self._remark
 
     def forward(self, latent_BLD: Tensor, condition_BP: Tensor | None) -> Tensor:
         """The latent tokens one time step later.

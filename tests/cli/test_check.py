@@ -83,6 +83,15 @@ def test_it_warns_of_places_that_an_encoder_does_not_keep(upt: Upt) -> None:
     assert found.endswith("use the encoder patches or lattice, or write latent.tokens as a number, 8")
 
 
+def test_it_says_what_the_approximator_remarks_on(upt: Upt) -> None:
+    parts = ["model.latent.tokens=[8]", "model.encoder={name: patches}", "model.decoder={name: basis}"]
+    windowed = "model.approximator={{name: transformer, depth: 2, attention: windowed, window: {}}}"
+    (found,) = remarks(upt, *parts, windowed.format(16))
+    assert found.startswith("approximator transformer: windows of 16 tokens on a lattice of 8: one window holds all")
+    assert found.endswith("so attention is full; use a smaller window, or attention: full")
+    assert remarks(upt, *parts, windowed.format(4)) == []
+
+
 def test_it_warns_of_latent_rollouts_that_nothing_trains(upt: Upt) -> None:
     rollout = ["validation.rollout=3", "validation.space=latent"]
     (found,) = [text for text in remarks(upt, *rollout) if "rolls out 3 time steps" in text]

@@ -74,6 +74,17 @@ def test_flops_are_those_that_torch_counts() -> None:
     assert try_step(subject(config), 8).flops == counted.get_total_flops()
 
 
+@pytest.mark.parametrize("attention", ["windowed", "linear"])
+def test_cheaper_attention_is_estimated_as_it_is_measured(attention: str) -> None:
+    """A padded window (5 does not divide 16), its mask, and the sums of linear attention."""
+    config = CASES[SOAP]
+    approximator = {"name": "transformer", "depth": 2, "attention": attention}
+    approximator |= {"window": 5} if attention == "windowed" else {}
+    config = config | {"model": config["model"] | {"approximator": approximator}}
+    estimated = try_step(subject(config), config["trainer"]["batch_size"]).peak
+    assert estimated == pytest.approx(measured_peak(config), rel=0.1)
+
+
 def test_memory_grows_along_a_line_so_the_largest_batch_fits_and_the_next_does_not() -> None:
     small = subject(CASES[QUICK[0]])
     limit = 100 * 2**20

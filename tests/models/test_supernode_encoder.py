@@ -15,9 +15,9 @@ Make = Callable[..., DataSpec]
 MakePoints = Callable[..., Points]
 
 
-@pytest.fixture
-def encoder(make_spec: Make, latent: LatentSpec) -> SupernodeEncoder:
-    return SupernodeEncoder(make_spec(None), latent, supernodes=12, max_neighbours=8).eval()
+@pytest.fixture(params=["full", "linear"])
+def encoder(make_spec: Make, latent: LatentSpec, request: pytest.FixtureRequest) -> SupernodeEncoder:
+    return SupernodeEncoder(make_spec(None), latent, supernodes=12, max_neighbours=8, attention=request.param).eval()
 
 
 @pytest.mark.parametrize("periodic", [(True,), (False, True), (False, False, True)])

@@ -13,7 +13,7 @@ Reached = Mapping[str, Collection[str]]
 
 def advice(settings: ExperimentSettings, built: Built, reached: Reached) -> list[str]:
     """Remarks on how model, losses and validation of one stage fit together."""
-    return [*_places(settings, built), *_latent_rollouts(settings, built, reached)]
+    return [*_places(settings, built), *_of_approximator(settings, built), *_latent_rollouts(settings, built, reached)]
 
 
 def _places(settings: ExperimentSettings, built: Built) -> Iterator[str]:
@@ -31,6 +31,13 @@ def _places(settings: ExperimentSettings, built: Built) -> Iterator[str]:
             f"{settings.model.encoder.name} pools them from the whole domain: parts that need places see them in no "
             f"order; use the encoder patches or lattice, or write latent.tokens as a number, {latent.tokens}"
         )
+
+
+def _of_approximator(settings: ExperimentSettings, built: Built) -> Iterator[str]:
+    """What the approximator itself remarks on."""
+    text = built.bundle.model.approximator.remark()
+    if text:
+        yield f"approximator {settings.model.approximator.name}: {text}"
 
 
 def _latent_rollouts(settings: ExperimentSettings, built: Built, reached: Reached) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -119,21 +118,6 @@ def test_a_cell_is_trained_and_judged_in_every_way(tiny: Cell) -> None:
     assert row["rollout_physical_by_step"][0] == pytest.approx(row["rollout_latent_by_step"][0], rel=1e-3)
 
 
-def test_the_fourier_operator_trains_on_the_same_batches() -> None:
-    pytest.importorskip("neuralop.models", reason="neuraloperator is not installed")
-    row = measure(Cell("burgers1d", "fno-soap", 0, quick=True, seconds=0.5))
-    assert row["steps"] > 0
-    assert math.isfinite(row["rollout_physical"])
-    assert "rollout_latent" not in row
-    assert "half_way" not in row
-
-
-def test_without_neuraloperator_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "neuralop.models", None)
-    with pytest.raises(UserError, match=r"fno needs the package neuraloperator; run: pip install 'upt-core\[neuralop"):
-        measure(Cell("burgers1d", "fno", 0, quick=True, seconds=0.1))
-
-
 def test_persistence_is_what_it_says() -> None:
     row = measure(Cell("burgers1d", "persistence", 0, quick=True))
     assert row["rollout_physical_by_step"] == sorted(row["rollout_physical_by_step"])
@@ -183,8 +167,8 @@ def test_several_values_show_their_range() -> None:
 def test_wrong_names_are_answered_with_the_right_ones(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--tasks: there is no 'burger'; there are: burgers1d, pdebench_burgers"):
         cells_of("burger", None, "0", None, False, None)
-    with pytest.raises(UserError, match=r"--operators: there is no 'unet'; there are: persistence, mean, fno"):
-        cells_of(None, "unet", "0", None, False, None)
+    with pytest.raises(UserError, match=r"--operators: there is no 'u-net'; there are: persistence, mean, fno"):
+        cells_of(None, "u-net", "0", None, False, None)
     with pytest.raises(UserError, match=r"--seeds 0-2: expected whole numbers with commas, for example 0,1,2"):
         cells_of(None, None, "0-2", None, False, None)
     with pytest.raises(UserError, match=r"kolmogorov needs the file npz/kolmogorov2d_64.npz .* name the folder with"):
@@ -197,11 +181,11 @@ def test_without_real_data_the_tasks_that_need_none_are_left() -> None:
     assert [cell.operator for cell in cells if cell.seed == 1] == 2 * ["fno", "fno-soap", "upt"]
 
 
-@pytest.mark.parametrize("operator", [name for name, own in OPERATORS.items() if own.family in ("upt", "fno")])
+@pytest.mark.parametrize("operator", [name for name, own in OPERATORS.items() if own.trained])
 def test_every_variant_is_a_valid_configuration(operator: str) -> None:
     own = OPERATORS[operator]
     for task in TASKS.values():
-        fits = not (task.steady and own.of_time) and not (task.scattered and own.family == "fno")
+        fits = not (task.steady and own.of_time) and not (task.scattered and own.on_grid)
         fits = fits and (task.moves or not own.moved)
         if fits and (task.symmetric or not own.plain):
             overrides = [*own.overrides, *(PLAIN if own.plain else ()), "seed=1"]

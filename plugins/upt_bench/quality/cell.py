@@ -7,17 +7,23 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from upt_bench.quality.fno import FnoTrained, train_fno
+from upt_bench.quality.between import Between, between
+from upt_bench.quality.fourier import fno, tfno, uno
 from upt_bench.quality.from_upt import UptTrained, train_upt
+from upt_bench.quality.grid_training import GridTrained, train_on_grid
+from upt_bench.quality.jax_training import train_by_jax
 from upt_bench.quality.judged import Questions, Unseen, judge, judge_finer
 from upt_bench.quality.operators import OPERATORS, PLAIN
 from upt_bench.quality.tasks import TASKS, Task
+from upt_bench.quality.unet import unet
 from upt_bench.quality.untrained import Untrained, mean, persistent
 from upt_core import Experiment
 
@@ -29,6 +35,8 @@ QUIET = (
     "validation.every=1000000",
     "callbacks=[]",
 )
+NETWORKS: dict[str, Callable[[Between], nn.Module]] = {"fno": fno, "tfno": tfno, "uno": uno, "unet": unet}
+"""Builders of networks on torch, by family."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +119,17 @@ def keep(cell: Cell, folder: Path) -> None:
     part.replace(path)
 
 
-def _train(cell: Cell, task: Task, experiment: Experiment) -> UptTrained | FnoTrained | Untrained | None:
-    family = OPERATORS[cell.operator].family
-    if family == "upt":
+def _train(cell: Cell, task: Task, experiment: Experiment) -> UptTrained | GridTrained | Untrained | None:
+    operator = OPERATORS[cell.operator]
+    if operator.family == "upt":
         return train_upt(experiment)
-    if family == "fno":
-        return train_fno(experiment, task.modes, task.width)
+    if operator.on_grid:
+        it = between(cell.operator, task, experiment)
+        if operator.family in NETWORKS:
+            return train_on_grid(experiment, NETWORKS[operator.family](it))
+        return train_by_jax(cell.operator, experiment, it)
     prepared = experiment.prepare()
-    return persistent(prepared) if family == "persistence" else mean(prepared)
+    return persistent(prepared) if operator.family == "persistence" else mean(prepared)
 
 
 def _peak_mib() -> float:

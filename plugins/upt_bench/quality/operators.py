@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 PLAIN = ("data.flips=[]", "data.swap=false", "data.roll_axes=[]", "data.rolls=4", "data.glide=null", "data.images=null")
 """Overrides that leave no image but the original."""
+TORCH = ("fno", "tfno", "uno", "unet")
+"""Families of networks on torch: neuraloperator's, and MONAI's U-Net."""
+JAX = ("ape-fno", "ape-unet", "ape-resnet")
+"""Families of networks on jax: APEBench's."""
+ON_GRIDS = (*TORCH, *JAX)
 ADAMW = "trainer.optimizer={name: adamw, lr: 2e-3, beta2: 0.98, weight_decay: 1e-4}"
 
 
@@ -17,8 +21,8 @@ class Operator:
     Args:
         name: on the command line.
         title: as tables call it.
-        family: "upt": trained from the task's configuration; "fno": neuraloperator's, in a plain loop, on the same
-            batches with the same optimizer and schedule; "persistence", "mean": nothing is trained.
+        family: "upt": trained from the task's configuration; one of ``ON_GRIDS``: others' networks on grids, in a plain
+            loop, on the same batches with the same schedule; "persistence", "mean": nothing is trained.
         overrides: of the task's configuration.
         of_time: whether it makes sense only where there is time.
         plain: whether it is trained without the symmetric images that the task's configuration shows.
@@ -27,11 +31,21 @@ class Operator:
 
     name: str
     title: str
-    family: Literal["upt", "fno", "persistence", "mean"]
+    family: str
     overrides: tuple[str, ...] = ()
     of_time: bool = False
     plain: bool = False
     moved: bool = False
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether it takes data on grids alone."""
+        return self.family in ON_GRIDS
+
+    @property
+    def trained(self) -> bool:
+        """Whether the seed makes a difference."""
+        return self.family not in ("persistence", "mean")
 
 
 def _sampler(ratio: float, base: str) -> str:
@@ -64,6 +78,15 @@ OPERATORS = {
         Operator("fno-soap", "FNO, SOAP", "fno"),
         Operator("fno-plain", "FNO, AdamW, without symmetric images", "fno", (ADAMW,), plain=True),
         Operator("fno-soap-plain", "FNO, SOAP, without symmetric images", "fno", plain=True),
+        Operator("tfno", "TFNO, AdamW", "tfno", (ADAMW,)),
+        Operator("tfno-soap", "TFNO, SOAP", "tfno"),
+        Operator("uno", "UNO, AdamW", "uno", (ADAMW,)),
+        Operator("uno-soap", "UNO, SOAP", "uno"),
+        Operator("unet", "U-Net, AdamW", "unet", (ADAMW,)),
+        Operator("unet-soap", "U-Net, SOAP", "unet"),
+        Operator("ape-fno", "FNO of APEBench, AdamW", "ape-fno", (ADAMW,)),
+        Operator("ape-unet", "U-Net of APEBench, AdamW", "ape-unet", (ADAMW,)),
+        Operator("ape-resnet", "residual network of APEBench, AdamW", "ape-resnet", (ADAMW,)),
         Operator("upt", "upt", "upt"),
         Operator("upt-plain", "upt without symmetric images", "upt", plain=True),
         Operator("upt-adamw", "upt, AdamW", "upt", (ADAMW,)),

@@ -37,10 +37,10 @@ def cells_of(
         for seed in numbers
         for task in named_tasks
         for operator in named_operators
-        if (seed == numbers[0] or OPERATORS[operator].family in ("upt", "fno"))
+        if (seed == numbers[0] or OPERATORS[operator].trained)
         and not (TASKS[task].steady and OPERATORS[operator].of_time)
         and (TASKS[task].symmetric or not OPERATORS[operator].plain)
-        and not (TASKS[task].scattered and OPERATORS[operator].family == "fno")
+        and not (TASKS[task].scattered and OPERATORS[operator].on_grid)
         and (TASKS[task].moves or not OPERATORS[operator].moved)
     ]
 

@@ -25,6 +25,8 @@ SHOWN = {
 
 
 FNO = ("fno", "fno-soap")
+OTHERS = ("tfno", "tfno-soap", "uno", "uno-soap", "unet", "unet-soap", "ape-fno", "ape-unet", "ape-resnet")
+"""Other networks on grids, without a goal."""
 RATIOS = {
     "one_step_to_fno": ("one step, over the better FNO's", "one_step", "one_step", FNO, 0.7),
     "rollout_to_fno": ("rollout, latent, over the better FNO's", "rollout_latent", "rollout_physical", FNO, 0.7),
@@ -82,8 +84,15 @@ def _rolled_out(rows: list[Row], name: str) -> list[Row]:
 
 def _best(results: Results, task: str, operators: Sequence[str], name: str) -> float | None:
     """The smallest mean over seeds."""
-    means = [_values(_rows(results, task, operator), name) for operator in operators]
-    return min((statistics.fmean(values) for values in means if values), default=None)
+    best = _best_of(results, task, operators, name)
+    return None if best is None else statistics.fmean(_values(_rows(results, task, best), name))
+
+
+def _best_of(results: Results, task: str, operators: Sequence[str], name: str) -> str | None:
+    """Whose mean over seeds is the smallest."""
+    values = {operator: _values(_rows(results, task, operator), name) for operator in operators}
+    known = {operator: statistics.fmean(found) for operator, found in values.items() if found}
+    return min(known, key=known.__getitem__, default=None)
 
 
 def _seeds(values: Sequence[float]) -> str:
@@ -131,16 +140,54 @@ def summary(results: Results) -> str:
         names = ("one_step", "rollout_physical", "rollout_latent")
         known = [name for name in names if _values(_rolled_out(_rows(results, task.name, "upt"), name), name)]
         lines += [[task.title, SHOWN[name], *_rivals(results, task.name, name)] for name in known]
-    return markdown(["data", "figure", "persistence", "FNO, AdamW", "FNO, SOAP", "upt", "upt / best FNO"], lines)
+    columns = [
+        "persistence",
+        "FNO, AdamW",
+        "FNO, SOAP",
+        "best other network",
+        "upt",
+        "upt / best FNO",
+        "upt / best of all",
+    ]
+    return markdown(["data", "figure", *columns], lines)
 
 
 def _rivals(results: Results, task: str, name: str) -> list[str]:
-    compared = "rollout_physical" if name == "rollout_latent" else name
+    compared = _compared(name)
     rivals = {own: _values(_rows(results, task, own), compared) for own in ("persistence", *FNO)}
     own = _values(_rows(results, task, "upt"), name)
-    best = _best(results, task, FNO, compared)
-    ratio = "–" if best is None else f"{statistics.fmean(own) / best:.2g}"
-    return [*(shown(rivals[name]) for name in rivals), f"**{shown(own)}**", ratio]
+    other = _best_of(results, task, OTHERS, compared)
+    best = (
+        "–" if other is None else f"{OPERATORS[other].title}: {shown(_values(_rows(results, task, other), compared))}"
+    )
+    ratios = [_ratio(own, _best(results, task, operators, compared)) for operators in (FNO, (*FNO, *OTHERS))]
+    return [*(shown(rivals[name]) for name in rivals), best, f"**{shown(own)}**", *ratios]
+
+
+def _ratio(own: Sequence[float], best: float | None) -> str:
+    return "–" if best is None else f"{statistics.fmean(own) / best:.2g}"
+
+
+def _compared(name: str) -> str:
+    """The figure of others that one of upt's is compared with: they have no latent."""
+    return "rollout_physical" if name == "rollout_latent" else name
+
+
+def networks(results: Results) -> str:
+    """One line a task and figure, one column for each network that was measured."""
+    measured = [name for name in (*FNO, *OTHERS) if any(_rows(results, task, name) for task in TASKS)]
+    lines = []
+    for task in TASKS.values():
+        for name in ("one_step", "rollout_physical"):
+            rows = {own: _rolled_out(_rows(results, task.name, own), name) for own in (*measured, "upt")}
+            values = {own: _values(found, name) for own, found in rows.items()}
+            if any(values[own] for own in measured if own in OTHERS):
+                lines.append([task.title, SHOWN[name], *(_mean_of(found) for found in values.values())])
+    return markdown(["data", "figure", *(OPERATORS[own].title for own in (*measured, "upt"))], lines)
+
+
+def _mean_of(values: Sequence[float]) -> str:
+    return f"{statistics.fmean(values):.2g}" if values else "–"
 
 
 def _rows(results: Results, task: str, operator: str, budget: float | None = None) -> list[Row]:
@@ -202,6 +249,7 @@ SAMPLED = ("burgers1d", "kolmogorov")
 """Tasks with comparisons of samplers."""
 TABLES: dict[str, Callable[[Results], str]] = {
     "quality": summary,
+    "networks": networks,
     "environment": measured_on,
     "choices": choices,
     "ablation_optimizers": table_of("burgers1d", SHORT, ("upt", "upt-adamw")),

@@ -28,6 +28,7 @@ class Task:
         symmetric: whether the configuration shows symmetric images of the training trajectories.
         scattered: whether points are scattered, which Fourier neural operators do not take.
         moves: whether the configuration's sampler moves query points off the grid (``jittered``).
+        placed: whether the equation or its walls tell places apart; then U-Nets and residual networks are given places.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Task:
     symmetric: bool = False
     scattered: bool = False
     moves: bool = True
+    placed: bool = False
 
     def config(self) -> Path:
         """The configuration, in a checkout or an installation."""
@@ -110,6 +112,7 @@ TASKS = {
             goals=_goals(0.10, 0.35, 0.35),
             symmetric=True,
             moves=False,
+            placed=True,
         ),
         Task(
             "kolmogorov",
@@ -120,6 +123,7 @@ TASKS = {
             goals=_goals(0.15, 0.40, 0.40),
             small=("data.base.num_trajectories=10", "data.images=2"),
             symmetric=True,
+            placed=True,
         ),
         Task(
             "darcy",
@@ -132,9 +136,10 @@ TASKS = {
             steady=True,
             symmetric=True,
             moves=False,
+            placed=True,
         ),
         Task("kuramoto_sivashinsky", "Kuramoto-Sivashinsky", "npz/ks1d_128.npz", 32, 32, small=_FEW),
-        Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24),
+        Task("shallow_water", "shallow water 64²", "pdebench/2D/shallow-water/2D_rdb_NA_NA.h5", 24, 24, placed=True),
         Task(
             "burgers3d",
             "Burgers 3-D, exact",

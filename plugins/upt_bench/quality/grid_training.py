@@ -1,36 +1,38 @@
-"""neuraloperator's Fourier neural operator, trained on the same batches for the same processor seconds."""
+"""Networks from field to field on a grid, trained on the same batches for the same processor seconds."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from upt_bench.quality.judged import Space
 from upt_bench.quality.mode_matrices import ModeMatrices
-from upt_core import Batch, DataSpec, Experiment, Progress, UserError
+from upt_core import Batch, DataSpec, Experiment, Progress
 from upt_core.commands import PreparedData
-
-LAYERS = 4
 
 
 @dataclass(frozen=True)
-class FnoTrained:
-    """A trained Fourier neural operator: at the points of its grid, from field to field."""
+class GridTrained:
+    """A trained network on a grid, from field to field.
 
-    network: nn.Module
+    Args:
+        network: (B, C, \\*grid) → (B, C, \\*grid), normalised.
+        data: what the data are.
+        parameters: numbers that were trained; a complex one counts twice.
+        steps: of its optimizer.
+        spent: processor seconds of training.
+    """
+
+    network: Callable[[Tensor], Tensor]
     data: DataSpec
+    parameters: int
     steps: int
     spent: float
     spaces: tuple[Space, ...] = ("physical",)
-
-    @property
-    def parameters(self) -> int:
-        """Numbers that were trained; a complex one counts twice."""
-        return sum(p.numel() * (2 if p.is_complex() else 1) for p in self.network.parameters())
 
     def predict(self, batch: Batch, steps: int, space: Space) -> Tensor:
         """Predicted targets (B, T, N, C), normalised; each prediction is the next input."""
@@ -48,15 +50,9 @@ class FnoTrained:
         """It has no latent."""
 
 
-def train_fno(experiment: Experiment, modes: int, width: int) -> FnoTrained:
-    """Trains for the experiment's budget with its optimizer and schedule; relative L2 loss in physical units.
-
-    Raises:
-        UserError: neuraloperator is not installed, or the data lie on no grid.
-    """
-    prepared = experiment.prepare()
-    network = _network(prepared.data, modes, width, experiment.settings.seed)
-    seen = ModeMatrices(network)
+def train_on_grid(experiment: Experiment, network: nn.Module) -> GridTrained:
+    """Trains for the experiment's budget with its optimizer and schedule; relative L2 loss in physical units."""
+    prepared, seen = experiment.prepare(), ModeMatrices(network)
     optimizers, schedule, budget = experiment.optimizers(seen), experiment.lr_schedule(), experiment.plan().budget
     assert budget is not None
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
@@ -76,38 +72,20 @@ def train_fno(experiment: Experiment, modes: int, width: int) -> FnoTrained:
             progress, spent = replace(progress, step=progress.step + 1), time.process_time() - started
             if spent >= budget.seconds:
                 break
-    return FnoTrained(network.eval(), prepared.data, progress.step, spent)
+    parameters = sum(p.numel() * (2 if p.is_complex() else 1) for p in network.parameters())
+    return GridTrained(network.eval(), prepared.data, parameters, progress.step, spent)
 
 
-def _network(data: DataSpec, modes: int, width: int, seed: int) -> nn.Module:
-    if data.grid_shape is None:
-        raise UserError("the operator fno needs data on a regular grid; leave it out for this task")
-    try:
-        from neuralop.models import FNO  # late: an extra
-    except ImportError as error:
-        raise UserError(
-            "the operator fno needs the package neuraloperator; run: pip install 'upt-core[neuraloperator]'"
-        ) from error
-    sizes: dict[str, Any] = {"in_channels": data.input_channels, "out_channels": data.target_channels}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network: nn.Module = FNO(
-            n_modes=tuple(min(modes, points) for points in data.grid_shape),
-            hidden_channels=width,
-            n_layers=LAYERS,
-            positional_embedding="grid",
-            **sizes,
-        )
-    return network
+def predicted(network: Callable[[Tensor], Tensor], batch: Batch, input_BNC: Tensor) -> Tensor:
+    """One step on: (B, N, C) → (B, N, C), through the network's (B, C, \\*grid)."""
+    return network(as_field(batch, input_BNC)).flatten(2).movedim(1, -1)
 
 
-def predicted(network: nn.Module, batch: Batch, input_BNC: Tensor) -> Tensor:
-    """One step on: (B, N, C) → (B, N, C), through the network's (B, C, *grid)."""
+def as_field(batch: Batch, value_BNC: Tensor) -> Tensor:
+    """(B, N, C) → (B, C, \\*grid)."""
     shape = batch.points.grid_shape
     assert shape is not None
-    field = input_BNC.movedim(-1, 1).reshape(len(input_BNC), -1, *shape)
-    answer: Tensor = network(field).flatten(2).movedim(1, -1)
-    return answer
+    return value_BNC.movedim(-1, 1).reshape(len(value_BNC), -1, *shape)
 
 
 def _loss(network: nn.Module, batch: Batch, prepared: PreparedData) -> Tensor:

@@ -88,6 +88,11 @@ SUITES: Mapping[str, Suite] = {
         "scaling_pictures",
         ("scaling.png",),
     ),
+    "attention": Suite(
+        "How the cost of the transformer grows with the latent tokens, for full, windowed and linear attention.",
+        "From 256 to 16,384 tokens of width 64. Takes about five minutes.",
+        ("attention",),
+    ),
     "inverse": Suite(
         "Effect of inverse_decoding on the error, for each value of its option `reads`.",
         "Test errors after equal processor time on three data sets. Takes about a quarter of an hour.",

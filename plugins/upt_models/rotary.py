@@ -26,8 +26,8 @@ class Turn(nn.Module):
         super().__init__()
         self.cos_LF: Tensor
         self.sin_LF: Tensor
-        self.register_buffer("cos_LF", angle_LF.cos().float(), persistent=False)
-        self.register_buffer("sin_LF", angle_LF.sin().float(), persistent=False)
+        self.register_buffer("cos_LF", angle_LF.cos().float().contiguous(), persistent=False)
+        self.register_buffer("sin_LF", angle_LF.sin().float().contiguous(), persistent=False)
 
     def forward(self, value_BHLd: Tensor) -> Tensor:
         """The turned queries or keys."""

@@ -45,6 +45,11 @@ LATTICE: dict[str, Any] = {
 }
 
 
+def with_attention(attention: str, **settings: Any) -> dict[str, Any]:
+    approximator = {"name": "transformer", "width": 16, "depth": 2, "attention": attention, **settings}
+    return LATTICE | {"approximator": approximator}
+
+
 class Untraceable:
     """A decoder whose way depends on a value, which no traced program can follow."""
 
@@ -62,7 +67,11 @@ def run_alone() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("model", [{}, LATTICE], ids=["attention", "lattice"])
+@pytest.mark.parametrize(
+    "model",
+    [{}, LATTICE, with_attention("windowed", window=3), with_attention("linear")],
+    ids=["attention", "lattice", "windowed", "linear"],
+)
 def test_it_runs_without_upt_and_answers_the_same(make: Make, model: dict[str, Any]) -> None:
     operator = trained(make, **model)
     main(["export", "run", "-o", "waves.pt2", "--steps", "3"], standalone_mode=False)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from upt_core import EndRun, Experiment, Run, Step, UserError, hookimpl, load
+from upt_core import EndRun, Experiment, PluginError, Run, Step, UserError, hookimpl, load
 from upt_core.run.earlier import FILES, FOLDERS
 from upt_core.run.lock import locked
 from upt_losses.forward import Forward
@@ -52,6 +52,25 @@ def test_a_refused_experiment_replaces_nothing(tmp_path: Path, tiny: Callable[..
     with pytest.raises(UserError):
         tiny(data={"name": "npz", "path": "nowhere.npz"}).train(run.folder, replace=True)
     assert Run.read(run.folder) == run
+
+
+class Misspelt:
+    @hookimpl
+    def epoch_endd(self) -> None:
+        """Of a name that no hook has."""
+
+
+def test_a_listener_that_is_refused_replaces_nothing_and_leaves_no_folder(
+    tmp_path: Path, tiny: Callable[..., Experiment]
+) -> None:
+    run = tiny(trainer={"epochs": 1}).train(tmp_path / "run")
+    with pytest.raises(PluginError, match="unknown hook 'epoch_endd' in .*; did you mean 'epoch_ended'"):
+        tiny().train(run.folder, replace=True, listeners=[Misspelt()])
+    assert Run.read(run.folder) == run
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(PluginError, match="unknown hook"):
+        tiny(output=str(tmp_path)).train(listeners=[Misspelt()])
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_resume_and_replace_contradict_each_other(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:

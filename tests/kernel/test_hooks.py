@@ -10,11 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pluggy
 import pytest
 
 from upt_core import DataError, EndRun, Experiment, PluginError, hookimpl
-from upt_core.training.listeners import Listeners, described
+from upt_core.training.listeners import Listeners, UnknownHookError, described
 
 Tiny = Callable[..., Experiment]
 HERE = f"{__name__}."
@@ -180,7 +179,7 @@ class TestRegistration:
                 pass
 
         with pytest.raises(
-            pluggy.PluginValidationError, match="unknown hook 'step_finish'.*did you mean '(step_ended|run_finished)'"
+            UnknownHookError, match="unknown hook 'step_finish'.*did you mean '(step_ended|run_finished)'"
         ):
             Listeners([Misspelt()])
 
@@ -190,9 +189,7 @@ class TestRegistration:
             def zzz(self) -> None:
                 pass
 
-        with pytest.raises(
-            pluggy.PluginValidationError, match="unknown hook 'zzz'.*expected one of: .*run_failed, run_f"
-        ):
+        with pytest.raises(UnknownHookError, match="unknown hook 'zzz'.*expected one of: .*run_failed, run_f"):
             Listeners([Elsewhere()])
 
     def test_a_hook_without_its_mark_is_refused(self) -> None:

@@ -292,7 +292,7 @@ CALLBACKS: dict[type[Callback], str] = {
     Deaf: r"hooks: Deaf listens to nothing\n    expected: at least one of: checkpoint_saved, epoch_ended",
     Unmarked: r"marks: run_started is not marked, so it would never be called",
     Misspelt: r"hooks: unknown hook 'run_start'",
-    OtherArguments: r"hooks: OtherArguments for hook .step_ended.* Argument\(s\) .*loss",
+    OtherArguments: r"hooks: .*OtherArguments for hook .step_ended.* Argument\(s\) .*loss",
 }
 
 

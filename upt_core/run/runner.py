@@ -84,9 +84,10 @@ class Runner:
             raise CheckpointError("name the folder of the run to resume")
         self.resumed = self.processes.of_first(lambda: self._read(run_dir) if resume and run_dir else None)
         self.built = self._build_stages(run_dir)
+        with self.processes.agreed():
+            self._listeners = self._checked(listeners) if self.processes.is_first else []
         create = run_folder.create
         self.run_dir = self.processes.of_first(lambda: run_dir or create(experiment.output_dir(), experiment.name))
-        self._listeners = tuple(listeners)
         self._said = said
         self._heard_by = Listeners()
         self._gathered: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -113,7 +114,7 @@ class Runner:
                     if self._replaces:
                         remove_run(self.run_dir)
                     self._said.write_to(self.run_dir)
-                    self._heard_by = Listeners(self._all_listeners())
+                    self._heard_by = Listeners([MetricsLog(self.run_dir / METRICS), Observation(), *self._listeners])
             return self._run()
 
     def _run(self) -> Results:
@@ -126,10 +127,15 @@ class Runner:
         with at_once(), self._gathered():
             return self._conclude()
 
-    def _all_listeners(self) -> list[object]:
-        """The log, the experiment's callbacks, and the caller's listeners."""
-        log, callbacks = MetricsLog(self.run_dir / METRICS), self.experiment.settings.callbacks
-        return [log, Observation(), *(callback.build() for callback in callbacks), *self._listeners]
+    def _checked(self, listeners: Sequence[object]) -> list[object]:
+        """The experiment's callbacks and the caller's listeners, before a folder is made or an earlier run removed.
+
+        Raises:
+            PluginError: one of them has a hook that does not exist, or none.
+        """
+        found = [*(callback.build() for callback in self.experiment.settings.callbacks), *listeners]
+        Listeners(found)
+        return found
 
     def _read(self, run_dir: Path) -> Resumed:
         """What a run that goes on brings with it."""

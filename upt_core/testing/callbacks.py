@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import re
-
-import pluggy
 
 from upt_core.errors import PluginError
 from upt_core.kinds import Callback
 from upt_core.registry.hookspecs import PROJECT
 from upt_core.testing.failure import ConformanceError, require, require_object
-from upt_core.training.listeners import Listeners, RunHooks
+from upt_core.training.listeners import Listeners, RunHooks, UnknownHookError
 
 HOOKS = tuple(name for name, _ in inspect.getmembers(RunHooks, inspect.isfunction))
 
@@ -40,10 +37,10 @@ def check_callback(callback: Callback) -> None:
     )
     try:
         Listeners([callback])
-    except pluggy.PluginValidationError as error:
+    except UnknownHookError as error:
         raise ConformanceError(
             "hooks",
-            re.sub(r"Plugin '\d+'", type(callback).__name__, " ".join(str(error).split())),
+            str(error),
             f"methods named and called as these hooks: {known}",
             "name the method as the hook that is meant, and its arguments as in "
             "upt_core.training.listeners.RunHooks; leave out those that are not needed",

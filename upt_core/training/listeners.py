@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
@@ -56,6 +57,10 @@ class RunHooks:
         """After an exception, before it goes on to the caller."""
 
 
+class UnknownHookError(PluginError):
+    """A listener has a hook, or an argument of one, that does not exist."""
+
+
 class Listeners:
     """Objects with ``@hookimpl`` methods, each called by itself.
 
@@ -68,8 +73,8 @@ class Listeners:
         listeners: in the order in which they are told; ``@hookimpl(trylast=True)`` comes last.
 
     Raises:
-        PluginValidationError: a listener has a hook of a name or argument that does not exist; the message names the
-            nearest hook.
+        UnknownHookError: a listener has a hook of a name or argument that does not exist; the message names the nearest
+            hook.
         PluginError: a listener has a hook without ``@hookimpl``, or no hook at all.
     """
 
@@ -117,10 +122,18 @@ def _manager(listeners: Iterable[object]) -> pluggy.PluginManager:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(RunHooks)
     for listener in listeners:
-        manager.register(listener)
+        _register(listener, manager)
         _check_marked(listener, manager)
-    refuse_unknown_hooks(manager)
     return manager
+
+
+def _register(listener: object, manager: pluggy.PluginManager) -> None:
+    try:
+        manager.register(listener)
+        refuse_unknown_hooks(manager)
+    except pluggy.PluginValidationError as error:
+        said, name = " ".join(str(error).split()), described(listener)
+        raise UnknownHookError(re.sub(r"[Pp]lugin '\d+'", lambda _: name, said)) from None
 
 
 def _check_marked(listener: object, manager: pluggy.PluginManager) -> None:

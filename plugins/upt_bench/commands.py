@@ -156,7 +156,9 @@ def quality(
     folder = _data_folder(data)
     cells = cells_of(tasks, operators, seeds, folder, quick, seconds, split, changes)
     where = ("cpu", folder, quick)
-    return _measure("quality", lambda setting: run(cells, setting, out, jobs), where, out, ("rollouts.png",), old)
+    return _measure(
+        "quality", lambda setting: run(cells, setting, out, jobs), where, out, ("standing.png", "rollouts.png"), old
+    )
 
 
 @bench.command()

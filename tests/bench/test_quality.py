@@ -22,6 +22,7 @@ from upt_bench.quality.operators import OPERATORS, PLAIN
 from upt_bench.quality.pictures import rolled_out
 from upt_bench.quality.plan import cells_of
 from upt_bench.quality.run import collect
+from upt_bench.quality.standing import KINDS, best
 from upt_bench.quality.tables import is_result, shown, summary, table_of
 from upt_bench.quality.tasks import TASKS
 from upt_bench.quality.untrained import Untrained
@@ -37,6 +38,15 @@ def test_pictures_show_the_longest_budget_and_rollouts_alone() -> None:
     short = common | {"budget": 20.0, "rollout_physical_by_step": [0.1, 0.2]}
     long, single = short | {"budget": 168.0}, common | {"budget": 168.0, "rollout_physical_by_step": [0.1]}
     assert rolled_out([short, long, single, long | {"split": "valid"}]) == [long]
+
+
+def test_of_each_kind_the_operator_with_the_smallest_mean_is_drawn() -> None:
+    errors = {"fno": [0.2, 0.4], "fno-soap": [0.1, 0.6]}
+    rows = [{"operator": name, "one_step": error} for name, values in errors.items() for error in values]
+    fno = next(kind for kind in KINDS if kind.title == "FNO")
+    assert best(rows, fno, "one_step") == [0.2, 0.4]
+    assert best([*rows, {"operator": "fno-soap", "one_step": 0.05}], fno, "one_step") == [0.1, 0.6, 0.05]
+    assert best([{"operator": "fno", "rollout_physical": 0.2, "horizon": 1}], fno, "rollout_physical") == []
 
 
 def test_errors_are_relative_to_each_time_step() -> None:
@@ -138,6 +148,7 @@ def test_results_are_collected_into_tables_and_pictures(tmp_path: Path) -> None:
         (tmp_path / f"cells/burgers1d-{operator}-0.json").write_text(json.dumps(other))
     results = collect(tmp_path)
     assert (tmp_path / "rollouts.png").is_file()
+    assert (tmp_path / "standing.png").is_file()
     assert Results.load(tmp_path / "results.json").curves == results.curves
     found = {figure.key: (figure.measured, figure.reached) for figure in results.figures}
     assert found["burgers1d_one_step"] == (pytest.approx(0.003), False)

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure as Canvas
 
 from upt_bench.quality.operators import OPERATORS
+from upt_bench.quality.standing import draw_standing
 from upt_bench.quality.tables import is_result
 from upt_bench.quality.tasks import TASKS
 from upt_bench.results import Results
@@ -19,7 +20,8 @@ Row = dict[str, Any]
 
 
 def draw_pictures(results: Results, out: Path) -> None:
-    """Writes rollouts.png: the error at every time step of the first seed's rollouts."""
+    """Writes standing.png, and rollouts.png: the error at every time step of the first seed's rollouts."""
+    draw_standing(results, out)
     rows = rolled_out(results.curves["quality"])
     tasks = [name for name in TASKS if any(row["task"] == name for row in rows)]
     if not tasks:

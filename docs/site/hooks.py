@@ -25,6 +25,8 @@ DOCS = Path(__file__).parents[1]
 ROOT = DOCS.parent
 AT_THE_TOP = {"README.md": "install.md", "CHANGELOG.md": "changes.md"}
 """Files beside docs/ that are pages, and their names on the site, where README.md would be an index."""
+AS_THEY_ARE = (".md", ".png", ".svg")
+"""Files below docs/ that the site has under their own names; others become listings."""
 LINK = re.compile(r"(\]\()([^()\s#]+)((?:#[^()\s]*)?\))")
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 FOR_TESTS = re.compile(r'^(```\w+(?: title="[^"]+")?)(?: \w+)+$', re.MULTILINE)
@@ -44,7 +46,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for page in list(files.documentation_pages()):
         for _, link, _ in LINK.findall(FENCE.sub("", page.content_string)):
             source = _outside(page.src_uri, link)
-            if source is not None and not source.endswith(".md") and _listing(source) not in files.src_uris:
+            if source is not None and not source.endswith(AS_THEY_ARE) and _listing(source) not in files.src_uris:
                 files.append(File.generated(config, _listing(source), content=_as_page(source)))
     return files
 
@@ -59,7 +61,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         source = _outside(here, match[2])
         if source is None:
             return match[0]
-        target = AT_THE_TOP.get(source, source if source.endswith(".md") else _listing(source))
+        target = AT_THE_TOP.get(source, source if source.endswith(AS_THEY_ARE) else _listing(source))
         return match[1] + posixpath.relpath(target.removeprefix("docs/"), posixpath.dirname(here) or ".") + match[3]
 
     parts = FENCE.split(markdown)

@@ -14,7 +14,15 @@ from upt_bench.quality.tables import is_result
 from upt_bench.quality.tasks import TASKS
 from upt_bench.results import Results
 
-COLOURS = {"upt": "#e07a3f", "fno": "#8a8a8a", "fno-soap": "#1f6f8b", "persistence": "#404040", "upt-adamw": "#7a4fa3"}
+COLOURS = {
+    "upt": "#e07a3f",
+    "fno": "#8a8a8a",
+    "fno-soap": "#1f6f8b",
+    "unet": "#4f9a4f",
+    "ape-fno": "#b0457b",
+    "persistence": "#404040",
+    "upt-adamw": "#7a4fa3",
+}
 COLUMNS = 3
 Row = dict[str, Any]
 

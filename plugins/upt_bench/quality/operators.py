@@ -54,6 +54,7 @@ def _sampler(ratio: float, base: str) -> str:
 
 
 WEIGHTED = {
+    "recipe": ("measured with the lines below", "losses.forward.weight=1"),
     "encoding-third": ("inverse encoding with a third of its weight", "losses.inverse_encoding.weight=0.3333"),
     "encoding-triple": ("inverse encoding with three times its weight", "losses.inverse_encoding.weight=3"),
     "encoding-2": ("inverse encoding on every 2nd batch", "losses.inverse_encoding.every=2"),
@@ -133,7 +134,7 @@ OPERATORS = {
 }
 LOSSES = ("upt", "upt-no-consistency", "upt-no-inverse", "upt-one-step", "upt-inverse-decoding")
 """The recipe, and with terms taken away or added: what each buys at equal time."""
-WEIGHTS = ("upt", *(f"upt-{name}" for name in WEIGHTED))
+WEIGHTS = tuple(f"upt-{name}" for name in WEIGHTED)
 """The recipe with other weights and frequencies of its losses, at equal time."""
 SAMPLERS = ("upt-sixteenth-uniform", "upt-sixteenth", "upt-sixteenth-importance", "upt-quarter", "upt-all")
 """The recipe with other query points: how many and which, at equal time."""

@@ -103,7 +103,7 @@ class Batch:
 def _row(value_BT: Tensor, time: int, what: str) -> Tensor:
     if time >= value_BT.shape[1]:
         raise ValueError(
-            f"step {time + 1} of a rollout is asked for, but the batch has {what} for {value_BT.shape[1]} only; give "
-            f"as many as there are steps, or ask for fewer"
+            f"a rollout needs step {time + 1}, but the batch has {what} for only {value_BT.shape[1]} steps; give as "
+            "many as there are steps, or ask for fewer"
         )
     return value_BT[:, time]

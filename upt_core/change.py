@@ -21,16 +21,16 @@ def check_changes(data: DataSpec) -> None:
         ValueError: the problem is steady, targets are at points of their own, or a target is no input.
     """
     if data.steady:
-        raise ValueError("the problem is steady: there is no state that changes; write predict: state")
+        raise ValueError("the problem is steady, so no state changes; write predict: state")
     if data.targets_apart:
         raise ValueError(
-            "the targets are at other points than the inputs, where no state is given; write predict: state"
+            "the targets are at other points than the inputs, and no state is given there; write predict: state"
         )
     unknown = [field.name for field in data.targets if field not in data.inputs]
     if unknown:
         raise ValueError(
-            f"a change is one from a given state, but {', '.join(unknown)} is predicted and no input; make it an "
-            f"input, or write predict: state"
+            f"a change is one from a given state, but {', '.join(unknown)} is predicted and not an input; make it an "
+            "input, or write predict: state"
         )
 
 

@@ -90,5 +90,5 @@ class ConfigError(UserError):
             texts.append(str(problem))
             left = len(self.problems) - len(texts)
             if left and sum(map(len, texts)) > LONGEST // 2:
-                return [*texts, f"and {left} more problems; correct these first"]
+                return [*texts, f"and {left} more problems; correct the ones above first"]
         return texts

@@ -153,7 +153,7 @@ class Sampler(Bounded, ABC):
         """Query points of this step; all points, without a gather, where the budget reaches them all."""
         count = self.count(points.num_points, progress)
         if count < 1:
-            raise ValueError(f"{type(self).__name__} asks for {count} query points; at least 1 is needed")
+            raise ValueError(f"{type(self).__name__} wants {count} query points; expected at least 1")
         if count >= points.num_points:
             from upt_core.points import Queries  # late: kinds are named, and configurations checked, without torch
 
@@ -181,7 +181,7 @@ class Sampler(Bounded, ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restores what ``state_dict`` gave."""
         if state:
-            raise ValueError(f"{type(self).__name__} has no state, but was given: {', '.join(state)}")
+            raise ValueError(f"{type(self).__name__} has no state, but a saved state has: {', '.join(state)}")
 
 
 class Probe(Protocol):

@@ -28,8 +28,8 @@ def grid_measure(coords_NX: Tensor, shape: Sequence[int]) -> Tensor:
     if math.prod(shape) != len(coords_NX) or len(shape) != coords_NX.shape[1] or min(shape) < 2:
         raise ValueError(
             f"a grid of {' × '.join(map(str, shape))} points does not fit {len(coords_NX)} points with "
-            f"{coords_NX.shape[1]} coordinates; expected as many points, an axis for each coordinate, 2 points or more "
-            f"along each"
+            f"{coords_NX.shape[1]} coordinates; expected as many points, one axis for each coordinate, and at least 2 "
+            "points along each axis"
         )
     coords_GX = coords_NX.double().reshape(*shape, -1)
     axes = tuple(range(len(shape)))

@@ -293,8 +293,8 @@ class Queries:
             )
         if self.weight_BQ is not None and value_BQ.dim() != 2:  # they would meet the weights on other axes
             raise ValueError(
-                f"values of shape {tuple(value_BQ.shape)} have more axes than samples and query points; take the mean "
-                f"over the others first: value.mean(dim=-1)"
+                f"values of shape {tuple(value_BQ.shape)} have more axes than (samples, query points); take the mean "
+                "over the other axes first: value.mean(dim=-1)"
             )
         value_BQ = value_BQ.float() if value_BQ.dtype in (torch.float16, torch.bfloat16) else value_BQ
         return value_BQ.mean() if self.weight_BQ is None else (value_BQ * self.weight_BQ).mean()

@@ -62,7 +62,7 @@ def _own_device(name: str, device: torch.device, processes: Processes) -> torch.
     if number >= torch.cuda.device_count():
         raise UserError(
             f"trainer.device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA devices for more "
-            f"processes; start as many as it has, or use cpu"
+            "processes; start one process for each device, or use cpu"
         )
     device = torch.device("cuda", number)
     torch.cuda.set_device(device)

@@ -184,7 +184,9 @@ class Processes:
             failure.add_note(f"in process {self.rank} of {self.size}")
             raise failure
         if failed:
-            raise OtherProcessError(f"process {failed[0]} of {self.size} failed; its own message says why") from failure
+            raise OtherProcessError(
+                f"process {failed[0]} of {self.size} failed; its message gives the cause"
+            ) from failure
 
     @contextmanager
     def in_turns(self) -> Iterator[None]:

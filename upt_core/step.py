@@ -92,8 +92,9 @@ class Step:
             return self
         if self._sampler is not None and self._sampler.adaptive:
             raise ValueError(
-                f"the inputs are at other points than the targets, and {type(self._sampler).__name__} learns errors at "
-                f"those of the targets; give this term a sampler that learns nothing (uniform), or sampler: null"
+                f"the inputs are at other points than the targets, and {type(self._sampler).__name__} learns errors "
+                "at the points of the targets; give this term a sampler that is not adaptive (uniform), or sampler: "
+                "null"
             )
         view = copy.copy(self)
         view._at_inputs, view._observer = True, None
@@ -190,8 +191,8 @@ class Step:
         """
         if self.batch.own_input_points is not None and not self._at_inputs:
             raise ValueError(
-                "the inputs are at other points than the targets, so they have no values at these query points; a term "
-                "that looks at inputs takes step.at_inputs()"
+                "the inputs are at other points than the targets, so they have no values at these query points; use "
+                "step.at_inputs() in a term that compares inputs"
             )
         return self._taken(("input",), self.data.last_frame(self.batch.input_BNC), queries)
 
@@ -285,8 +286,8 @@ class Step:
     def _check_at_targets(self) -> None:
         if self._at_inputs:
             raise ValueError(
-                "the targets are at other points than the inputs, so they have no values at these query points; a term "
-                "that looks at targets asks the step itself, not step.at_inputs()"
+                "the targets are at other points than the inputs, so they have no values at these query points; use "
+                "the step itself, not step.at_inputs(), in a term that compares targets"
             )
 
     def _taken(self, key: tuple[Any, ...], value_BNC: Tensor, queries: Queries | None) -> Tensor:
@@ -298,8 +299,8 @@ def _no_reference(data: DataSpec) -> str:
     if data.steady:
         return "this data set has no time, so no reference fields at t = 0"
     return (
-        "this batch was read without the fields at t = 0, which no loss term asked for; a term that uses "
-        "step.reference() says so with needs_reference = True, and batches by hand take them as reference_BNC"
+        "this batch has no fields at t = 0, because no loss term needs them; set needs_reference = True in a term "
+        "that uses step.reference(), or pass reference_BNC to a batch made by hand"
     )
 
 

@@ -265,7 +265,7 @@ def cache_dir(name: str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{path}: the folder for files that are kept cannot be made: {in_words(error, path.parent)}; "
-            f"or name another with UPT_CACHE"
+            f"{path}: the cache folder cannot be made: {in_words(error, path.parent)}; or set UPT_CACHE to another "
+            "folder"
         ) from error
     return path

@@ -89,6 +89,6 @@ def read_json(path: Path, kind: type[dict[str, Any]] | type[list[Any]] = dict) -
 
 def _damaged(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(
-        f"{path}: this file is damaged: {reason}; use another copy, or remove it: the run goes on without, and what "
-        f"the file told of it is lost"
+        f"{path}: this file is damaged: {reason}; use another copy, or remove the file: the run continues without it, "
+        "and its record is lost"
     )

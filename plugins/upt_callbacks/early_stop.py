@@ -14,7 +14,7 @@ class EarlyStop(FigureWatcher):
     """Ends training when a logged value no longer improves, or reaches a goal; the run then has its usual test figures.
 
     ``validation.patience`` does the same for the metric that chooses the best checkpoint; this callback can watch any
-    logged value. What it has seen is part of every checkpoint; each stage begins anew.
+    logged value. What it has seen is part of every checkpoint; it starts over in each stage.
 
     Args:
         figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean, such as ``epoch/loss/forward``.
@@ -46,6 +46,6 @@ class EarlyStop(FigureWatcher):
         """Ends training where the goal is reached, or patience used up."""
         reached = self._goal is not None and (value <= self._goal if self._better == "lower" else value >= self._goal)
         if reached:
-            trainer.control.stop(f"early_stop: {self.figure} is {value:.4g}, and its goal {self._goal:.4g}")
+            trainer.control.stop(f"early_stop: {self.figure} is {value:.4g}, and its goal is {self._goal:.4g}")
         elif watched.waited >= self._patience:
-            trainer.control.stop(f"early_stop: {self.figure} did not improve in {self._patience} values")
+            trainer.control.stop(f"early_stop: {self.figure} did not improve over {self._patience} values")

@@ -74,7 +74,7 @@ class FigureWatcher(Callback):
         if name not in values:
             if key in notes:  # some figures are not computed in every epoch
                 return
-            raise UserError(f"there is no figure {self.figure!r}; there are: {hook}/{f', {hook}/'.join(values)}")
+            raise UserError(f"there is no figure {self.figure!r}; known: {hook}/{f', {hook}/'.join(values)}")
         watched = Watched(*self._compared, **notes.get(key, {}))
         watched.see(values[name])
         self.act(trainer, values[name], watched)

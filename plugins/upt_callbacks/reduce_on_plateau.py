@@ -13,7 +13,7 @@ from upt_core import Trainer
 class ReduceOnPlateau(FigureWatcher):
     """Lowers the learning rate when a logged value no longer improves, on top of its schedule.
 
-    The present factor and what it has seen are part of every checkpoint; each stage begins anew.
+    The present factor and what it has seen are part of every checkpoint; it starts over in each stage.
 
     Args:
         figure: ``validation/METRIC``, or ``epoch/NAME`` for an epoch's mean, such as ``epoch/loss/forward``.

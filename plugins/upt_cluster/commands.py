@@ -26,9 +26,9 @@ MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 @click.option("--cpus", type=click.IntRange(min=1), default=4, show_default=True, help="CPU cores of each process.")
 @click.option("--memory", type=click.IntRange(min=1), help="GB on each node; default: that of the partition.")
 @click.option("--partition", help="Partition of the cluster.")
-@click.option("--account", help="Account that is charged.")
+@click.option("--account", help="Account to charge.")
 @click.option(
-    "--set", "options", multiple=True, metavar="KEY=VALUE", help="Another option of sbatch, such as qos=long."
+    "--set", "options", multiple=True, metavar="KEY=VALUE", help="A further option of sbatch, such as qos=long."
 )
 @click.option("--setup", multiple=True, metavar="LINE", help="Shell line before training, such as: module load cuda.")
 @click.option(
@@ -36,7 +36,7 @@ MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
     type=click.IntRange(min=10),
     default=120,
     show_default=True,
-    help="Seconds before the end at which the job saves its state.",
+    help="Seconds before the end of its time, when the job saves its state.",
 )
 @click.option(
     "--requeues",
@@ -78,7 +78,8 @@ def submit(
         raise UserError("upt submit needs submitit, which is not installed: pip install 'upt-core[cluster]'")
     if not here and shutil.which("sbatch") is None:
         raise UserError(
-            "there is no sbatch on this machine; submit from a login node of a SLURM cluster, or try with --here"
+            "there is no sbatch on this machine; submit from a login node of a SLURM cluster, or run on this machine "
+            "with --here"
         )
     from upt_core import Experiment
 
@@ -109,7 +110,7 @@ def _send(arguments: tuple[str, ...], folder: Path, cluster: str, requeues: int,
         executor.update_parameters(**asked)
         job = executor.submit(Training(arguments))
     except (FailedJobError, ValueError, RuntimeError) as error:
-        raise UserError(f"the job was not taken: {error}; correct the options") from error
+        raise UserError(f"SLURM refused the job: {error}; correct the options") from error
     logs = [["job", job.job_id], ["log", str(job.paths.stdout)], ["errors", str(job.paths.stderr)]]
     click.echo(table(logs))
     if cluster == "local":

@@ -28,9 +28,10 @@ from upt_core.commands import Document, shown
 __all__ = ["Conversion", "Line", "Report", "convert"]
 
 HINTS = {
-    "latent_cache_dir": "a stage with cache_latents: true keeps latents",
-    "latent_cache_dtype": "a stage with cache_latents: true keeps latents",
-    "lambda_spectral": "see the loss term spectral: it looks at space, the old one at latent channels",
+    "latent_cache_dir": "a stage with cache_latents: true caches latents",
+    "latent_cache_dtype": "a stage with cache_latents: true caches latents",
+    "lambda_spectral": "see the loss term spectral: it compares spectra in space, the old term spectra of latent "
+    "channels",
     "lambda_relative": "see the loss term relative_lp",
     "lambda_rollout": "see the loss term rollout",
     "time_stride": "a parameter of the data sets that read files",

@@ -35,7 +35,10 @@ def translate_data(t: Translation) -> None:
     key = "data.task" if t.has("data.task") or not t.has("data.tasks") else "data.tasks"
     if not t.has(key):
         sections = " and ".join(key for key in t.old.data)
-        hint = f"with the sections {sections} the file is read as one of the old form: upt config convert --help"
+        hint = (
+            f"the sections {sections} belong to the old form, so the file is read in that form; see upt config "
+            "convert --help"
+        )
         t.problem(key, "is missing: the name of a task", hint)
         return
     found = t.get(key, [])
@@ -50,7 +53,7 @@ def translate_data(t: Translation) -> None:
         t.put(f"tasks.{task}", {}, key)
         _dataset(t, task, key, f"tasks.{task}.data")
         t.move(f"data.task_weights.{task}", f"tasks.{task}.weight")
-    t.say(key, f"tasks: {', '.join(tasks)}, each with an encoder and a decoder of its own")
+    t.say(key, f"tasks: {', '.join(tasks)}, each with its own encoder and decoder")
 
 
 def _native(t: Translation) -> None:
@@ -86,7 +89,7 @@ def _file(t: Translation, key: str, file: str, new: str) -> None:
     t.put(new, {"name": name}, file)
     t.put(f"{new}.path", path, file)
     t.say(file, f"{new}.name: {name}, {new}.path: {path}")
-    t.say(key, "not needed: the file says what it holds")
+    t.say(key, "not needed: it follows from the file")
     t.say("data.root", "not needed: the file's path is given")
     _sizes(t, READING, new)
 
@@ -97,7 +100,7 @@ def _guess(t: Translation, task: str, key: str, root: Any, new: str) -> None:
     t.put(new, {"name": "pdebench", "path": path}, key)
     t.say(key, f"{new}.name: pdebench, {new}.path: {path}")
     t.say("data.root", f"{new}.path: {path}")
-    t.remark(f"{new}.path: {path}; a task does not name its file, so set this to the file that you have")
+    t.remark(f"{new}.path: {path}; a task does not name its file, so set this to your file")
     _sizes(t, READING, new)
 
 

@@ -26,7 +26,7 @@ def translate_losses(t: Translation) -> None:
             t.say(old, "not used: no inverse term has a weight")
         t.say(SWITCH, "no inverse term has a weight")
         return
-    t.say(SWITCH, f"the terms {' and '.join(on)}" if asked else "a weight above 0 switches a term on all the same")
+    t.say(SWITCH, f"the terms {' and '.join(on)}" if asked else "a weight above 0 switches on a term in any case")
     _translate_frequency(t, on)
 
 
@@ -58,7 +58,7 @@ def _weight(t: Translation, base: float) -> Any:
         t.say(old, f"{parameter} of the inverse terms' weight: {shown(t.get(old))}")
     epochs = t.made("trainer.epochs")
     if isinstance(epochs, int) and warmup > 0 and warmup >= epochs - 1:
-        t.remark(f"the warm-up of {warmup:g} epochs leaves nothing of a run of {epochs}: inverse terms have weight 0")
+        t.remark(f"the warm-up of {warmup:g} epochs lasts the whole run of {epochs}: inverse terms have weight 0")
         return 0
     if not t.has(WARMUP):
         t.remark(f"weights of inverse terms: warmup_epochs {USUAL_WARMUP}, the old default")

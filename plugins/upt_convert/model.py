@@ -55,7 +55,7 @@ def _part(t: Translation, old: str, part: str, name: str) -> None:
             t.move(t.first(old, spellings), f"model.{part}.{parameter}")
     if t.made(f"model.{part}.depth") is None:
         t.put(f"model.{part}.depth", USUAL_DEPTH[part])
-        t.remark(f"model.{part}.depth: {USUAL_DEPTH[part]}; no depth is written")
+        t.remark(f"model.{part}.depth: {USUAL_DEPTH[part]}; the old file sets no depth")
     _hidden(t, old, part)
 
 

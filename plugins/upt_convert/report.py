@@ -53,10 +53,10 @@ class Report:
 
     def __str__(self) -> str:
         parts = [_block("This is a configuration in the old form. Its keys became:", self.converted)]
-        parts.append(_block("Not written there, so decided here:", self.remarks))
+        parts.append(_block("Not set in the old file, so chosen here:", self.remarks))
         trained = tuple(line for line in self.lost if line.path[0] in TRAINED)
-        parts.append(_block("WITHOUT A COUNTERPART, and results may differ for it:", trained))
-        parts.append(_block("Without a counterpart, beside what is trained:", _by_section(self.lost)))
+        parts.append(_block("WITHOUT A COUNTERPART, so results may differ:", trained))
+        parts.append(_block("Without a counterpart, but without effect on training:", _by_section(self.lost)))
         return "\n".join(part for part in parts if part)
 
 

@@ -59,11 +59,11 @@ def give_sampler(t: Translation) -> None:
     if sampler is None:
         return
     if "inverse_encoding" not in t.made("losses"):
-        t.remark("sampler: none; the old form samples for inverse_encoding alone, and that term is off")
+        t.remark("sampler: none; the old form samples only for inverse_encoding, and that term is off")
         return
     t.put("losses.inverse_encoding.sampler", sampler)
     t.new.origins.update({("losses", "inverse_encoding", *path): place for path, place in moved.items()})
-    t.remark("sampler: that of inverse_encoding alone, as in the old form; forward looks at all points")
+    t.remark("sampler: only for inverse_encoding, as in the old form; forward uses all points")
 
 
 def _importance(t: Translation) -> dict[str, Any] | None:
@@ -83,7 +83,7 @@ def _importance(t: Translation) -> dict[str, Any] | None:
 
 def _cosine(t: Translation, importance: dict[str, Any] | None) -> None:
     _says_how_many(t, SCHEDULE)
-    t.say(RATIO, "not used: the cosine schedule says the ratio")
+    t.say(RATIO, "not used: the cosine schedule sets the ratio")
     sampler: dict[str, Any] = {"name": "cosine"}
     for old, (parameter, default) in RAMP.items():
         sampler[parameter] = t.number(old, default)
@@ -112,9 +112,9 @@ def _fixed_number(t: Translation, importance: dict[str, Any] | None) -> None:
         for old in (BLOCK, RATIO, MODE):
             t.say(old, "sampler: null (all points)")
         for old in (METRIC, WINDOW):
-            t.say(old, "not used: all points are taken")
+            t.say(old, "not used: all points are used")
         return
-    t.say(RATIO, "not used: query_sampling says how many points")
+    t.say(RATIO, "not used: query_sampling sets the number of points")
     num_queries = t.get(f"{BLOCK}.num_queries", 2048)
     base = _base(t, importance)
     t.put("sampler", {**base, "num_queries": num_queries}, BLOCK)
@@ -129,7 +129,7 @@ def _enabled(t: Translation) -> bool:
 
 def _says_how_many(t: Translation, old: str) -> None:
     for key in ("enabled", "num_queries"):
-        t.say(f"{BLOCK}.{key}", f"not used: {old.removeprefix('training.')} says how many points")
+        t.say(f"{BLOCK}.{key}", f"not used: {old.removeprefix('training.')} sets the number of points")
 
 
 def _base(t: Translation, importance: dict[str, Any] | None) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _single(t: Translation, section: str) -> None:
     """The stage's values go over those of ``training``."""
     translate_trainer(t, section, "trainer", "validation")
     for key in _same_keys(t, section):
-        t.say(f"training.{key}", f"not used: {section}.{key} says it")
+        t.say(f"training.{key}", f"not used: {section}.{key} sets it")
 
 
 def _same_keys(t: Translation, section: str) -> list[str]:

@@ -42,7 +42,7 @@ def fill_in(t: Translation) -> None:
     trainer = t.new.data.setdefault("trainer", {})
     if "clip_norm" not in trainer:
         trainer["clip_norm"] = None
-        t.remark("trainer.clip_norm: null; the old form clips only where it is told to")
+        t.remark("trainer.clip_norm: null; the old form clips only if clipping is set")
     if "optimizer" not in trainer:
         trainer["optimizer"] = {"name": "adamw"}
         t.remark("trainer.optimizer: adamw; no optimizer is named")
@@ -50,7 +50,7 @@ def fill_in(t: Translation) -> None:
     validation["metrics"] = METRICS
     t.remark(
         "validation.metrics: relative_l2 and nrmse; best checkpoint and patience follow relative_l2 on the "
-        "validation split, not the total that is trained on"
+        "validation split, not the total training loss"
     )
     t.remark("encoder, approximator and decoder are all trained")
 
@@ -70,7 +70,9 @@ def multiply_batches(t: Translation) -> None:
         if isinstance(size, int) and not isinstance(size, bool):
             section["batch_size"] = round(size * count)
     t.say(
-        key, f"trainer.batch_size: times {count:g}, since it counts the samples of all processes; start with torchrun"
+        key,
+        f"trainer.batch_size: times {count:g}, because it is the number of samples over all processes; start "
+        "with torchrun",
     )
 
 

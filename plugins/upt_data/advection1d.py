@@ -50,7 +50,7 @@ class Advection1d(Dataset):
     ) -> None:
         check_fractions(valid_fraction, test_fraction)
         if not isinstance(velocity, (int, float)) and (len(velocity) != 2 or not velocity[0] < velocity[1]):
-            raise ValueError(f"velocity is {list(velocity)}; a range needs two rising values, as [-0.5, 0.5]")
+            raise ValueError(f"velocity is {list(velocity)}; a range needs two rising values, for example [-0.5, 0.5]")
         self.num_trajectories = num_trajectories
         self.points = points
         self.num_times = num_times

@@ -28,7 +28,7 @@ class Bundled(Dataset):
     """Temporal bundling (Brandstetter et al., arXiv:2202.03376): K time steps in, the next K out, in one call.
 
     In training the K steps of a field are its channels, oldest first, for encoder, decoder, loss terms and their time
-    steps (``rollout``, ``validation.rollout`` and ``history`` count calls). Metrics, pictures and predictions have
+    steps (``rollout``, ``validation.rollout`` and ``history`` count calls). Metrics, plots and predictions have
     single time steps. A rollout of T steps takes T / K calls, so errors accumulate less often, but each call is harder
     to learn: with the recipe of the benchmark, K = 2 and 4 were less accurate than single steps at equal training time.
     Training starts at every time step; validation and test at every K-th.
@@ -53,9 +53,9 @@ class Bundled(Dataset):
         """
         spec = self.base.spec()
         if spec.steady:
-            raise DataError("bundled: the base is a steady problem without time steps; use it as it is")
+            raise DataError("bundled: the base is a steady problem without time steps; use the base without bundled")
         if spec.bundle > 1:
-            raise DataError("bundled: the base is bundled already; multiply its steps instead")
+            raise DataError("bundled: the base is already bundled; multiply its steps instead")
         moving = self._moving(spec)
         return replace(
             spec,
@@ -111,7 +111,7 @@ class _Bundles:
             if not found:
                 raise DataError(
                     f"bundled: trajectory {index} has {base.num_times(index)} time steps; {steps} in and {steps} out "
-                    f"need {2 * steps}; set a smaller 'steps', or leave it out"
+                    f"need {2 * steps}; set a smaller 'steps', or leave this trajectory out"
                 )
             self._places += found
 
@@ -151,8 +151,8 @@ class _Bundles:
         changing = [name for name, value in read.condition.items() if not isinstance(value, int | float)]
         if changing:
             raise DataError(
-                f"bundled: the condition {changing[0]!r} changes in time, and a call of {self.steps} steps is told one "
-                f"number; leave it out of 'conditions', or train without 'bundled'"
+                f"bundled: the condition {changing[0]!r} changes in time, but a call of {self.steps} steps takes one "
+                "value; leave it out of 'conditions', or train without 'bundled'"
             )
         targets = read.targets
         if targets is not None:

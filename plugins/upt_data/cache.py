@@ -46,7 +46,9 @@ def cached_arrays(name: str, parameters: Mapping[str, object], version: int, mak
 
 
 def _tell(reason: str) -> None:
-    warnings.warn(f"the generated data could not be kept ({reason}); the next run will make them again", stacklevel=4)
+    warnings.warn(
+        f"the generated data could not be saved ({reason}); the next run will compute them again", stacklevel=4
+    )
 
 
 def _load(path: Path) -> Arrays | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from upt_core import DataError, UserError
 
-DAMAGED = "it is truncated, damaged or of another format; fetch it again"
+DAMAGED = "it is truncated, damaged or of another format; download or copy it again"
 """What to do about most files that cannot be opened."""
 
 

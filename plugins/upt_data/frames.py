@@ -26,7 +26,7 @@ from upt_data.point_domain import periodic_axes
 from upt_data.splits import Fraction
 
 IMAGE_AXES = ("row", "column")
-"""Pictures show fields of images as images: rows go downwards."""
+"""Plots show fields of images as images: rows go downwards."""
 
 
 class Frames(FileDataset):
@@ -130,7 +130,7 @@ class Frames(FileDataset):
         handle: Handle[ArraySource] = Handle(place.path, open_frames)
         shape, kind = handle.get().shape("frames"), handle.get().dtype("frames").kind
         if kind not in REAL:
-            raise DataError(f"{place.path}: frames hold no real numbers; store real values, one channel for each")
+            raise DataError(f"{place.path}: frames do not hold real numbers; store real values, one channel for each")
         has_channels = self._fields is not None or place_has_channels(place.path)
         size = shape[1:-1] if has_channels else shape[1:]
         channels = named_channels(self._fields, shape[-1] if has_channels else 1, str(place.path))

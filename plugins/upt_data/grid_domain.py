@@ -28,8 +28,8 @@ def grid_domain(contents: Sequence[Content], wraps: Callable[[int], tuple[bool, 
     for name, grid in grids.items():
         if (first.regular or grid.regular) and not _fit(grid, first):
             raise DataError(
-                f"{name}: its grid {_said(grid)} is not of the same box as that of {first_name}, {_said(first)}; files "
-                f"of one data set may have different numbers of points, in one box; use files of one problem"
+                f"{name}: its grid {_said(grid)} covers another box than that of {first_name}, {_said(first)}; files "
+                "of a data set may have different numbers of points, but the box must be the same"
             )
     periodic = wraps(len(first.shape))
     if first.regular:
@@ -37,8 +37,8 @@ def grid_domain(contents: Sequence[Content], wraps: Callable[[int], tuple[bool, 
         return Domain(tuple(map(max, zip(*lengths, strict=True))), periodic, first.shape)
     if any(periodic):
         raise DataError(
-            f"{first_name}: the grid is curvilinear or unevenly spaced, and its points do not wrap around; leave "
-            f"'periodic' out, or set uneven: index"
+            f"{first_name}: the grid is curvilinear or unevenly spaced, so it cannot be periodic; leave 'periodic' "
+            "out, or set uneven: index"
         )
     extent, origin = domain([grid.points() for grid in grids.values()], None, None, first_name)
     return Domain(extent, periodic, None, origin)

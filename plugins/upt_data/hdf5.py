@@ -17,5 +17,5 @@ def open_hdf5(path: Path) -> h5py.File:
         DataError: there is no such file, it is truncated or damaged, or it is not HDF5.
     """
     path = existing(path)
-    with reading(f"{path}: not a whole HDF5 file", DAMAGED, path):
+    with reading(f"{path}: not a complete HDF5 file", DAMAGED, path):
         return h5py.File(path, "r", locking="best-effort")  # data folders are often on file systems without locks

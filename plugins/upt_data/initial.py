@@ -51,5 +51,7 @@ def check_viscosity(viscosity: float | tuple[float, float]) -> float | tuple[flo
     if isinstance(viscosity, (int, float)):
         return float(viscosity)
     if len(viscosity) != 2 or not 0 < viscosity[0] < viscosity[1]:
-        raise ValueError(f"viscosity is {list(viscosity)}; a range needs two rising positive values, as [0.005, 0.02]")
+        raise ValueError(
+            f"viscosity is {list(viscosity)}; a range needs two rising positive values, for example [0.005, 0.02]"
+        )
     return float(viscosity[0]), float(viscosity[1])

@@ -12,7 +12,7 @@ from upt_data.arrays.source import ArraySource
 class Mat(GridArrays):
     """Reads .mat files, version 5 (as a whole) and 7.3 (step by step), with axes in MATLAB's order.
 
-    The Navier-Stokes files of the FNO paper are read by ``dims: [trajectory, x, y, t]`` and ``extent: [1, 1]``.
+    The Navier-Stokes files of the FNO paper are read with ``dims: [trajectory, x, y, t]`` and ``extent: [1, 1]``.
     Version 5 needs ``pip install 'upt-core[mat]'``.
     """
 

@@ -82,8 +82,8 @@ def open_mesh(place: Place, frames: list[Path], settings: MeshSettings) -> MeshC
     num_times = len(frames) if series is None else len(series)
     if not settings.steady and num_times < 2:
         raise DataError(
-            f"{place.path}: holds 1 time step; name a folder with one file for each, an XDMF time series, or set "
-            f"steady: true"
+            f"{place.path}: holds 1 time step; name a folder with one file for each time step, name an XDMF time "
+            "series, or set steady: true"
         )
     times = STEADY_TIMES if settings.steady else np.arange(num_times) * settings.time_step if series is None else series
     return MeshContent(place, frames, settings, first, times, series is not None)
@@ -168,8 +168,8 @@ class MeshContent(Content):
             frame.points[:, self.axes], self._points, rtol=0, atol=1e-6 * float(np.ptp(self._points))
         ):
             raise DataError(
-                f"{path}: its points are others than those of {self._frames[0]}; the mesh must not move; interpolate "
-                f"to one mesh"
+                f"{path}: its points differ from those of {self._frames[0]}, but the mesh must not move; interpolate "
+                "to one mesh"
             )
         return frame
 
@@ -228,7 +228,7 @@ def _check_cells(path: Path, mesh: Any) -> None:
             wrong = numbers.min() if numbers.min() < 0 else numbers.max()
             raise DataError(
                 f"{path}: a cell of type {block.type} names the node {wrong}, but there are {len(mesh.points)} nodes, "
-                f"counted from 0; the file is damaged: write it again"
+                "counted from 0; the file is damaged; write it again"
             )
 
 

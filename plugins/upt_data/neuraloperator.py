@@ -177,7 +177,7 @@ def _x_and_y(content: Any, path: Path) -> tuple[Tensor, Tensor]:
         )
     _check_others(content, path)
     if x.is_complex() or y.is_complex():
-        raise DataError(f"{path}: 'x' or 'y' is complex; store real and imaginary part as fields of their own")
+        raise DataError(f"{path}: 'x' or 'y' is complex; store the real and imaginary parts as separate fields")
     steady = x.shape == y.shape
     moving = y.ndim == x.ndim + 1 and y.shape[:1] + y.shape[2:] == x.shape
     if x.ndim < 2 or len(x) == 0 or not (steady or moving):
@@ -205,6 +205,7 @@ def _check_others(content: Mapping[Any, Any], path: Path) -> None:
     if others:
         found = ", ".join(f"{name} {shape}" for name, shape in others.items())
         raise DataError(
-            f"{path}: beside 'x' and 'y' the file holds {found}, so 'x' and 'y' may mean something else than input and "
-            f"solution, as coordinates; save a dict of these two, or use another data set (npz, points, point_cases)"
+            f"{path}: besides 'x' and 'y', the file holds {found}, so 'x' and 'y' may not be input and solution "
+            "(coordinates, for example); save a dict with only these two, or use another data set (npz, points, "
+            "point_cases)"
         )

@@ -13,7 +13,7 @@ from upt_data.files.paths import Place
 class Npz(GridArrays):
     """Reads .npz archives of fields (trajectories, times, *grid) or (trajectories, times, *grid, channels).
 
-    A folder of .npy files (``u.npy``, ``x.npy``, ``t.npy``) is one archive, too: its arrays have the files' names.
+    A folder of .npy files (``u.npy``, ``x.npy``, ``t.npy``) is read like one archive: its arrays have the files' names.
     Large arrays are read step by step if they are not compressed.
     """
 

@@ -20,12 +20,12 @@ class Paired(Dataset):
     """Input and target at different points: from sensors to a field, or from cell centres to nodes.
 
     Trajectory i of a split of ``inputs`` and trajectory i of the same split of ``targets`` are one simulation, with the
-    same times. The encoder reads the input fields of ``inputs`` at their points; losses, metrics and pictures are at
+    same times. The encoder reads the input fields of ``inputs`` at their points; losses, metrics and plots are at
     the points of ``targets``. Any two data sets can be combined, whatever their formats: the targets of ``inputs`` and
     the inputs of ``targets`` are ignored. A field with the same name in both is one field with one scale.
 
     ``inverse_encoding`` and ``inverse_decoding`` decode at the points of the inputs, because the encoded state is known
-    there, with separate query points; so do rollouts in physical space, which encode again.
+    there, with separate query points. Rollouts in physical space also decode there, because they encode again.
 
     Traps: both data sets make their own splits, so ``seed``, fractions and ``split_by`` must be equal (data sets in
     files that differ are refused). A rollout in physical space needs inputs that are predicted, under the same name.
@@ -82,8 +82,8 @@ class Paired(Dataset):
         self._check(reads, predicts)
         if len(inputs) != len(targets):
             raise DataError(
-                f"paired: {where} has {len(inputs)} trajectories of inputs and {len(targets)} of targets; expected as "
-                f"many, in the same order"
+                f"paired: {where} has {len(inputs)} trajectories of inputs and {len(targets)} of targets; expected "
+                "equal numbers, in the same order"
             )
         names = [field.name for field in reads.inputs], [field.name for field in predicts.targets]
         return _Pairs(inputs, targets, *names, predicts.grid_shape)
@@ -94,9 +94,11 @@ class Paired(Dataset):
             if one != other:
                 raise DataError(f"paired: the inputs have {what} {one}, the targets {other}; expected the same")
         if any(spec.bundle > 1 or spec.targets_apart for spec in (reads, predicts)):
-            raise DataError("paired: takes data sets that are neither bundled nor paired; put bundled around it")
+            raise DataError("paired: takes data sets that are neither bundled nor paired; put bundled around paired")
         if predicts.history > 1:
-            raise DataError("paired: history belongs to what the encoder reads: set it in inputs, not in targets")
+            raise DataError(
+                "paired: history belongs to the data that the encoder reads; set it in inputs, not in targets"
+            )
         for field in reads.inputs:
             _check_alike(field, predicts.targets)
         dealt = [one.dealing for one in (self.inputs, self.targets) if isinstance(one, FileDataset)]
@@ -110,7 +112,7 @@ def _check_alike(field: FieldSpec, targets: Sequence[FieldSpec]) -> None:
         if other.name == field.name and other.channels != field.channels:
             raise DataError(
                 f"paired: {field.name!r} has {field.channels} channels in the inputs and {other.channels} in the "
-                f"targets; expected as many, or other names"
+                f"targets; expected equal numbers, or different names"
             )
 
 
@@ -179,8 +181,8 @@ class _Pairs:
         for name in one.condition.keys() & other.condition.keys():
             if not _close(torch.as_tensor(one.condition[name]), torch.as_tensor(other.condition[name])):
                 raise DataError(
-                    f"paired: {self.place(index)}: the condition {name!r} of the inputs is not that of the targets; "
-                    f"are the trajectories in the same order?"
+                    f"paired: {self.place(index)}: the condition {name!r} of the inputs differs from that of the "
+                    "targets; put the trajectories of both in the same order"
                 )
         return replace(
             one,

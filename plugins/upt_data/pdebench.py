@@ -104,7 +104,7 @@ class PdeBench(FileDataset):
         return stride_at(self.contents, grid_shape)
 
     def _open(self, place: Place) -> list[Content]:
-        cure = "the file is damaged; fetch it again"
+        cure = "the file is damaged; download or copy it again"
         with open_hdf5(place.path) as file, reading(f"{place.path}: cannot be read", cure):
             layout = detect(file, place.path, self._field)
             parameters = _numbers(file.attrs)

@@ -25,7 +25,7 @@ from upt_data.arrays.placement import Placement
 from upt_data.checks import Array, rising
 from upt_data.grid import even_axis, unit_axis
 
-CURE = "fetch the file again, or read one of your own layout with the data set 'hdf5'"
+CURE = "download or copy the file again, or read a file with another layout with the data set 'hdf5'"
 """What to do where a file looks like a layout, and is none."""
 AXIS_NAMES = ("x", "y", "z")
 
@@ -113,8 +113,8 @@ def detect(file: h5py.File, path: Path, field: str) -> Layout:
             return make(file, path, field)
     raise DataError(
         f"{path}: none of the layouts of PDEBench, which have 'tensor', or 'density' and 'Vx', or 'velocity' and "
-        f"'particles', or groups '0000', '0001', …; found: {_found(file)}; the data set 'hdf5' reads files "
-        f"in one's own layout, 'the_well' those of The Well"
+        f"'particles', or groups '0000', '0001', …; found: {_found(file)}; the data set 'hdf5' reads files with other "
+        "layouts, and 'the_well' reads files of The Well"
     )
 
 

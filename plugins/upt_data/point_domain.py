@@ -34,7 +34,9 @@ class PointDomain:
     def __post_init__(self) -> None:
         extent, origin, periodic = self.extent, self.origin, self.periodic
         if (extent is None) != (origin is None):
-            raise ValueError("give both extent and origin of the domain, or neither: it is measured then")
+            raise ValueError(
+                "give both extent and origin of the domain, or neither; without them the domain is measured"
+            )
         if extent is not None and (min(extent, default=0.0) <= 0 or len(extent) != len(origin or ())):
             raise ValueError(
                 f"extent {list(extent)} and origin {list(origin or ())} need one positive length for each axis"
@@ -62,7 +64,10 @@ def domain(
     low, high = _box(clouds, where)
     if extent is None or origin is None:
         if bool((high <= low).any()):
-            raise DataError(f"{where}: all points agree in axis {int((high - low).argmin())}; leave this axis out")
+            raise DataError(
+                f"{where}: all points have the same coordinate on axis {int((high - low).argmin())}; "
+                "leave this axis out"
+            )
         return tuple((high - low).tolist()), tuple(low.tolist())
     if len(extent) != len(low):
         raise DataError(f"{where}: the points have {len(low)} axes, extent has {len(extent)}")

@@ -196,7 +196,7 @@ def open_case(place: Place, fields: dict[str, int] | None, time_step: float) -> 
     ]
     if not all(isinstance(axis, Tensor) and axis.ndim == 1 and axis.shape == axes[0].shape for axis in axes):
         shapes = [tuple(axis.shape) if isinstance(axis, Tensor) else type(axis).__name__ for axis in axes]
-        raise DataError(f"{folder}: x.th, y.th, z.th should each be a row of as many numbers, found {shapes}")
+        raise DataError(f"{folder}: x.th, y.th, z.th must each be a row of equally many numbers, found {shapes}")
     frames = {int(match[1]): item for item in folder.iterdir() if (match := FRAME.fullmatch(item.name))}
     steps = sorted(frames)
     if len(steps) < 2:

@@ -216,8 +216,9 @@ def _check_positions(shape: tuple[int, ...], times: Array | None, where: str, se
         raise DataError(f"{where}: shape {shape}; expected (rows, 1 to 3 axes)")
     if not settings.displacement:
         raise DataError(
-            f"{where}: shape {shape}: the points move, which upt takes as a field only; set moving: displacement, "
-            f"which adds each point's way from its first position as an input and target, or interpolate"
+            f"{where}: shape {shape}: the points move, which upt can use only as a field; set moving: displacement, "
+            "which adds each point's displacement from its first position as an input and target, or interpolate to "
+            "points that do not move"
         )
     return True
 
@@ -239,7 +240,7 @@ def _channels(
     shape, dtype, where = source.shape(name), source.dtype(name), f"{place.path}, {name!r}"
     if dtype.kind not in "fiub" or (dtype.kind == "b" and name in settings.targets):
         cure = "real and imaginary part as two channels" if dtype.kind == "c" else "numbers"
-        raise DataError(f"{where} holds {dtype}, which is no field of real numbers; store {cure}")
+        raise DataError(f"{where} holds {dtype}, which is not a field of real numbers; store {cure}")
     if times is not None and len(shape) in (2, 3) and shape[:2] == (num_rows, len(times)):
         return shape[2] if len(shape) == 3 else 1
     if (times is None or name not in settings.targets) and len(shape) in (1, 2) and shape[0] == num_rows:

@@ -94,6 +94,6 @@ def check_fractions(valid_fraction: float, test_fraction: float) -> None:
     """Refuses fractions that leave nothing to train on."""
     if valid_fraction + test_fraction >= 1:
         raise ValueError(
-            f"valid_fraction {valid_fraction} and test_fraction {test_fraction} together leave nothing to train on; "
-            f"their sum must be below 1"
+            f"valid_fraction {valid_fraction} and test_fraction {test_fraction} together leave no data to train on; "
+            "their sum must be below 1"
         )

@@ -114,7 +114,7 @@ class Symmetric(Dataset):
         """Those of the base, and how many images there are."""
         number = len(self._all(self.base.spec().num_axes))
         shown = str(number) if self.images is None or self.images >= number else f"{self.images} of {number}"
-        return [*self.base.remarks(), f"each training trajectory is shown in {shown} symmetric images"]
+        return [*self.base.remarks(), f"each training trajectory has {shown} symmetric images"]
 
     def _all(self, num_axes: int) -> list[_Image]:
         rolls = dict(zip(self.roll_axes, self.rolls, strict=True))
@@ -132,7 +132,9 @@ class Symmetric(Dataset):
 
     def _check(self, spec: DataSpec) -> None:
         if spec.targets_apart:
-            raise DataError("symmetric: the targets of the base are at points of their own; use the base as it is")
+            raise DataError(
+                "symmetric: the targets of the base are at other points than the inputs; use the base without symmetric"
+            )
         if spec.grid_shape is None:
             raise DataError("symmetric needs fields on a regular grid, but its base has scattered points")
         for name, axes in (("flips", self.flips), ("roll_axes", self.roll_axes)):
@@ -156,7 +158,7 @@ class Symmetric(Dataset):
             )
         if self.glide is not None and len(self.glide) != spec.num_axes:
             raise DataError(
-                f"symmetric: glide is {list(self.glide)}; it needs one part for each of {spec.num_axes} axes"
+                f"symmetric: glide is {list(self.glide)}; it needs one fraction for each of {spec.num_axes} axes"
             )
         shifts = {"roll_axes": dict(zip(self.roll_axes, (1 / number for number in self.rolls), strict=True))}
         shifts["glide"] = {axis: part for axis, part in enumerate(self.glide or ()) if part}
@@ -164,11 +166,11 @@ class Symmetric(Dataset):
             for axis, part in parts.items():
                 points = spec.grid_shape[axis]
                 if not spec.periodic[axis]:
-                    raise DataError(f"symmetric: axis {axis} of {name} is not periodic, so shifts have no meaning")
+                    raise DataError(f"symmetric: axis {axis} of {name} is not periodic, so it cannot be shifted")
                 if abs(part * points - round(part * points)) > 1e-6:
                     raise DataError(
-                        f"symmetric: {name} shifts axis {axis} by {part:g} of its {points} points, which is no whole "
-                        f"number of them"
+                        f"symmetric: {name} shifts axis {axis} by {part:g} of its {points} points, which is not a "
+                        "whole number"
                     )
 
     def _check_fields(self, spec: DataSpec) -> None:
@@ -264,8 +266,8 @@ class _Images:
         there_N = self._image("", measure_N[None, :, None], image, starts).flatten()
         if not bool(torch.allclose(there_N, measure_N, rtol=1e-4, atol=1e-4 * float(measure_N.mean()))):
             raise DataError(
-                f"symmetric: the cells around the points have other areas or volumes in the image with {image.said}; "
-                f"leave out what changes them, or the data set's 'measure'"
+                f"symmetric: the areas or volumes of cells differ in the image with {image.said}; leave out this "
+                "symmetry, or the data set's 'measure'"
             )
         self._cells_fit.add((point_set, image))
 

@@ -51,16 +51,16 @@ class WellFile:
         grid_type = _text(attributes.get("grid_type", "cartesian"))
         if grid_type != "cartesian":
             raise DataError(
-                f"{self._where}: its grid is {grid_type}; upt takes cartesian ones; use the data set 'hdf5' and name "
-                f"the arrays that are the coordinates"
+                f"{self._where}: its grid is {grid_type}; upt takes cartesian grids; use the data set 'hdf5' and name "
+                "the arrays of the coordinates"
             )
         self._num = self._whole_number(attributes["n_trajectories"])
         self._axes = self._names_in(source.attributes("dimensions"), "spatial_dims", "'dimensions'")
         self.wraps = self._periodic()
         if lost := [axis for axis in self._axes if f"dimensions/{axis}" not in source.names()]:
             raise DataError(
-                f"{self._where}: lists the axes {', '.join(self._axes)}, but has no array dimensions/{lost[0]}; fetch "
-                f"the file again"
+                f"{self._where}: lists the axes {', '.join(self._axes)}, but has no array dimensions/{lost[0]}; "
+                "download or copy the file again"
             )
         coords = [source.whole(f"dimensions/{axis}") for axis in self._axes]
         self._grid = read_grid(coords, self._axes, self.wraps, stride, self._where)
@@ -94,7 +94,9 @@ class WellFile:
     def _whole_number(self, value: Any) -> int:
         found, shown = np.asarray(value), str(value)[:40]
         if found.size != 1 or found.dtype.kind not in "iu" or found.reshape(-1)[0] < 1:
-            raise DataError(f"{self._where}: n_trajectories is {shown}, not a number from 1; fetch the file again")
+            raise DataError(
+                f"{self._where}: n_trajectories is {shown}, not a number from 1; download or copy the file again"
+            )
         return int(found.reshape(-1)[0])
 
     def _names_in(self, attributes: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
@@ -115,7 +117,9 @@ class WellFile:
     def _variable(self, name: str, group: str, rank: int) -> Variable:
         array = f"{group}/{name}"
         if array not in self._source.names():
-            raise DataError(f"{self._where}: the field {array!r} is listed, but not there; fetch the file again")
+            raise DataError(
+                f"{self._where}: the field {array!r} is listed, but missing; download or copy the file again"
+            )
         varies = np.asarray(self._source.array_attributes(array).get("dim_varying", [True] * len(self._axes)))
         sample, time = self._flag(array, "sample"), self._flag(array, "time")
         position = sample + time
@@ -167,7 +171,8 @@ class WellFile:
         times = read_times(self._source.whole("dimensions/time"), f"{self._where}, 'dimensions/time'")
         if times.ndim == 2 and len(times) != self._num:
             raise DataError(
-                f"{self._where}: dimensions/time has {len(times)} rows for {self._num} trajectories; fetch it again"
+                f"{self._where}: dimensions/time has {len(times)} rows for {self._num} trajectories; download the "
+                "file again"
             )
         return times
 
@@ -195,8 +200,8 @@ class WellFile:
     def _notes(self) -> list[str]:
         """Boundaries inside the domain: their points are kept, with whatever values the file has there."""
         return [
-            f"{self._where}: the boundary {name!r} has a mask inside the domain; its points are kept like all others "
-            f"(holes: {name} leaves them out)"
+            f"{self._where}: the boundary {name!r} has a mask inside the domain; its points are kept (holes: {name} "
+            "leaves them out)"
             for name in self._boundaries()
             if self._is_inside(name) and name not in self._extras
         ]

@@ -29,7 +29,7 @@ def load_torch(path: Path) -> Any:
     except Exception as error:  # what a damaged pickle raises depends on its bytes
         if "Unsupported global" in str(error):
             raise DataError(
-                f"{path}: holds Python objects beside tensors; save tensors, numbers, lists and dicts only"
+                f"{path}: contains Python objects other than tensors; save only tensors, numbers, lists and dicts"
             ) from error
         said = f"({path.stat().st_size} bytes; {why(error)})"
-        raise DataError(f"{path}: not a whole torch file {said}; {DAMAGED}") from error
+        raise DataError(f"{path}: not a complete torch file {said}; {DAMAGED}") from error

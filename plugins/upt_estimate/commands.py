@@ -21,7 +21,9 @@ import click
     is_flag=True,
     help="Also estimate with bf16, with activation checkpointing and with decoding in chunks.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Picture of memory against the number of query points.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Write a plot of memory against the number of query points."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def estimate(
     config: Path,

@@ -134,12 +134,16 @@ def _more(found: dict[str, Any]) -> list[str]:
 def _fits(found: dict[str, Any]) -> str:
     size = size_text(found["memory"])
     batch = found["largest_batch"]
-    lines = [f"into {size} a device fits: trainer.batch_size={batch}" if batch else f"not one sample fits into {size}"]
+    lines = [
+        f"with {size} for each device: trainer.batch_size={batch} fits"
+        if batch
+        else f"not even one sample fits into {size}"
+    ]
     if batch > found["training_samples"]:
         lines[0] += f"; the training split has {count(found['training_samples'])} samples, so use that at most"
     queries = found["largest_queries"]
     if queries is None:
-        lines.append("no term takes a sampler, so fewer query points save nothing")
+        lines.append("no term takes a sampler, so fewer query points save no memory")
     elif queries:
         lines.append(f"at this batch size: {count(queries)} query points of {count(found['points'])}")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ def parse_size(text: str) -> int:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT])(i?B)?\s*", text, re.IGNORECASE)
     if found is None or float(found[1]) == 0:
-        raise UserError(f"--memory: expected a size as 80GB, 24GiB or 500MB; got {text!r}")
+        raise UserError(f"--memory: expected a size such as 80GB, 24GiB or 500MB; got {text!r}")
     base = 1000 if (found[3] or "").upper() == "B" else 1024
     return int(float(found[1]) * base ** _UNITS[found[2].upper()])
 

@@ -24,8 +24,8 @@ class Subject:
         if experiment.tasks:
             names = ", ".join(task.name for task in experiment.tasks)
             raise UserError(
-                f"estimates are of one data set, but this experiment has the tasks {names}; a batch is of one task, so "
-                f"estimate an experiment for each: without 'tasks', with the task's data, encoder and decoder"
+                f"an estimate needs one data set, but this experiment has the tasks {names}; write an experiment for "
+                "each task, without 'tasks' and with its data, encoder and decoder, and estimate these"
             )
         self.experiment, self.freeze = experiment, freeze
         settings = experiment.settings

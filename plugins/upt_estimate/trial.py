@@ -74,8 +74,8 @@ def try_step(subject: Subject, batch_size: int, num_queries: int | None = None, 
         except READS_VALUES as error:
             where = " › ".join(trial.ledger.failed_at) or "the step"
             raise UserError(
-                f"an estimate runs on tensors that have shapes and no values, but {where} reads values that depend on "
-                f"the fields or weights ({error}); measure a step instead: train one epoch with the callback profiler"
+                f"an estimate uses tensors that have shapes and no values, but {where} reads values of fields or "
+                f"weights ({error}); measure a step instead: train one epoch with the callback profiler"
             ) from error
 
 

@@ -44,14 +44,14 @@ class Boundary(LossTerm):
     def check_data(self, data: DataSpec) -> None:
         """Refuses a domain that wraps around along every axis: it has no boundary."""
         if all(data.periodic):
-            raise ValueError("boundary needs an axis that is not periodic; this domain wraps around along every axis")
+            raise ValueError("boundary needs an axis that is not periodic; every axis of this domain is periodic")
 
     def __call__(self, step: Step) -> Tensor:
         """The mean distance over boundary points."""
         queries, points = step.queries(), step.points
         if not queries.on_points:
             raise ValueError(
-                "boundary looks at points of the boundary, which a sampler has moved; give it sampler: null"
+                "boundary uses points of the boundary, and its sampler has moved them; give it sampler: null"
             )
         if queries.index_BQ is None and points.grid_shape is not None:
             return step.mean(self._on_grid(step), queries)
@@ -87,7 +87,7 @@ class Boundary(LossTerm):
         """Once, since it waits for the device: whether there is a boundary point at all."""
         if not self._found and not share_B1.any():
             raise ValueError(
-                f"no point lies within tolerance {self.tolerance} of the sides of the domain; raise tolerance, or "
+                f"no point is within tolerance {self.tolerance} of the sides of the domain; raise tolerance, or "
                 f"remove the term boundary"
             )
         self._found = True

@@ -69,8 +69,8 @@ class Divergence(LossTerm):
         """Divergence (B, Q) at this view's query points. Points do not influence each other, so sums can be derived."""
         if step.model.predict == "change":
             raise ValueError(
-                "divergence derives what the decoder says, but this model predicts changes (model.predict: change) of "
-                "fields that are known at points alone; use method: grid on a grid, or predict: state"
+                "divergence differentiates the output of the decoder, but this model predicts changes (model.predict: "
+                "change) of fields known only at points; use method: grid on a grid, or predict: state"
             )
         latent_BLD = wide(step.latent(1))
         coords_BQX = step.queries().coords(step.points).contiguous()  # no rows that share memory
@@ -103,7 +103,7 @@ class Divergence(LossTerm):
         found = [field.name for field in data.targets if field.channels == data.num_axes]
         if len(found) != 1:
             raise ValueError(
-                f"divergence names no field, and the data set predicts {len(found)} fields with a channel for each of "
+                f"divergence has no field, and the data set predicts {len(found)} fields with a channel for each of "
                 f"its {data.num_axes} axes ({', '.join(found) or 'none'}); set field"
             )
         return found[0]

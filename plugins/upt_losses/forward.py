@@ -51,8 +51,8 @@ class Forward(LossTerm):
         """In latent space, refuses a sampler: there are no query points to choose."""
         if self.space == "latent" and sampler is not None:
             raise ValueError(
-                f"forward with space: latent looks at no query points, so {type(sampler).__name__} has nothing to "
-                f"choose; remove the term's sampler, or use space: physical"
+                f"forward with space: latent uses no query points, so it takes no sampler ({type(sampler).__name__}); "
+                "remove the term's sampler, or use space: physical"
             )
 
     def check_data(self, data: DataSpec) -> None:

@@ -70,14 +70,14 @@ class InverseDecoding(LossTerm):
             return
         if self.reads == "coarse":
             raise ValueError(
-                f"inverse_decoding with reads: coarse decodes every {self.stride}. point and asks no sampler; remove "
-                f"the term's sampler, or write reads: mixed"
+                f"inverse_decoding with reads: coarse takes one of {self.stride} points along each axis and uses no "
+                "sampler; remove the term's sampler, or write reads: mixed"
             )
         if encoder.needs_grid:
             raise ValueError(
-                f"inverse_decoding encodes what it decoded, and {encoder.__name__} reads only whole grids, so it "
-                f"cannot work on the query points of {type(sampler).__name__}; remove the term's sampler, write reads: "
-                f"mixed, which takes the true fields elsewhere, or use an encoder that takes any points"
+                f"inverse_decoding encodes the decoded fields, and {encoder.__name__} reads only whole grids, so it "
+                f"cannot work on the query points of {type(sampler).__name__}; remove the term's sampler, write "
+                "reads: mixed, which uses the true fields at the other points, or use an encoder that takes any points"
             )
 
     def check_data(self, data: DataSpec) -> None:
@@ -132,8 +132,9 @@ def _mixed(true_BNC: Tensor, decoded_BQC: Tensor, queries: Queries) -> Tensor:
     """The true fields, with decoded values at the query points."""
     if not queries.on_points:
         raise ValueError(
-            "inverse_decoding with reads: mixed puts decoded values in the place of true ones, but its sampler moves "
-            "query points off the points of the data (jittered); give the term a sampler of its own, its base say"
+            "inverse_decoding with reads: mixed replaces true values by decoded values, but its sampler moves query "
+            "points away from the points of the data (jittered); give the term its own sampler, for example the base "
+            "of jittered"
         )
     assert queries.index_BQ is not None
     index_BQC = queries.index_BQ.unsqueeze(-1).expand_as(decoded_BQC)

@@ -67,8 +67,8 @@ class Rollout(LossTerm):
         """Refuses several time steps of data that has no time, and states that cannot be encoded again."""
         if data.steady and self.horizon > 1:
             raise ValueError(
-                f"rollout asks for {self.horizon} time steps, but this data set is steady: it has one solution and no "
-                f"time; use forward"
+                f"rollout needs {self.horizon} time steps, but this data set is steady and has one solution without "
+                "time; use forward"
             )
         if self.space == "physical":
             check_encodable(data, "rollout with space: physical", "use space: latent")

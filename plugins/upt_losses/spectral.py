@@ -42,7 +42,7 @@ class Spectral(LossTerm):
         sobolev: float = 0.0,
     ) -> None:
         if high is not None and high < low:
-            raise ValueError(f"high is {high}, below low {low}: no wavenumber is left")
+            raise ValueError(f"high is {high}, below low {low}, so no wavenumber is left; exchange them")
         self.low = low
         self.high = math.inf if high is None else high
         self.sobolev = sobolev

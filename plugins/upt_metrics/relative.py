@@ -97,7 +97,7 @@ def _remark(at_rest: Tensor, without_scale: Tensor) -> str:
     if without_scale.any():
         channels = int(without_scale[0, 0].sum()) if without_scale.dim() == 3 else 1
         parts.append(
-            f"{channels} of {without_scale.shape[-1] if without_scale.dim() == 3 else 1} channels are zero "
-            f"throughout the split, so nothing is relative to them"
+            f"{channels} of {without_scale.shape[-1] if without_scale.dim() == 3 else 1} channels are zero throughout "
+            "the split, so a relative error is not defined for them"
         )
     return "; ".join(parts)

@@ -60,7 +60,10 @@ class SpectralRmse(MeanOfFigures):
             raise ValueError("spectral_rmse needs a regular grid; these points are scattered")
         high = min(shape) // 2 if self.high is None else self.high
         if high < self.low:
-            raise ValueError(f"spectral_rmse begins at wavenumber {self.low}, but {shape} points resolve only {high}")
+            raise ValueError(
+                f"spectral_rmse begins at wavenumber {self.low}, but {shape} points resolve only up to "
+                f"{high}; lower 'low'"
+            )
         batch_size, times, _, channels = prediction_BTNC.shape
         error = (prediction_BTNC - target_BTNC).reshape(batch_size, times, *shape, channels)
         axes = list(range(2, 2 + len(shape)))

@@ -82,7 +82,7 @@ def check_condition(what: str, names: Sequence[str], condition_BP: Tensor | None
     found = 0 if condition_BP is None else condition_BP.shape[-1]
     if condition_BP is None or found != len(names):
         raise ValueError(
-            f"the {what} was built for the conditioning values {', '.join(names)}, but was given {found}; give all, or "
-            f"build it with condition=False"
+            f"the {what} was built for the conditioning values {', '.join(names)}, but was given {found}; give all of "
+            "them, or build it with condition=False"
         )
     return condition_BP

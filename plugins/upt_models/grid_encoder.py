@@ -88,7 +88,8 @@ class GridEncoder(Encoder):
         """
         if points.grid_shape is None:
             raise ValueError(
-                "the encoder 'grid' was given scattered points; it needs the whole grid, so do not sample its input, "
+                "the encoder 'grid' was given scattered points; it needs the whole grid; remove the sampler of its "
+                "input, "
                 "or use the encoder 'supernode'"
             )
         check_patch(points.grid_shape, self.patch)

@@ -55,8 +55,8 @@ class LatticeEncoder(Encoder):
         self.history, self.changes = data.history, changes
         if changes is not None and data.history == 1:
             raise ValueError(
-                f"the {WHAT} was asked for changes between frames, but the data set shows it one frame; set the data "
-                f"set's history to 2 or more, or leave changes out"
+                f"the {WHAT} needs several frames for changes between frames, but the data set gives one frame; set "
+                "the data set's history to 2 or more, or leave changes out"
             )
         self.local_fits = LocalFits(self.lattice, data.periodic, degree)
         self.fit_sums = FitSums(self.local_fits)
@@ -77,8 +77,8 @@ class LatticeEncoder(Encoder):
         wanted = num_polynomials(len(self.lattice), self.local_fits.degree)
         enough = (heard_L >= wanted).float().mean().item()
         return (
-            f"{count} tokens hear all points: {int(heard_L.min())} to {int(heard_L.max())} each, {heard_L.mean():.0f} "
-            f"on average; {100 * enough:.3g} % hear the {wanted} that a fit of degree {self.local_fits.degree} needs"
+            f"{count} tokens use all points: {int(heard_L.min())} to {int(heard_L.max())} each, {heard_L.mean():.0f} "
+            f"on average; {100 * enough:.3g} % use the {wanted} that a fit of degree {self.local_fits.degree} needs"
         )
 
     def forward(self, input_BNC: Tensor, points: Points) -> Tensor:

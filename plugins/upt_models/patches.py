@@ -24,7 +24,7 @@ def check_patch(grid_shape: Sequence[int], patch: Sequence[int]) -> None:
             choices = ", ".join(str(number) for number in range(1, min(points, 32) + 1) if points % number == 0)
             raise ValueError(
                 f"a grid of {list(grid_shape)} points cannot be cut into patches of {list(patch)}: axis {axis} has "
-                f"{points} points, no multiple of {size}; use a patch of {choices} there"
+                f"{points} points, which is not a multiple of {size}; use a patch of {choices} there"
             )
 
 

@@ -67,7 +67,7 @@ class PatchesEncoder(Encoder):
         """
         if points.grid_shape is None:
             raise ValueError(
-                f"the {WHAT} was given scattered points; it needs the whole grid, so do not sample its input"
+                f"the {WHAT} was given scattered points; it needs the whole grid; remove the sampler of its input"
             )
         check_channels(WHAT, self.input_channels, input_BNC.shape[-1])
         coords = axis_coords(points)

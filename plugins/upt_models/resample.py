@@ -57,14 +57,14 @@ def same_margins(coords: Sequence[Tensor], grid_shape: Sequence[int]) -> list[Te
 
 def _check_even(coords: Sequence[Tensor], grid_shape: Sequence[int]) -> None:
     if len(coords) != len(grid_shape):
-        raise ValueError(f"a grid with {len(coords)} axes cannot be brought to one of {list(grid_shape)}")
+        raise ValueError(f"a grid with {len(coords)} axes cannot be resampled to the grid {list(grid_shape)}")
     for axis, (coord_N, number) in enumerate(zip(coords, grid_shape, strict=True)):
         steps = coord_N.diff()
         if len(coord_N) != number and (len(steps) == 0 or (steps - steps.mean()).abs().max() > 0.01 * steps.mean()):
             raise ValueError(
                 f"a grid of another shape than in training was given, whose {len(coord_N)} points along axis {axis} "
-                f"are not evenly spaced from low to high; bring the fields to the training grid, with {number} points "
-                f"there"
+                f"are not evenly spaced from low to high; interpolate the fields to the training grid, with {number} "
+                "points along this axis"
             )
 
 
@@ -111,8 +111,8 @@ def _check_covered(axis: int, old_N: Tensor, new_M: Tensor) -> None:
     missing = torch.maximum(old_N[0] - new_M[0], new_M[-1] - old_N[-1]) / step
     if missing > BEYOND:
         raise ValueError(
-            f"the points along axis {axis} end {float(missing):.2g} of their steps before those of training do; give "
-            f"a grid that reaches as far"
+            f"the points along axis {axis} end {float(missing):.2g} of their steps before the points of training; "
+            "give a grid that covers the box of training"
         )
 
 

@@ -25,14 +25,14 @@ class SupernodeEncoder(Encoder):
     """Encodes fields at scattered points or on a grid: (B, N, C) → (B, L, D).
 
     S of the points are supernodes, chosen evenly along the locality order of the points. Each point sends a message to
-    the nearest supernodes, and each supernode takes the mean of the messages that it receives (hears). The supernodes
-    exchange information in transformer blocks, and learned queries pool them to L tokens. The latent tokens do not
-    depend on the order of the points, nor on padding. Source: B. Alkin et al., Universal Physics Transformers (arXiv
-    2402.12365), section 3. The paper uses a radius instead of nearest supernodes, so that many supernodes hear dense
-    regions and none may hear sparse ones.
+    the nearest supernodes, and each supernode takes the mean of the messages that it receives. The supernodes exchange
+    information in transformer blocks, and learned queries pool them to L tokens. The latent tokens do not depend on the
+    order of the points, nor on padding. Source: B. Alkin et al., Universal Physics Transformers (arXiv 2402.12365),
+    section 3. The paper uses a radius instead of nearest supernodes, so that many supernodes use points in dense
+    regions and none may use points in sparse ones.
 
-    In training a supernode hears a new sample of its points at each step, spread evenly through them. The mean over the
-    sample is an unbiased estimate of the mean over all, and a step costs the same at any N. In evaluation it hears all
+    In training a supernode uses a new sample of its points at each step, spread evenly through them. The mean over the
+    sample is an unbiased estimate of the mean over all, and a step costs the same at any N. In evaluation it uses all
     its points. The sample uses torch's random state, as dropout does.
 
     Args:
@@ -40,8 +40,8 @@ class SupernodeEncoder(Encoder):
             quarter to an eighth of the points; with ``full`` attention the cost grows with the square of S.
         overlap: number of supernodes to which a point sends its message; None: 2, 4 or 6 in 1, 2 or 3 dimensions.
         radius: largest distance of a message, in coordinates scaled to the unit box; None: no limit. Points that are
-            further from all supernodes are not heard; ``upt check`` says how many.
-        max_neighbours: largest number of points that a supernode hears in one training step; None: all, as in
+            further from all supernodes are not used; ``upt check`` says how many.
+        max_neighbours: largest number of points that a supernode uses in one training step; None: all, as in
             evaluation. Good: 32; more points lower the noise of the mean, and cost time and memory in proportion.
         width: width of the blocks; None: that of the latent tokens.
         depth: number of transformer blocks before pooling. Good: 2 to 4.
@@ -101,9 +101,9 @@ class SupernodeEncoder(Encoder):
         _, real_BS, point_BM, _, count_BS = points.get(self.supernodes)
         heard = len(torch.unique(point_BM[0, : int(count_BS[0].sum())])) / points.num_points
         mean = count_BS[0].float().mean().item()
-        steps = "all of them" if self.max_neighbours is None else f"at most {self.max_neighbours}, chosen anew"
+        steps = "all of them" if self.max_neighbours is None else f"at most {self.max_neighbours}, drawn at random"
         return (
-            f"{int(real_BS[0].sum())} supernodes hear {100 * heard:.3g} % of the points: {int(count_BS[0].min())} to "
+            f"{int(real_BS[0].sum())} supernodes use {100 * heard:.3g} % of the points: {int(count_BS[0].min())} to "
             f"{int(count_BS[0].max())} each, {mean:.0f} on average; in a training step {steps}"
         )
 

@@ -193,7 +193,7 @@ class Importance(Sampler):
             if state.get(name) != mine:
                 raise ValueError(
                     f"importance scores were saved with {name} {state.get(name)!r}, but this sampler has {mine!r}; "
-                    f"set {name} as it was, or start without the saved scores"
+                    f"set {name} as in the saved run, or start without the saved scores"
                 )
         self._refreshed, self._size, self._plan = state["refreshed"], state["block"], None
         self._map = ScoreMap(state["value_SK"].clone(), state["shared"]) if "value_SK" in state else None

@@ -95,7 +95,7 @@ class Jittered(Wrapper):
         """
         if points.grid_shape is None:
             raise ValueError(
-                "jittered interpolates fields on a regular grid, but these points are scattered; use its base"
+                "jittered interpolates fields on a regular grid, but these points are scattered; use its base alone"
             )
         drawn = self.base.draw(points, count, rng, progress)
         index_BQ = drawn.index_BQ

@@ -46,7 +46,7 @@ class Mixture(Sampler):
     ) -> None:
         shares = [1.0] * len(samplers) if shares is None else shares
         if len(shares) != len(samplers):
-            raise ValueError(f"a mixture of {len(samplers)} samplers needs as many shares; got {len(shares)}")
+            raise ValueError(f"a mixture of {len(samplers)} samplers needs as many shares; got {len(shares)} shares")
         if any(not (share >= 0 and math.isfinite(share)) for share in shares) or sum(shares) <= 0:
             raise ValueError(f"shares must be ≥ 0 and not all 0; got {shares}")
         self.samplers = list(samplers)

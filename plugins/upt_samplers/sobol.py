@@ -15,7 +15,7 @@ from upt_samplers.stratified import Stratified
 
 
 class Sobol(Sampler):
-    """The first Q points of a Sobol sequence on a grid of 2 or 3 axes, scrambled anew for each row; else stratified.
+    """The first Q points of a Sobol sequence on a grid of 2 or 3 axes, each row scrambled separately; else stratified.
 
     All weights are 1, and each grid point is drawn Q/N times on average. If Q is a power of two, the points are spread
     evenly over all blocks of a size at once, wide, tall and square; the smoother the loss, the lower the variance

@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 @click.option("--storage", metavar="URL", help="Optuna storage for several machines; default: SQLite in the folder.")
 @click.option("--sweep-dir", type=click.Path(path_type=Path), help="Folder of the runs; default: in `output`.")
 @click.option(
-    "--resume", is_flag=True, help="Continue the sweep: finished trials are kept, interrupted trials are run again."
+    "--resume", is_flag=True, help="Continue the sweep: finished trials are kept, interrupted trials run again."
 )
-@click.option(
-    "--redo-running", is_flag=True, help="With --resume: also run again the trials of machines that have stopped."
-)
+@click.option("--redo-running", is_flag=True, help="With --resume: run the trials of stopped machines again, too.")
 def sweep(
     sweep: Path, workers: int, storage: str | None, sweep_dir: Path | None, resume: bool, redo_running: bool
 ) -> None:
@@ -41,7 +39,7 @@ def sweep(
     upt sweep sweep.yaml --resume
     """
     if redo_running and not resume:
-        raise click.UsageError("--redo-running goes with --resume")
+        raise click.UsageError("--redo-running needs --resume")
     if find_spec("optuna") is None:
         raise UserError("upt sweep needs Optuna, which is not installed: pip install 'upt-core[sweep]'")
     from upt_sweep.file import read_sweep
@@ -51,7 +49,7 @@ def sweep(
     try:
         study = run_sweep(found, sweep_dir, storage, workers, resume, redo_running)
     except KeyboardInterrupt:
-        click.echo(f"interrupted; go on with: {_again(sweep, storage, sweep_dir)}", err=True)
+        click.echo(f"interrupted; continue with: {_again(sweep, storage, sweep_dir)}", err=True)
         sys.exit(INTERRUPTED)
     _summarise(study)
 

@@ -83,7 +83,9 @@ def read_sweep(path: Path) -> Sweep:
     place = document.origin(("experiment",))
     file = path.parent / Path(settings.experiment).expanduser()
     if not file.is_file():
-        raise ConfigError([Problem(("experiment",), f"{file} is no file", place, "the path is relative to the sweep")])
+        raise ConfigError(
+            [Problem(("experiment",), f"{file} is not a file", place, "the path is relative to the sweep")]
+        )
     base, places = read(file), _places(settings, document, dimensions)
     problems = invalid_points(base, settings.overrides, dimensions, places, path.stem)
     if problems:
@@ -139,13 +141,13 @@ def _broken_rules(settings: SweepSettings, document: Document) -> Iterator[Probl
         message = "a grid has as many trials as it has points"
         yield Problem(("trials",), message, document.origin(("trials",)), "remove trials, or use search: random or tpe")
     if settings.search != "grid" and settings.trials is None:
-        message = f"is missing; search: {settings.search} needs to know how many runs to make"
+        message = f"is missing; search: {settings.search} needs the number of runs"
         yield Problem(("trials",), message, document.origin(()), "for example trials: 20")
     if settings.trials is not None and settings.trials > MAX_TRIALS:
         yield Problem(("trials",), f"must be at most {MAX_TRIALS}", document.origin(("trials",)))
     for key in settings.space:
         if key in settings.overrides:
-            message = "stands in overrides and in space"
+            message = "is in overrides and in space"
             yield Problem(("overrides", key), message, document.origin(("overrides", key)), "remove one of the two")
 
 

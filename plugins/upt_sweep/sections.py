@@ -34,12 +34,14 @@ class SweepSettings(Section):
     overrides: dict[str, Any] = Field({}, description="key.path → value, the same for all trials")
     space: dict[str, DimensionSettings] = Field(min_length=1, description="key.path → the values to try")
     search: Literal["grid", "random", "tpe"] = Field(
-        "tpe", description="grid: every combination; tpe learns from the trials before"
+        "tpe", description="grid: every combination; random: random points; tpe learns from earlier trials"
     )
     trials: Annotated[PositiveInt, Strict()] | None = Field(
-        None, description="how many runs; left out for a grid, which has its own number"
+        None, description="number of runs; leave it out for a grid, where it follows from the values"
     )
     pruner: Literal["none", "median"] = Field(
         "none", description="median: ends runs that are worse than the median of the others at the same epoch"
     )
-    seed: Annotated[NonNegativeInt, Strict()] = Field(0, description="of the search; the runs have the experiment's")
+    seed: Annotated[NonNegativeInt, Strict()] = Field(
+        0, description="seed of the search; the runs use the experiment's seed"
+    )

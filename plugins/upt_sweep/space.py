@@ -96,11 +96,11 @@ def dimension(key: str, settings: DimensionSettings) -> Dimension:
     if form == "choice":
         twice = [text for i, text in enumerate(found.labels) if text in found.labels[:i]]
         if twice:
-            raise ValueError(f"the choice {twice[0]} stands twice")
+            raise ValueError(f"the choice {twice[0]} occurs twice")
     elif not values[0] < values[1]:
         raise ValueError(f"expected [low, high] with low < high; got {label(values)}")
     if form == "log_uniform" and not values[0] > 0:
-        raise ValueError(f"a logarithm needs low > 0; got {label(values)}")
+        raise ValueError(f"a logarithmic range needs low > 0; got {label(values)}")
     return found
 
 

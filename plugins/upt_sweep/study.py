@@ -135,19 +135,19 @@ def open_study(sweep: Sweep, folder: Path, url: str | None, resume: bool | None)
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if resume and url is None and not (folder / DATABASE).is_file():
-        raise UserError(f"{folder}: there is no sweep to go on with; leave out --resume, or name its folder")
+        raise UserError(f"{folder}: there is no sweep to continue; leave out --resume, or name its folder")
     folder.mkdir(parents=True, exist_ok=True)
     storage = _storage(folder, url)
     names = [study.study_name for study in optuna.get_all_study_summaries(storage, include_best_trial=False)]
     there = sweep.name in names
     if there and resume is False:
         raise UserError(
-            f"{folder}: the sweep {sweep.name} was begun already; go on with --resume, or name another folder"
+            f"{folder}: the sweep {sweep.name} was already started; continue it with --resume, or name another folder"
         )
     if resume and not there:
-        raise UserError(f"the storage has no sweep {sweep.name} to go on with; leave out --resume")
+        raise UserError(f"the storage has no sweep {sweep.name} to continue; leave out --resume")
     if not there and any(folder.glob("trial-*")):
-        raise UserError(f"{folder}: holds trials of another sweep; name another folder with --sweep-dir")
+        raise UserError(f"{folder}: contains trials of another sweep; name another folder with --sweep-dir")
     median = sweep.settings.pruner == "median"
     study = optuna.create_study(
         storage=storage,
@@ -180,8 +180,8 @@ def _check_definition(before: Mapping[str, Any], now: Mapping[str, Any], folder:
     different = list(_different(before, now))
     if different:
         raise UserError(
-            f"{folder}: the sweep was begun with another {', '.join(different)}; "
-            "go on with what it was begun with, or begin a sweep in another folder"
+            f"{folder}: the sweep was started with another {', '.join(different)}; continue with the original file, "
+            "or start a sweep in another folder"
         )
 
 

@@ -58,7 +58,7 @@ def run_sweep(
     folder = folder or sweep.output / sweep.name
     study = open_study(sweep, folder, storage, resume)
     for trial in study.interrupted(redo_running) if resume else ():
-        click.echo(f"trial {trial.number} was interrupted; it is run again")
+        click.echo(f"trial {trial.number} was interrupted and runs again")
         study.redo(trial)
     study.plan()
     waiting = len(study.trials(TrialState.WAITING))
@@ -122,8 +122,8 @@ def _run_processes(job: Job, workers: int) -> None:
     if failed:
         codes = ", ".join(str(process.exitcode) for process in failed)
         raise UserError(
-            f"{len(failed)} of {workers} workers ended before their time (exit code {codes}); what they said stands "
-            "above; go on with --resume"
+            f"{len(failed)} of {workers} workers ended early (exit code {codes}); their messages are above; continue "
+            "with --resume"
         )
 
 

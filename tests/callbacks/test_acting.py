@@ -124,12 +124,12 @@ class TestEarlyStop:
         ("settings", "values", "stopped"),
         [
             ({"patience": 2}, [3.0, 2.0, 1.0], ""),
-            ({"patience": 2}, [3.0, 3.0, 4.0], "early_stop: validation/rmse did not improve in 2 values"),
+            ({"patience": 2}, [3.0, 3.0, 4.0], "early_stop: validation/rmse did not improve over 2 values"),
             ({"patience": 2, "min_change": 0.1}, [3.0, 2.9, 2.8], "early_stop: validation/rmse did not improve"),
             ({"patience": 2}, [3.0, float("nan"), float("inf")], "early_stop: validation/rmse did not improve"),
             ({"patience": 2, "better": "higher"}, [1.0, 2.0, 3.0], ""),
-            ({"goal": 1.5}, [2.0, 1.0], "early_stop: validation/rmse is 1, and its goal 1.5"),
-            ({"goal": 1.5, "better": "higher"}, [1.0, 2.0], "early_stop: validation/rmse is 2, and its goal 1.5"),
+            ({"goal": 1.5}, [2.0, 1.0], "early_stop: validation/rmse is 1, and its goal is 1.5"),
+            ({"goal": 1.5, "better": "higher"}, [1.0, 2.0], "early_stop: validation/rmse is 2, and its goal is 1.5"),
         ],
     )
     def test_by_what_it_sees(self, settings: Mapping[str, Any], values: list[float], stopped: str) -> None:
@@ -147,14 +147,14 @@ class TestEarlyStop:
         resumed.control.load_state_dict(json.loads(json.dumps(told.control.state_dict())))
         assert not resumed.control.stopped
         EarlyStop("validation/rmse", patience=3).validation_ended(resumed, {"rmse": 4.0})
-        assert resumed.control.stopped == "early_stop: validation/rmse did not improve in 3 values"
+        assert resumed.control.stopped == "early_stop: validation/rmse did not improve over 3 values"
 
     def test_a_figure_that_is_not_there_is_told_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         train(tmp_path, callbacks=({"name": "early_stop", "figure": "validation/rmsee"},), epochs=2)
         told = "EarlyStop (upt-core"
         assert capsys.readouterr().err.count(told) == 1
         assert (tmp_path / "results.json").is_file()
-        with pytest.raises(UserError, match=r"there is no figure 'epoch/los'; there are: epoch/rmse"):
+        with pytest.raises(UserError, match=r"there is no figure 'epoch/los'; known: epoch/rmse"):
             see(EarlyStop("epoch/los"), [1.0])
 
     def test_a_figure_of_no_hook_is_refused(self) -> None:

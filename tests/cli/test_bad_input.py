@@ -64,7 +64,9 @@ def test_grid_that_patches_do_not_divide(refused: Refused) -> None:
 
 
 def test_an_override_without_a_value(refused: Refused) -> None:
-    assert "'trainer.epochs' is no override; expected key.path=value" in refused("train", "tiny.yaml", "trainer.epochs")
+    assert ("'trainer.epochs' is not an override; expected key.path=value") in refused(
+        "train", "tiny.yaml", "trainer.epochs"
+    )
 
 
 def write_darcy(path: Path, y: torch.Tensor) -> str:
@@ -101,7 +103,7 @@ def test_truncated_data(refused: Refused) -> None:
 def test_checkpoint_of_another_architecture(upt: Upt) -> None:
     refused = upt("train", "--resume", "run", "model.latent.dim=32")
     assert refused.exit_code == 2
-    assert "a run goes on as the experiment that it is; these changes make another one" in refused.stderr
+    assert "a resumed run keeps its experiment, and these changes make another experiment" in refused.stderr
     config = Path("run/config.yaml")
     config.write_text(config.read_text().replace("dim: 16", "dim: 32"))
     assert upt("evaluate", "run").exit_code == 0, "the checkpoint knows its own architecture"
@@ -122,10 +124,10 @@ def test_a_device_that_is_not_there(refused: Refused) -> None:
 def test_resume_takes_no_configuration_and_no_other_folder(upt: Upt) -> None:
     result = upt("train", "--resume", "run", "tiny.yaml")
     assert result.exit_code == 2
-    assert "--resume goes on with the run's own configuration; remove tiny.yaml" in result.stderr
+    assert "--resume uses the run's own configuration; remove tiny.yaml" in result.stderr
     result = upt("train", "--resume", "run", "--run-dir", "other")
     assert result.exit_code == 2
-    assert "--resume goes on in its own folder; remove --run-dir" in result.stderr
+    assert "--resume continues in the run's own folder; remove --run-dir" in result.stderr
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(upt: Upt) -> None:
@@ -134,4 +136,4 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(upt: Upt) -> None:
     Path("run/checkpoints/last.pt").write_text("")
     result = upt("train", "tiny.yaml", "--run-dir", "run")
     assert result.exit_code == 2
-    assert "run holds a run already; go on with --resume run, or name another" in result.stderr
+    assert "run already contains a run; continue it with --resume run, or name another folder" in result.stderr

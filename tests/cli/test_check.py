@@ -32,10 +32,10 @@ def test_summary(upt: Upt) -> None:
 def test_it_says_which_share_of_the_points_is_heard(upt: Upt) -> None:
     supernode = "model.encoder={name: supernode, supernodes: 4, depth: 0, max_neighbours: 2}"
     text = upt("check", "tiny.yaml", supernode).output
-    every = "4 supernodes hear 100 % of the points: 15 to 17 each, 16 on average"
-    assert f"encoder: {every}; in a training step at most 2, chosen anew\n" in text
+    every = "4 supernodes use 100 % of the points: 15 to 17 each, 16 on average"
+    assert f"encoder: {every}; in a training step at most 2, drawn at random\n" in text
     near = supernode.replace("max_neighbours: 2", "max_neighbours: null, radius: 0.04")
-    some = "4 supernodes hear 37.5 % of the points: 3 to 3 each, 3 on average"
+    some = "4 supernodes use 37.5 % of the points: 3 to 3 each, 3 on average"
     assert f"encoder: {some}; in a training step all of them\n" in upt("check", "tiny.yaml", near).output
 
 
@@ -67,7 +67,7 @@ def remarks(upt: Upt, *overrides: str) -> list[str]:
 
 
 def test_it_advises_tokens_that_keep_their_place_on_a_grid(upt: Upt) -> None:
-    assert "Remarks\n  - latent.tokens is 4, so tokens have no place in space; on regular grids, tokens that keep" in (
+    assert "Remarks\n  - latent.tokens is 4, so tokens have no place in space; on regular grids, tokens with a" in (
         upt("check", "tiny.yaml").output
     )
     parts = ["encoder={name: patches}", "approximator={name: spectral, width: 8, depth: 1}", "decoder={name: basis}"]
@@ -79,7 +79,10 @@ def test_it_advises_tokens_that_keep_their_place_on_a_grid(upt: Upt) -> None:
 def test_it_warns_of_places_that_an_encoder_does_not_keep(upt: Upt) -> None:
     parts = ["approximator={name: spectral, width: 8, depth: 1}", "decoder={name: basis}"]
     (found,) = remarks(upt, "model.latent.tokens=[8]", *(f"model.{part}" for part in parts))
-    assert "latent.tokens is the list [8], as if tokens had a place in space, but the encoder grid pools them" in found
+    assert (
+        "latent.tokens is the list [8], so each token should have a place in space, but the encoder grid pools all "
+        "tokens"
+    ) in found
     assert found.endswith("use the encoder patches or lattice, or write latent.tokens as a number, 8")
 
 
@@ -95,7 +98,7 @@ def test_it_says_what_the_approximator_remarks_on(upt: Upt) -> None:
 def test_it_warns_of_latent_rollouts_that_nothing_trains(upt: Upt) -> None:
     rollout = ["validation.rollout=3", "validation.space=latent"]
     (found,) = [text for text in remarks(upt, *rollout) if "rolls out 3 time steps" in text]
-    assert "every loss term looks one step ahead and at decoded fields, so latents drift" in found
+    assert "every loss term predicts one step and compares decoded fields, so latents drift" in found
     cures = ("losses.near={name: forward, space: latent}", "losses.far={name: rollout, steps: 2}")
     for cure in (*cures, "validation.space=physical", "validation.rollout=1"):
         assert not [text for text in remarks(upt, *rollout, cure) if "rolls out" in text], cure
@@ -120,7 +123,7 @@ def test_terms_and_metrics_are_taken_away_by_null(upt: Upt) -> None:
     assert "inverse_encoding" not in upt("check", "less.yaml").output.partition("Losses")[2].partition("\n\n")[0]
     for arguments in (["less.yaml", "losses.inverse_encodin=null"], ["tiny.yaml", "losses.inverse_encodin=null"]):
         result = upt("check", *arguments)
-        assert "losses.inverse_encodin: null takes an entry away, and there is none of this name" in result.output
+        assert "losses.inverse_encodin: null removes an entry, but there is no entry with this name" in result.output
     assert "did you mean 'inverse_encoding'? there are: " in result.output
     assert "\n    there are: relative_l2" in upt("check", "tiny.yaml", "validation.metrics.x=null").output
 
@@ -129,7 +132,7 @@ def test_a_stage_takes_away_only_what_there_is(upt: Upt) -> None:
     text = Path("tiny.yaml").read_text()
     Path("tiny.yaml").write_text(text + STAGE % "inverse_encodin")
     output = upt("check", "tiny.yaml").output
-    assert "stages.0.losses.inverse_encodin: null takes an entry away, and there is none of this name" in output
+    assert "stages.0.losses.inverse_encodin: null removes an entry, but there is no entry with this name" in output
     assert "did you mean 'inverse_encoding'?" in output
     Path("tiny.yaml").write_text(text + STAGE % "inverse_encoding")
     upt("check", "tiny.yaml")

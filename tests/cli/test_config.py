@@ -81,14 +81,16 @@ def test_convert_writes_the_new_file_and_says_what_became_of_each_key(upt: Upt, 
     assert text.startswith("# Converted from old.yaml by upt config convert.\n")
     assert "#   training.dt: 0.1\n" in text
     assert upt("config", "convert", "old.yaml").stdout == text
-    assert "new.yaml exists; it is not overwritten" in refused("config", "convert", "old.yaml", "-o", "new.yaml")
+    assert "new.yaml already exists and is not overwritten" in refused(
+        "config", "convert", "old.yaml", "-o", "new.yaml"
+    )
     assert upt("check", "new.yaml").exit_code == 0
 
 
 def test_convert_refuses_a_file_in_the_new_form(upt: Upt) -> None:
     result = upt("config", "convert", "tiny.yaml")
     assert result.exit_code == 2
-    assert "tiny.yaml is in upt's form already" in result.stderr
+    assert "tiny.yaml is already a configuration of upt" in result.stderr
 
 
 def test_check_takes_a_file_in_the_old_form(upt: Upt, refused: Callable[..., str]) -> None:

@@ -42,7 +42,8 @@ def test_everything_is_shown(run: Path, upt: Upt) -> None:
     for text in (
         "waves: best checkpoint, new.npz, 5 time steps",
         " persistence",
-        "[ ]: 95% intervals over 3 trajectories (bootstrap, 2000 resamples, seed 0); of so few they are too narrow",
+        "[ ]: 95% intervals over 3 trajectories (bootstrap, 2000 resamples, seed 0); they are too narrow for so few "
+        "trajectories",
         "relative L2 of u over the horizon",
         "step    t  model  persistence",
         "worst of 3 trajectories (relative L2 of the model)",
@@ -96,7 +97,7 @@ def test_another_kind_of_data_set_is_named(trained: Path, upt: Upt, refused: Cal
     x, t = np.arange(32) / 32, 0.05 * np.arange(4)
     np.savez("u.npz", u=0.1 * np.sin(2 * np.pi * (x - t[:, None]))[None], x=x, t=t)
     message = refused("evaluate", "run", "u.npz")
-    assert "u.npz: burgers1d reads no files; say what does, for example data.name=npz" in message
+    assert "u.npz: burgers1d does not read files; name a data set that does, for example data.name=npz" in message
     result = upt("evaluate", "run", "u.npz", "data.name=npz", "data.periodic=true")
     assert result.exit_code == 0, result.output
     assert "run: best checkpoint, u.npz" in result.output
@@ -178,8 +179,8 @@ def test_several_tasks(upt: Upt, refused: Callable[..., str]) -> None:
     assert "a run of several tasks has a CSV file for each; choose one with --task" in refused(
         "evaluate", "two", "--csv", "a"
     )
-    assert "holds no task called 'none'; there are: line, other" in refused("evaluate", "two", "--task", "none")
-    said = "holds the operators of several tasks; choose one with task (on the command line: --task): line, other"
+    assert "contains no task called 'none'; there are: line, other" in refused("evaluate", "two", "--task", "none")
+    said = "contains the operators of several tasks; choose one with task (on the command line: --task): line, other"
     assert said in refused("predict", "two", "--split", "test", "-o", "a.npz")
 
 
@@ -189,21 +190,21 @@ def test_several_tasks(upt: Upt, refused: Callable[..., str]) -> None:
         (["new.npz", "fine.npz"], "evaluate one INPUT at a time"),
         (
             ["new.npz", "--split", "test"],
-            "an INPUT is taken whole; leave --split out, or leave INPUT out for a split of",
+            "all of an INPUT is evaluated; leave --split out, or leave INPUT out to evaluate a split of",
         ),
         (["none.npz"], "none.npz"),
-        (["--resolution", "4y"], "expected points along each axis, as 512 or 128x128"),
+        (["--resolution", "4y"], "expected points along each axis, for example 512 or 128x128"),
         (
             ["--steps", "50"],
-            "50 target time steps after an input are asked for, but the longest of 1 trajectories has 6",
+            "the run needs 50 target time steps after an input, but the longest of 1 trajectories has 6",
         ),
         (["--metrics", "relative_l3"], "relative_l2"),
         (["--metrics", "{name: [}"], "expected NAME, or LABEL={name: NAME, KEY: VALUE} in quotes"),
         (["--metrics", "{low: 3}"], "expected NAME, or LABEL={name: NAME, KEY: VALUE} in quotes"),
         (["--metrics", ","], "--metrics names no metric"),
-        (["--metrics", "{name: vrmse, steps: [2, 3]}"], "counts the time steps 2 to 3, but rollouts have 1"),
+        (["--metrics", "{name: vrmse, steps: [2, 3]}"], "compares the time steps 2 to 3, but rollouts have 1"),
         (["--metrics", "{name: vrmse, field: w}"], "no field is called 'w'; the data set has: u"),
-        (["trainer.epochs=3"], "only settings of the data set can be given, as data.KEY=VALUE"),
+        (["trainer.epochs=3"], "only settings of the data set can be set here, as data.KEY=VALUE"),
         (["data.colour=3"], "colour"),
         (["--csv", "waves.yaml/a.csv"], "waves.yaml/a.csv: cannot be written"),
         (["--json", "waves.yaml/a.json"], "waves.yaml/a.json: cannot be written"),

@@ -92,9 +92,9 @@ def test_files_that_hold_no_operator(run: Path, refused: Callable[..., str]) -> 
     torch.save({"weights": torch.zeros(3)}, "foreign.pt")
     Path("text.pt").write_text("nothing")
     for name, message in (
-        ("damaged.pt", "damaged.pt: the file is damaged: its content is not what was written; use another copy"),
-        ("cut.pt", "cut.pt: cannot be read as a checkpoint (truncated, or another file?)"),
-        ("foreign.pt", "foreign.pt: this is not a checkpoint of upt"),
+        ("damaged.pt", "damaged.pt: the file is damaged: its content does not match its digest; use another copy"),
+        ("cut.pt", "cut.pt: cannot be read as a checkpoint (is it truncated, or another kind of file?)"),
+        ("foreign.pt", "foreign.pt: this is not a checkpoint written by upt"),
         ("text.pt", "text.pt: cannot be read as a checkpoint"),
         ("none.pt", "none.pt: there is no such run folder or file"),
         (".", "this is not the folder of a run; it has no config.yaml"),

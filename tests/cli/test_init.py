@@ -33,7 +33,7 @@ def test_nothing_is_overwritten_but_the_schema(upt: Upt, refused: Callable[..., 
     assert upt("init").exit_code == 0
     assert Path(SCHEMA_FILE).read_text() != "{}"
     before = Path("experiment.yaml").read_text()
-    assert "experiment.yaml exists; it is not overwritten" in refused("init")
+    assert "experiment.yaml already exists and is not overwritten" in refused("init")
     assert Path("experiment.yaml").read_text() == before
 
 
@@ -44,7 +44,7 @@ def test_it_can_begin_with_a_configuration_that_upt_brings(upt: Upt, refused: Ca
     assert Path("b.yaml").read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
     assert read("b.yaml").data["data"]["name"] == "burgers1d"
     said = refused("init", "c.yaml", "--from", "burger")
-    assert "upt brings no configuration 'burger'; did you mean 'burgers'?; it brings: " in said
+    assert "upt has no configuration 'burger'; did you mean 'burgers'?; it has: " in said
     assert "darcy" in said
 
 
@@ -58,7 +58,7 @@ def test_commands_to_type_are_quoted_for_the_shell(upt: Upt) -> None:
     assert "upt check 'my ü #1.yaml'\n      upt train 'my ü #1.yaml'" in said
     assert upt("train", "my ü #1.yaml", *QUICK, "--run-dir", "a run").exit_code == 0
     again = upt("train", "my ü #1.yaml", *QUICK, "--run-dir", "a run")
-    assert "a run holds a run already; go on with --resume 'a run', or name another" in again.output
+    assert "a run already contains a run; continue it with --resume 'a run', or name another folder" in again.output
 
 
 def test_a_budget_that_ends_within_an_epoch_says_so(upt: Upt) -> None:
@@ -77,4 +77,4 @@ def test_losses_of_tasks_alone_are_told_where_to_stand(upt: Upt) -> None:
     Path("t.yaml").write_text("tasks: {a: {losses: {forward: forward}}}\n", encoding="utf-8")
     said = upt("check", "t.yaml").output
     assert "losses: is missing" in said
-    assert "tasks and stages merge theirs over these" in said
+    assert "tasks and stages merge their terms over these" in said

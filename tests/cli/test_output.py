@@ -43,7 +43,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         pytest.skip("this system has no /dev/full")
     done = trained(tmp_path, "> /dev/full")
     assert done.returncode == 0, done.stderr
-    told = "remark: standard output cannot be written: the disk is full; free some space; the run goes on, and shows"
+    told = "remark: standard output cannot be written: the disk is full; free some space; the run continues, and prints"
     assert done.stderr.count(told) == 1
     assert (tmp_path / "run" / "results.json").is_file()
 
@@ -56,6 +56,6 @@ def test_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert done.returncode == 0, done.stderr
-    told = "remark: standard output cannot be written: nobody reads it any more; the run goes on, and shows nothing"
+    told = "remark: standard output cannot be written: its reader has closed; the run continues, and prints nothing"
     assert done.stderr.count(told) == 1
     assert (tmp_path / "run" / "results.json").is_file()

@@ -129,8 +129,8 @@ def register_commands(register):
     register("{name}", own)
 """
 HIDDEN = (
-    "command 'compare' of upt-other 1.2.3 never runs: upt has a command of this name; "
-    "let its author register another name, or uninstall upt-other"
+    "command 'compare' of upt-other 1.2.3 never runs, because upt has a command of this name; ask its author to "
+    "register another name, or uninstall upt-other"
 )
 
 

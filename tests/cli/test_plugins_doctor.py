@@ -113,8 +113,8 @@ def test_every_fate_is_reported_and_stops_no_other(upt: Upt, odd: Registry) -> N
 DEADLY = {
     "a_exit": ("import os\nos._exit(7)\n", "its import ended the process with code 7"),
     "b_fault": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "its import ended the process by SIGSEGV"),
-    "c_loop": ("while True: pass\n", "its import did not come to an end within 1.5 s"),
-    "c_memory": ("kept = [bytes(2**30) for _ in range(64)]\n", "its import asked for more than 4 GiB of memory"),
+    "c_loop": ("while True: pass\n", "its import did not end within 1.5 s"),
+    "c_memory": ("kept = [bytes(2**30) for _ in range(64)]\n", "its import tried to use more than 4 GiB of memory"),
     "d_prints": ("print('{', flush=True)\n", None),
     "d_raises": ("1 / 0\n", None),
     "e_well": ("", None),
@@ -152,7 +152,7 @@ def test_one_that_blocks_is_ended(odd: Registry) -> None:
     entries = doctor.chosen(odd, ["g_slow"])
     (finding,) = doctor.examine(entries, seconds_each=0.5)
     assert finding.state == "broken"
-    assert finding.message == "it did not come to an end within 0.5 s"
+    assert finding.message == "it did not end within 0.5 s"
 
 
 def test_all_is_well(upt: Upt) -> None:
@@ -215,16 +215,16 @@ class TestMissing:
         assert line.startswith(
             f"schedule 'wave' came with upt-core=={present}; upt-core {present} is installed, but it has '"
         )
-        assert line.endswith("'; if the class has another name now, register it under 'wave' too")
+        assert line.endswith("'; if the class was renamed, register it under 'wave' too")
         recorded["schedule wave"]["version"] = "0.0.1"
         (line,) = doctor.missing_plugins(recorded, plugins.installed())
-        assert "; pip install 'upt-core==0.0.1', or if the class has another name now, register it under 'wave'" in line
+        assert "; pip install 'upt-core==0.0.1', or if the class was renamed, register it under 'wave'" in line
 
     def test_a_distribution_that_is_broken_or_left_out(self) -> None:
         recorded = {"sampler halton": {"distribution": "pytest", "version": "1.2"}}
         broken = BrokenPlugin("halton", Distribution("pytest", "1.2"), "ImportError: no scipy")
         (line,) = doctor.missing_plugins(recorded, Registry(broken=[broken]))
-        assert line.endswith(" is installed, but does not load: ImportError: no scipy")
+        assert line.endswith(" is installed, but it does not load: ImportError: no scipy")
         (line,) = doctor.missing_plugins(recorded, Registry())
         assert line.endswith(
             "but none of its plugins is in use: upt plugins says why; --no-third-party leaves them out"

@@ -135,13 +135,13 @@ def test_the_files_are_sound(upt: Upt, kind: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("sampler", "uniform"), "a sampler called 'uniform' is installed already, by upt-core"),
+        (("sampler", "uniform"), "a sampler called 'uniform' is already installed by upt-core"),
         (("loss", "3d"), "'3d' cannot name a package; use small letters, digits and '_'"),
         (("loss", "lambda"), "'lambda' cannot name a package"),
         (("encoder", "encoder"), "'encoder' would hide upt_core.Encoder; say what is special about it"),
         (("command", "load"), "'load' would hide upt_core.load; say what is special about it"),
-        (("command", "sweep"), "a command called 'sweep' is installed already, by upt-core"),
-        (("command", "train"), "upt has a command 'train' itself, which comes first; choose another name"),
+        (("command", "sweep"), "a command called 'sweep' is already installed by upt-core"),
+        (("command", "train"), "upt itself has a command 'train', which has precedence; choose another name"),
     ],
 )
 def test_names_that_cannot_be_used_are_refused(
@@ -159,6 +159,6 @@ def test_names_are_repaired(upt: Upt, asked: str) -> None:
 
 def test_an_existing_folder_is_left_alone(upt: Upt, refused: Callable[..., str]) -> None:
     upt("plugins", "new", "sampler", "halton")
-    assert "upt-halton exists already; choose another name or --output, or remove it" in refused(
+    assert "upt-halton already exists; choose another name or --output, or remove it" in refused(
         "plugins", "new", "sampler", "halton"
     )

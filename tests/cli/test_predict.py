@@ -181,32 +181,35 @@ def test_generated_data_and_plain_arrays(trained: Path, upt: Upt) -> None:
     assert "v.npz: the operator does not know the array 'w'; it takes u, coords, x, t" in message
     np.savez("w.npz", u=np.where(x == x[3], np.nan, x))
     message = refused_text(upt, "predict", "run", "w.npz", "-o", "a.npz")
-    assert "w.npz: field 'u' has 1 values of 32 that are NaN or infinite, the first at index (3,)" in message
+    assert "w.npz: field 'u' has 1 NaN or infinite values of 32, the first at index (3,)" in message
     Path("text.npz").write_text("no archive")
     assert "text.npz: is not a numpy archive" in refused_text(upt, "predict", "run", "text.npz", "-o", "a.npz")
     message = refused_text(upt, "predict", "run", "u.npz", "data.points=64", "-o", "a.npz")
-    assert "is read as plain arrays, so nothing of a data set can be set" in message
+    assert "is read as plain arrays, so settings of a data set have no effect; remove" in message
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["new.npz"], "say where the answer goes"),
+        (["new.npz"], "name an output: -o"),
         (["-o", "a.npz"], "give either INPUT files, or --split"),
         (["new.npz", "--split", "test", "-o", "a.npz"], "give either INPUT files, or --split"),
         (["new.npz", "-o", "a.txt"], "cannot write files that end in '.txt'; use .npz, .h5, .nc"),
-        (["new.npz", "fine.npz", "-o", "a.npz"], "several inputs have an output each"),
-        (["new.npz", "--at", "p.csv", "--resolution", "4", "-o", "a.npz"], "both say where to answer"),
-        (["new.npz", "--resolution", "4y", "-o", "a.npz"], "expected points along each axis, as 512 or 128x128"),
-        (["new.npz", "--resolution", "4x4", "-o", "a.npz"], "a resolution of 4 x 4 is asked for; expected 1 numbers"),
+        (["new.npz", "fine.npz", "-o", "a.npz"], "several inputs need one output each"),
+        (["new.npz", "--at", "p.csv", "--resolution", "4", "-o", "a.npz"], "both set the points to predict at"),
+        (
+            ["new.npz", "--resolution", "4y", "-o", "a.npz"],
+            "expected points along each axis, for example 512 or 128x128",
+        ),
+        (["new.npz", "--resolution", "4x4", "-o", "a.npz"], "a resolution of 4 x 4 does not fit; expected 1 numbers"),
         (["new.npz", "--at", "p.txt", "-o", "a.npz"], "points are read from .npy, .npz and .csv files"),
         (["new.npz", "--at", "none.csv", "-o", "a.npz"], "none.csv: there is no such file of points; correct --at"),
         (["none.npz", "-o", "a.npz"], "none.npz: there is no such file"),
         (["none.npz", "-o", "out"], "none.npz: there is no such file"),
         (["new.npz", "none.npz", "-o", "out"], "none.npz: there is no such file"),
-        (["new.npz", "trainer.epochs=3", "-o", "a.npz"], "only settings of the data set can be given"),
+        (["new.npz", "trainer.epochs=3", "-o", "a.npz"], "only settings of the data set can be set here"),
         (["new.npz", "data.colour=3", "-o", "a.npz"], "colour"),
-        (["new.npz", "--plot", "a.pdf"], "pictures are written as .png"),
+        (["new.npz", "--plot", "a.pdf"], "plots are written as .png"),
         (["odd.npz", "-o", "a.npz"], "trajectories 0 to 1: GridEncoder cannot take this input"),
         (["moved.npz", "-o", "a.npz"], "these points are up to 9.6 spacings away from it"),
         (["bad.npz", "-o", "a.npz"], "NaN or infinite"),

@@ -46,15 +46,17 @@ def test_files_that_hold_too_little(run: Path, refused: Refused) -> None:
     write("short.npz", 2, times=2)
     write("new.npz", 2)
     message = refused("predict", "run", "short.npz", "-o", "a.npz")
-    assert "2 time steps are there; the operator takes 3 as its input" in message
+    assert "has 2 time steps; the operator takes 3 as its input" in message
     message = refused("predict", "run", "new.npz", "--steps", "9", "-o", "a.npz")
-    assert "condition 'nu' is known at 6 time steps; 9 steps are asked for; ask for fewer" in message
+    assert "condition 'nu' has values at 6 time steps, too few for 9 steps; predict fewer steps" in message
 
 
 def test_arrays_that_are_not_those_of_the_operator(run: Path) -> None:
     operator, data, coords, told = load("run"), np.load("train.npz"), X[:, None], {"nu": 0.1}
     fields = {name: data[name][:2, :3] for name in ("p", "w")}
-    with pytest.raises(DataError, match="trained at scattered points, so it must know where values are: give coords"):
+    with pytest.raises(
+        DataError, match="trained at scattered points, so it needs the points of the values: give coords"
+    ):
         operator.predict(fields, conditions=told)
     with pytest.raises(DataError, match="the operator takes p, w; give a mapping from names to values"):
         operator.predict(fields["p"], coords, conditions=told)
@@ -83,7 +85,7 @@ def test_times_that_do_not_increase_and_points_without_a_grid(own_folder: Path, 
     }
     operator = Experiment.from_dict(config, "waves").train("run").operator()
     for times in ([0.1, 0.1], [0.2, 0.1], [0.1]):
-        with pytest.raises(DataError, match="times must be those of the input and of each step, and increase"):
+        with pytest.raises(DataError, match="times must increase; give the time of the input and of each step"):
             operator.predict(np.sin(x), times=np.array(times))
     np.savez("rough.npz", u=np.zeros((2, 3, 16)), x=np.sort(np.random.default_rng(0).random(16)), t=t[:3])
     message = refused("predict", "run", "rough.npz", "data.periodic=false", "-o", "a.npz")
@@ -95,7 +97,9 @@ def test_outputs_that_would_be_lost(run: Path, refused: Refused) -> None:
         Path(folder).mkdir()
         write(f"{folder}/new.npz", 2)
     message = refused("predict", "run", "a/new.npz", "b/new.npz", "-o", "out")
-    assert "two inputs have the same name, so their outputs would overwrite each other; predict one by one" in message
+    assert (
+        "two inputs have the same name, so their outputs would overwrite each other; predict them one by one"
+    ) in message
     Path("file").write_text("")
     message = refused("predict", "run", "a/new.npz", "-o", "file/out.npz")
     assert "cannot be written: " in message
@@ -107,9 +111,9 @@ def test_an_operator_that_does_not_know_its_data(run: Path, refused: Refused) ->
     operator.provenance["config"] = {}
     operator.save("alone.upt")
     message = refused("predict", "alone.upt", "--split", "test", "-o", "a.npz")
-    assert "does not say which data it was trained on; give an INPUT, an .npz of arrays" in message
+    assert "does not record its training data; give an INPUT, for example an .npz of arrays" in message
     message = refused("evaluate", "alone.upt", "--metrics", "relative_l2")
-    assert "does not say which data it was trained on; name the data set: data.name=NAME" in message
+    assert "does not record its training data; name the data set: data.name=NAME" in message
     with Path("array.npz").open("wb") as file:
         np.save(file, X)
     message = refused("predict", "alone.upt", "array.npz", "-o", "a.npz")
@@ -126,7 +130,7 @@ def test_parts_that_are_missing_or_cannot_be_built(run: Path) -> None:
     operator.settings = {**settings, "encoder": {**settings["encoder"], "supernodes": 0}}
     with pytest.raises(
         CheckpointError,
-        match=r"odd\.upt: the model cannot be built from what the file says of it\n    encoder\.supernodes: ",
+        match=r"odd\.upt: the model cannot be built from its description in the file\n    encoder\.supernodes: ",
     ) as caught:
         load(operator.save("odd.upt"))
     assert "validation error" not in str(caught.value)

@@ -86,7 +86,7 @@ BOMB = "a: &a [1, 1]\n" + "".join(
         (b"data: {name: burgers1d\n", "not valid YAML"),
         (b"data:\n\tname: burgers1d\n", "not valid YAML"),
         (b"data: 'burgers1d\n", "not valid YAML"),
-        (b"seed: 1\nseed: 2\n", "the key 'seed' stands twice"),
+        (b"seed: 1\nseed: 2\n", "the key 'seed' occurs twice"),
         (BOMB.encode(), "aliases expand without end"),
         (b"[" * 10_000, "nested too deeply"),
         (b"- 1\n", "expected a mapping of keys; got a list"),

@@ -76,7 +76,7 @@ def test_an_interrupt_says_how_to_go_on_and_a_resume_does(upt: Upt) -> None:
         finally:
             process.kill()
     assert process.returncode == 130
-    assert "; go on with: upt train --resume run\n" in stderr
+    assert "; continue with: upt train --resume run\n" in stderr
     assert stderr.startswith("interrupted at epoch ")
     assert "Traceback" not in stderr
     done = int(stderr.split()[3].rstrip(",")) - 1
@@ -113,12 +113,13 @@ report.write = write
     [
         (
             IN_TEST,
-            "interrupted after training, which is kept; test and report follow with: upt train --resume run\n",
+            "interrupted after training, which is kept; run the test and write the report with: upt train --resume "
+            "run\n",
             ("train", "--resume", "run"),
         ),
         (
             IN_REPORT,
-            "interrupted while the report was written; results are kept: upt report run\n",
+            "interrupted while the report was written; results are kept; write the report with: upt report run\n",
             ("report", "run"),
         ),
     ],
@@ -167,8 +168,8 @@ def test_a_damaged_configuration_of_a_run_is_named(upt: Upt, trained: Path, text
         result = upt(*command)
         assert result.exit_code == 2, command
         assert (
-            f"{folder / 'config.yaml'}: {found}, so the run cannot be read; put back its file from a copy, or remove "
-            f"the folder and train again"
+            f"{folder / 'config.yaml'}: {found}, so the run cannot be read; restore the file from a copy, or remove "
+            "the folder and train again"
         ) in " ".join(result.output.split()), command
 
 
@@ -182,7 +183,7 @@ def test_one_line_begins_a_run_goes_on_with_it_and_repeats_its_results(upt: Upt)
     for checkpoint in (run / "checkpoints").iterdir():
         checkpoint.unlink()  # as if it had been killed before the first one
     again = upt(*command)
-    assert again.output.startswith(f"going on with {run}\n")
+    assert again.output.startswith(f"continuing {run}\n")
     assert "epoch 1/1" in again.output
     last = upt("train", "--resume", "tiny.yaml", "trainer.epochs=1")
     assert last.exit_code == 0, last.output
@@ -192,14 +193,16 @@ def test_one_line_begins_a_run_goes_on_with_it_and_repeats_its_results(upt: Upt)
     assert other.exit_code == 2
     assert f"{run}: this run of tiny was started with another configuration\n" in other.output
     assert "seed: 0 in the run, 3 now" in other.output
-    assert f"go on with it as it is: upt train --resume {run}; or start anew, without --resume" in other.output
+    assert f"continue it unchanged: upt train --resume {run}; or start a new run, without --resume" in other.output
 
 
 def test_a_run_that_never_saved_begins_again_by_the_same_command(upt: Upt, trained: Path) -> None:
     command = ("train", "tiny.yaml", "--run-dir", str(trained), "trainer.epochs=1")
     refused = upt(*command)
     assert refused.exit_code == 2
-    assert f"{trained} holds a run already; go on with --resume {trained}, or name another" in refused.output
+    assert (
+        f"{trained} already contains a run; continue it with --resume {trained}, or name another folder"
+    ) in refused.output
     shutil.rmtree(trained / "checkpoints")
     assert upt(*command).exit_code == 0
 
@@ -209,14 +212,14 @@ def test_a_page_of_somebody_else_is_not_written_over(upt: Upt) -> None:
     Path("site/index.html").write_text("mine")
     result = upt("train", "tiny.yaml", "--run-dir", "site")
     assert result.exit_code == 2
-    assert "site has an index.html that is not of a run, and the report would take its place" in result.output
+    assert "site contains an index.html that no run wrote, and the report would overwrite it" in result.output
     assert Path("site/index.html").read_text() == "mine"
 
 
 def test_resume_alone_needs_a_configuration(upt: Upt) -> None:
     result = upt("train", "--resume")
     assert result.exit_code == 2
-    assert "--resume needs the folder of a run, or the CONFIG whose newest run goes on" in result.output
+    assert "--resume needs the folder of a run, or a CONFIG, whose newest run is then continued" in result.output
 
 
 def test_the_panel_of_a_terminal_shows_losses_speed_and_validation(own_folder: Path) -> None:

@@ -66,11 +66,11 @@ def test_a_job_whose_time_is_up_is_queued_again() -> None:
     said("scancel", job)
     assert list(Path("runs").glob("*/checkpoints/last.pt"))
     log = Path(f"runs/jobs/{job}_0_log.err").read_text()
-    assert "go on with: upt train --resume runs/" in log
+    assert "continue with: upt train --resume runs/" in log
 
 
 def test_a_job_that_slurm_refuses() -> None:
     result = upt("submit", "tiny.yaml", "--gpus", "0", "--partition", "moon")
     assert result.exit_code == 2
-    assert "the job was not taken: " in result.stderr
+    assert "SLURM refused the job: " in result.stderr
     assert "invalid partition specified: moon" in result.stderr

@@ -49,7 +49,7 @@ def train_with_a_break(tasks: int) -> None:
     job.results()
     log = job.paths.stdout.read_text() + job.paths.stderr.read_text()
     assert "go on with" in log
-    assert "going on with runs/" in log
+    assert "continuing runs/" in log
     assert "Requeued job" in log
 
 
@@ -138,7 +138,7 @@ def test_a_job_that_slurm_does_not_take(monkeypatch: pytest.MonkeyPatch) -> None
     slurm(monkeypatch, "#!/bin/sh\necho 'invalid partition specified: moon' >&2\nexit 1\n")
     result = upt("submit", "tiny.yaml", "--partition", "moon")
     assert result.exit_code == 2
-    assert "the job was not taken: " in result.stderr
+    assert "SLURM refused the job: " in result.stderr
     assert "invalid partition specified: moon" in result.stderr
 
 

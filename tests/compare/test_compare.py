@@ -268,7 +268,7 @@ def test_a_page_before_any_run_is_finished(upt: Upt) -> None:
     assert upt("compare", "a", "b").exit_code == 0
     text = Path("compare.html").read_text()
     assert "Fewer than two runs have measured relative_l2 on the test split." in text
-    assert "No run is finished. The test split is measured at the end of a run." in text
+    assert "No run is finished. The test split is evaluated at the end of a run." in text
     result = upt("compare", "a", "b", "--page", "no/such/folder/x.html")
     assert result.exit_code == 2
     assert "no/such/folder/x.html: the page cannot be written: No such file or directory; name another" in result.stderr
@@ -283,7 +283,7 @@ def test_what_is_refused(three: list[Path], upt: Upt) -> None:
         compare([Path("a"), Path("nowhere")])
     result = upt("compare", "a", "b", "--plot", "no/such/folder/x.png")
     assert result.exit_code == 2
-    assert "no/such/folder/x.png: the picture cannot be written: No such file or directory; name ano" in result.stderr
+    assert "no/such/folder/x.png: the plot cannot be written: No such file or directory; name ano" in result.stderr
     Path("b/results.json").write_text("{")
     with pytest.raises(UserError, match=r"b/results.json: not valid JSON"):
         compare(three)
@@ -308,7 +308,7 @@ def test_seeds_of_one_configuration_are_put_together(upt: Upt) -> None:
     words = (
         "sampler.name=uniform has the lowest mean relative_l2 on the test split: 0.25 [0.2, 0.3] over 3 seeds. "
         "sampler.name=mine has 0.2667 [0.1, 0.4] over 3 seeds. "
-        "The ranges overlap, so these seeds do not decide which is better."
+        "The ranges overlap, so these seeds do not show which is better."
     )
     assert verdict(compare(runs)) == ("even", words)
     result = upt("compare", *map(str, runs))
@@ -335,13 +335,13 @@ def test_seeds_can_decide() -> None:
     [
         (0.7, "better", "over 1 seed. Each of these runs is better than each run of sampler.name=uniform."),
         (0.1, "better", "over 2 seeds. This run is better than each run of sampler.name=mine."),
-        (0.35, "even", "over 1 seed. The ranges overlap, so these seeds do not decide which is better."),
+        (0.35, "even", "over 1 seed. The ranges overlap, so these seeds do not show which is better."),
     ],
 )
 def test_a_single_run_stands_beside_the_mean_of_several(alone: float, sense: str, words: str) -> None:
     runs = [seeded("a1", 1, 0.2, "mine"), seeded("a2", 2, 0.4, "mine"), seeded("b1", 1, alone)]
     assert verdict(compare(runs))[0] == sense
-    assert verdict(compare(runs))[1].endswith(f"{words} One seed of a configuration says little.")
+    assert verdict(compare(runs))[1].endswith(f"{words} A single seed is weak evidence.")
 
 
 def test_one_configuration_with_several_seeds(upt: Upt) -> None:

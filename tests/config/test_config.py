@@ -36,7 +36,7 @@ class TestFiles:
             read(tmp_path / "none" / "x.yaml")
 
     def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="is a folder; a file is expected"):
+        with pytest.raises(ConfigError, match="is a folder; expected a file"):
             read(tmp_path)
 
     def test_a_file_in_place_of_a_folder(self, write: Write) -> None:
@@ -71,7 +71,7 @@ class TestFiles:
     @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
     def test_an_empty_file(self, write: Write, text: str) -> None:
         with pytest.raises(
-            ConfigError, match=r"e.yaml(:2:1)?: (is empty; an experiment is expected\n    upt init|expected)"
+            ConfigError, match=r"e.yaml(:2:1)?: (is empty; expected an experiment\n    upt init|expected)"
         ):
             read(write("e.yaml", text))
 
@@ -169,7 +169,7 @@ class TestExtends:
         write("f0.yaml", "a: 1")
         for i in range(1, 9):
             write(f"f{i}.yaml", f"extends: [f{i - 1}.yaml, f{i - 1}.yaml]")
-        with pytest.raises(ConfigError, match=f"extends: more than {MAX_FILES} files are brought together"):
+        with pytest.raises(ConfigError, match=f"extends: more than {MAX_FILES} files are merged"):
             read(write("x.yaml", "extends: f8.yaml"))
 
     def test_a_missing_base_is_located_where_it_is_named(self, write: Write) -> None:
@@ -188,7 +188,7 @@ class TestExtends:
 
     def test_an_error_in_a_base_is_located_in_it(self, write: Write) -> None:
         write("base.yaml", "a: 1\na: 2")
-        with pytest.raises(ConfigError, match=r"base.yaml:2:1: a: the key 'a' stands twice"):
+        with pytest.raises(ConfigError, match=r"base.yaml:2:1: a: the key 'a' occurs twice"):
             read(write("x.yaml", "extends: base.yaml"))
 
 
@@ -246,22 +246,25 @@ class TestOverrides:
     @pytest.mark.parametrize(
         ("override", "message"),
         [
-            ("seed", "command line: 'seed' is no override; expected key.path=value\n    for example trainer.epochs=3"),
-            ("=3", "command line: '=3' is no override"),
-            ("a..b=3", "command line: 'a..b=3' is no override"),
+            (
+                "seed",
+                "command line: 'seed' is not an override; expected key.path=value\n    for example trainer.epochs=3",
+            ),
+            ("=3", "command line: '=3' is not an override"),
+            ("a..b=3", "command line: 'a..b=3' is not an override"),
             ("a=[1", "command line (a=[1): not valid YAML: expected ',' or ']', but got '<stream end>'"),
-            ("a={b: 1, b: 2}", "command line (a={b: 1, b: 2}): b: the key 'b' stands twice"),
+            ("a={b: 1, b: 2}", "command line (a={b: 1, b: 2}): b: the key 'b' occurs twice"),
             (
                 "callbacks.2=b",
                 "command line (callbacks.2=b): callbacks: '2' is not an item of this list of 1; expected a",
             ),
             (
                 "a.b=my run #2",
-                "command line (a.b=my run #2): a.b: what stands behind # is a comment in YAML: the value would be "
-                "'my run'\n    put the value into quotes of its own: 'a.b=\"my run #2\"'",
+                "command line (a.b=my run #2): a.b: text after # is a comment in YAML, so the value would be "
+                "'my run'\n    put the value in quotes: 'a.b=\"my run #2\"'",
             ),
-            ("a=#", "a: what stands behind # is a comment in YAML: the value would be ''"),
-            ("a=3 # three", "a: what stands behind # is a comment in YAML: the value would be '3'"),
+            ("a=#", "a: text after # is a comment in YAML, so the value would be ''"),
+            ("a=3 # three", "a: text after # is a comment in YAML, so the value would be '3'"),
             ("callbacks.x.y=b", "callbacks: 'x' is not an item of this list of 1; expected a number from 0"),
         ],
     )

@@ -81,7 +81,7 @@ def test_one_that_fails_on_import_is_reported_and_stops_no_other(site: Site) -> 
         (
             "unmarked",
             "def register_samplers(register): pass\n",
-            "PluginError: register_samplers is not marked with @hookimpl, so it would not be called",
+            "PluginError: register_samplers is not marked with @hookimpl, so it would never be called; mark it",
         ),
         (
             "no-class",

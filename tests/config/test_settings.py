@@ -60,9 +60,13 @@ def test_all_problems_come_at_once_with_place_and_cure(check: Check, registry: R
 
 
 def test_a_key_of_another_place_is_named(check: Check) -> None:
-    with pytest.raises(ConfigError, match=r"trainer.seed: unknown key\n    'seed' is a key of the experiment itself: "):
+    with pytest.raises(
+        ConfigError,
+        match=r"trainer.seed: unknown key\n    'seed' is a key at the root of the "
+        r"experiment; ",
+    ):
         check(("epochs: 2", "epochs: 2\n  seed: 1"))
-    with pytest.raises(ConfigError, match=r"'trainer.epochs' is a path, as on the command line; in a file, write mapp"):
+    with pytest.raises(ConfigError, match=r"'trainer.epochs' is a path, as on the command line; in a file, nest mapp"):
         check(("validation:", "trainer.epochs: 3\nvalidation:"))
 
 
@@ -85,9 +89,9 @@ def test_a_flood_of_unknown_keys_is_told_shortly(experiment: str, registry: Regi
     with pytest.raises(ConfigError) as caught:
         validate(document, registry)
     assert len(caught.value.problems) == 101
-    assert caught.value.problems[-1].message == "and 2900 more problems; correct these first"
+    assert caught.value.problems[-1].message == "and 2900 more problems; correct the ones above first"
     assert len(str(caught.value)) < 4000
-    assert re.search(r"key0: unknown key[^$]*and \d+ more problems; correct these first$", str(caught.value))
+    assert re.search(r"key0: unknown key[^$]*and \d+ more problems; correct the ones above first$", str(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ class TestRules:
             check(("epochs: 2", "epochs: 2\n  precision: fp16\n  device: cpu"))
 
     def test_a_sampler_for_a_term_that_takes_none(self, check: Check) -> None:
-        message = r"exp.yaml:9:32: losses.forward.sampler: this term looks at all points\n    remove its sampler"
+        message = r"exp.yaml:9:32: losses.forward.sampler: this term uses all points\n    remove its sampler"
         with pytest.raises(ConfigError, match=message):
             check(("forward: {name: forward}", "forward: {name: latent_norm, sampler: uniform}"))
 

@@ -76,15 +76,15 @@ class AbstractSampler(Sampler):
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
-        (Unannotated, "parameter 'size' has no type annotation; upt makes the schema of it"),
-        (Starred, "parameter 'sizes' cannot be written in YAML; every parameter needs a name of its own"),
-        (KeywordStarred, "parameter 'sizes' cannot be written in YAML; every parameter needs a name of its own"),
-        (PositionalOnly, "parameter 'size' cannot be written in YAML; every parameter needs a name of its own"),
+        (Unannotated, "parameter 'size' has no type annotation; add one, because upt makes the schema from it"),
+        (Starred, "parameter 'sizes' cannot be written in YAML; give every parameter a name"),
+        (KeywordStarred, "parameter 'sizes' cannot be written in YAML; give every parameter a name"),
+        (PositionalOnly, "parameter 'size' cannot be written in YAML; give every parameter a name"),
         (Named, "parameter 'name' has a name that upt reserves (name); rename it"),
         (Unresolvable, "the annotations of Unresolvable cannot be resolved: name 'Undefined' is not defined"),
         (Coloured, "parameter 'colour' cannot be written in YAML: Colour is not a type that YAML has"),
         (ObjectDefault, "parameter 'colour' has the default <Colour.RED: 'red'>, which YAML cannot write; use None"),
-        (WantsData, "parameter 'data' is a DataSpec, which only these kinds are given: encoder, approximator, decoder"),
+        (WantsData, "parameter 'data' is a DataSpec, which only these kinds receive: encoder, approximator, decoder"),
     ],
 )
 def test_constructors_that_yaml_cannot_call_are_refused(cls: type, message: str) -> None:

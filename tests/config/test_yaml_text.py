@@ -68,7 +68,7 @@ def test_an_empty_text_has_no_value() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\na: 2", "f.yaml:2:1: a: the key 'a' stands twice (first at f.yaml:1:1)"),
+        ("a: 1\na: 2", "f.yaml:2:1: a: the key 'a' occurs twice (first at f.yaml:1:1)"),
         (
             "a:\n\tb: 1",
             "f.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token\n    indent with",
@@ -92,11 +92,11 @@ def test_an_empty_text_has_no_value() -> None:
         ("a: *b", "f.yaml:1:4: not valid YAML: found undefined alias 'b'"),
         ("a: @b", "f.yaml:1:4: not valid YAML: found character '@' that cannot start any token"),
         ("a: 1\nb\x00c: 2", "f.yaml:2:2: the character '\\x00' cannot stand in a text file\n    is this a YAML file?"),
-        ("a: &x {b: *x}", "f.yaml:1:4: a.b: aliases expand without end; write the values out"),
-        ("&x [*x]", "f.yaml:1:1: 0: aliases expand without end; write the values out"),
+        ("a: &x {b: *x}", "f.yaml:1:4: a.b: aliases expand without end; write out the values"),
+        ("&x [*x]", "f.yaml:1:1: 0: aliases expand without end; write out the values"),
         ("[" * 200_000, f"f.yaml:1:{MAX_DEPTH + 1}: not valid YAML: lists or mappings are nested too deeply"),
         ("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 30 + "*a" + "]" * 30, "are nested too deeply"),
-        ('a: "\\UFFFFFFFF"', "f.yaml: not valid YAML: an escape in a quoted text is no character"),
+        ('a: "\\UFFFFFFFF"', "f.yaml: not valid YAML: an escape in a quoted text is not a character"),
         ("a: !!int x", "f.yaml:1:4: a: 'x' cannot be read as int"),
         ("a: " + "9" * 5000, f"f.yaml:1:4: a: '{'9' * 40}' cannot be read as int"),
         (
@@ -106,7 +106,7 @@ def test_an_empty_text_has_no_value() -> None:
         ("a: !new x", "f.yaml:1:4: a: the tag '!new' has no meaning here\n    write the plain value"),
         (
             "a: &x {b: 1}\nc:\n  <<: *x",
-            "f.yaml:3:3: c: '<<' (a merge key) is not part of YAML 1.2\n    write the keys out",
+            "f.yaml:3:3: c: '<<' (a merge key) is not part of YAML 1.2\n    write out the keys",
         ),
         ("true: 1", "f.yaml:1:1: 'true' cannot be a key; a word is expected\n    quote it if it is meant as text"),
         ("a: {null: 1}", "f.yaml:1:5: a: 'null' cannot be a key"),
@@ -129,7 +129,7 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)
     )
-    with pytest.raises(ConfigError, match="aliases expand without end; write the values out"):
+    with pytest.raises(ConfigError, match="aliases expand without end; write out the values"):
         parse_yaml(bomb, "f.yaml")
 
 

@@ -100,7 +100,7 @@ def test_two_tasks(two_tasks: str, converted: Convert) -> None:
     assert data["losses"]["inverse_encoding"]["sampler"] == {"name": "stratified", "num_queries": 1024}
     assert [data["losses"][name].get("every") for name in data["losses"]] == [None, 3, 3]
     assert found.report.lost == ()
-    assert "set this to the file that you have" in str(found.report)
+    assert "set this to your file" in str(found.report)
 
 
 def test_the_old_form_is_recognised_and_a_mistake_in_the_new_one_is_not(burgers: str) -> None:

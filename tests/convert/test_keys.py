@@ -55,7 +55,7 @@ def test_what_is_left_out_means_what_the_old_form_means(converted: Convert) -> N
     assert data["trainer"] == {"epochs": 20, "clip_norm": None, "optimizer": {"name": "adamw"}}
     assert data["losses"] == {"forward": {"name": "forward"}}
     assert "sampler" not in data
-    assert "trainer.clip_norm: null; the old form clips only where it is told to" in found.report.remarks
+    assert "trainer.clip_norm: null; the old form clips only if clipping is set" in found.report.remarks
 
 
 CURRICULUM = {"name": "curriculum", "warmup_epochs": 15, "max_weight": 0.05}
@@ -150,7 +150,7 @@ def test_samplers(converted: Convert, training: dict[str, Any], sampler: dict[st
     assert found.document.data["losses"]["inverse_encoding"].get("sampler") == sampler
     assert "sampler" not in found.document.data
     assert "sampler" not in found.document.data["losses"]["forward"]
-    said = "that of inverse_encoding alone, as in the old form" in str(found.report)
+    said = "only for inverse_encoding, as in the old form" in str(found.report)
     assert said == (sampler is not None)
     validate(found.document, installed())
     assert not found.report.lost
@@ -165,8 +165,8 @@ def test_samplers(converted: Convert, training: dict[str, Any], sampler: dict[st
         ("{task: darcy2d, path: a/b.h5}", {"name": "pdebench", "path": "a/b.h5"}, "a/b.h5"),
         ("{task: darcy2d, path: b.pt}", {"name": "neuraloperator", "path": "b.pt"}, "b.pt"),
         ("{task: x, path: b.npz, root: z}", {"name": "npz", "path": "b.npz"}, "b.npz"),
-        ("{task: darcy2d}", {"name": "pdebench", "path": "darcy2d.hdf5"}, "set this to the file"),
-        ("{task: burgers1d, root: d}", {"name": "pdebench", "path": "d/burgers1d.hdf5"}, "set this to the file"),
+        ("{task: darcy2d}", {"name": "pdebench", "path": "darcy2d.hdf5"}, "set this to your file"),
+        ("{task: burgers1d, root: d}", {"name": "pdebench", "path": "d/burgers1d.hdf5"}, "set this to your file"),
         ("{name: burgers1d, points: 64}", {"name": "burgers1d", "points": 64}, "the same"),
     ],
 )
@@ -233,7 +233,7 @@ def test_keys_without_a_counterpart_are_listed_by_line_with_what_to_use(converte
     found = converted(lambda_spectral=0.1, checkpointing="{a: 1, b: []}", amp="true")
     assert [str(line) for line in found.report.lost] == [
         "old.yaml:5:3: training.lambda_spectral: 0.1 "
-        "(see the loss term spectral: it looks at space, the old one at latent channels)",
+        "(see the loss term spectral: it compares spectra in space, the old term spectra of latent channels)",
         "old.yaml:6:19: training.checkpointing.a: 1",
         "old.yaml:6:25: training.checkpointing.b: []",
     ]
@@ -256,7 +256,7 @@ def test_keys_without_a_counterpart_are_listed_by_line_with_what_to_use(converte
         (MINIMAL.replace("burgers1d", "3"), "old.yaml:1:8: data.task: expected the name of a task, or a list of names"),
         (
             "training: {epochs: 3}\n",
-            "data.task: is missing: the name of a task\n    with the sections training the file",
+            "data.task: is missing: the name of a task\n    the sections training belong",
         ),
         ("training: {epochs: 3}\ndata: {task: []}\n", "data.task: expected the name of a task, or a list of names"),
         ("training: 3\n", "old.yaml:1:1: training: expected a mapping of keys; got 3"),

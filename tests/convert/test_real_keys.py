@@ -107,8 +107,8 @@ def test_all_keys_of_real_files_train_as_their_twin(tmp_path: Path) -> None:
 
 def test_what_is_lost_stands_by_section_and_what_changes_results_comes_first() -> None:
     said = str(convert(parse(ALL_KEYS, "old.yaml")).report)
-    first, rest = said.split("WITHOUT A COUNTERPART, and results may differ for it:\n")[1].split(
-        "Without a counterpart, beside what is trained:\n"
+    first, rest = said.split("WITHOUT A COUNTERPART, so results may differ:\n")[1].split(
+        "Without a counterpart, but without effect on training:\n"
     )
     assert first.strip() == ("old.yaml:13:3: training.time_stride: 1 (a parameter of the data sets that read files)")
     assert [line.strip() for line in rest.splitlines()] == [
@@ -147,9 +147,9 @@ def test_sections(converted: Convert, lines: str, new: tuple[str, ...], expected
 
 def test_a_missing_depth_is_said(converted: Convert) -> None:
     assert {
-        "model.encoder.depth: 2; no depth is written",
-        "model.approximator.depth: 4; no depth is written",
-        "model.decoder.depth: 2; no depth is written",
+        "model.encoder.depth: 2; the old file sets no depth",
+        "model.approximator.depth: 4; the old file sets no depth",
+        "model.decoder.depth: 2; the old file sets no depth",
     } <= set(converted().report.remarks)
 
 

@@ -203,9 +203,9 @@ def test_descending_axes_are_turned_and_dates_become_seconds(tmp_path: Path) -> 
     assert np.array_equal(first.fields["u"].numpy().reshape(5, 6, 4), U[0][:, ::-1])
     assert first.time_T.tolist() == [86400.0 * day for day in range(5)]
     assert [text.partition(": ")[2] for text in data.remarks()] == [
-        "times are dates; they become seconds since 2020-01-01",
-        "'lat' descends; the fields are turned along it",
-        "measure: latitude makes them means over the sphere",
+        "times are dates and become seconds since 2020-01-01",
+        "'lat' descends, so the fields are flipped along it",
+        "set measure: latitude for means over the sphere",
     ]
     strided = Npz(path=tmp_path / "a.npz", axes=["lat", "lon"], space_stride=2)
     values = {w.fields["u"][0, 0, 0].item(): w for w in wholes(strided)}
@@ -265,10 +265,10 @@ def test_complex_text_and_true_or_false(tmp_path: Path) -> None:
     assert np.array_equal(whole.fields["psi"][..., 0].numpy() + 1j * whole.fields["psi"][..., 1].numpy(), expected)
     data = Npz(path=path, inputs=["u", "mask"], targets=["u"])
     assert set(wholes(data)[0].fields["mask"].unique().tolist()) == {0.0, 1.0}
-    assert data.remarks() == [f"{path}, 'mask' is true or false; it becomes 1 and 0"]
-    with pytest.raises(DataError, match="'flag' is true or false, which cannot be predicted as a field"):
+    assert data.remarks() == [f"{path}, 'mask' is Boolean and becomes 0 and 1"]
+    with pytest.raises(DataError, match="'flag' is Boolean and cannot be predicted as a field"):
         Npz(path=path, inputs=["flag"]).spec()
-    with pytest.raises(DataError, match="'name' holds <U1, which is no number; name an array of numbers"):
+    with pytest.raises(DataError, match="'name' holds <U1, which are not numbers; name an array of numbers"):
         Npz(path=path, inputs=["u", "name"], targets=["u"]).spec()
 
 
@@ -286,13 +286,13 @@ def test_a_curvilinear_grid_is_taken_as_points_or_as_indices(tmp_path: Path) -> 
     assert (spec.grid_shape, spec.extent, spec.origin) == (None, (6.0, 6.0), (-3.0, -3.0))
     assert np.allclose(whole.coords_NX.numpy(), np.stack([arrays["x"].ravel(), arrays["y"].ravel()], 1))
     assert np.array_equal(whole.fields["u"].numpy(), U[round(whole.condition["c"])].reshape(5, 24, 1))
-    assert "grid of 6 × 4 is curvilinear or unevenly spaced; its points are taken as scattered" in data.remarks()[0]
+    assert "grid of 6 × 4 is curvilinear or unevenly spaced; its points become scattered" in data.remarks()[0]
     mapped = Npz(path=path, uneven="index", space_stride=2)
     spec, whole = mapped.spec(), wholes(mapped)[0]
     assert (spec.grid_shape, spec.extent) == ((3, 2), (1.0, 1.0))
     assert [field.name for field in spec.inputs + spec.targets] == ["u", "coordinates", "u"]
     assert np.allclose(whole.fields["coordinates"][0, :, 1].numpy(), arrays["y"][::2, ::2].ravel())
-    with pytest.raises(DataError, match="curvilinear or unevenly spaced, and its points do not wrap around"):
+    with pytest.raises(DataError, match="curvilinear or unevenly spaced, so it cannot be periodic"):
         Npz(path=path, periodic=[False, True]).spec()
 
 

@@ -229,7 +229,7 @@ def test_bad_files(tmp_path: Path, name: str, kind: str) -> None:
     path = written(name, tmp_path, arrays())
     if kind == "remote":
         message = message_of(name, f"https://example.org/data/{path.name}")
-        assert "local files only; fetch it first" in message
+        assert "upt reads only local files; download it first" in message
         return
     if path.is_dir():
         _spoil_store(path, kind)

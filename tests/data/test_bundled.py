@@ -150,11 +150,11 @@ def test_a_run_evaluates_and_predicts_single_time_steps(path: Path, tmp_path: Pa
 def test_what_cannot_be_bundled(path: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="bundled: trajectory 0 has 13 time steps; 7 in and 7 out need 14"):
         Bundled(Npz(path=path, **FIELDS), steps=7).trajectories("train")
-    with pytest.raises(DataError, match="the base is bundled already; multiply its steps"):
+    with pytest.raises(DataError, match="the base is already bundled; multiply its steps"):
         Bundled(Bundled(Npz(path=path, **FIELDS))).spec()
     moving = tmp_path / "moving.npz"
     np.savez(moving, **{**ARRAYS, "nu": RNG.random((8, 13))})
-    with pytest.raises(DataError, match="condition 'nu' changes in time, and a call of 2 steps is told one number"):
+    with pytest.raises(DataError, match="condition 'nu' changes in time, but a call of 2 steps takes one value"):
         PreparedData(Bundled(Npz(path=moving, **FIELDS)))
     steady = Npz(path=path, inputs=["soil"], targets=["soil"], steady=True)
     with pytest.raises(DataError, match="bundled: the base is a steady problem"):

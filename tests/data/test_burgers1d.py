@@ -137,7 +137,7 @@ def test_a_generator_that_fails_leaves_nothing_behind(monkeypatch: pytest.Monkey
         ({"num_times": 1}, "num_times must be at least 2; got 1"),
         ({"final_time": -1.0}, "final_time must be greater than 0.0; got -1.0"),
         ({"valid_fraction": 1.0}, "valid_fraction must be less than 1.0; got 1.0"),
-        ({"valid_fraction": 0.5, "test_fraction": 0.5}, "together leave nothing to train on"),
+        ({"valid_fraction": 0.5, "test_fraction": 0.5}, "together leave no data to train on"),
     ],
 )
 def test_refuses_what_cannot_work(wrong: dict[str, float], message: str) -> None:

@@ -127,7 +127,13 @@ def cut(path: str) -> None:
 
 CASES: dict[str, tuple[Callable[[], None], dict[str, Any], Callable[[], object], str]] = {
     "hdf5 truncated": (hdf5, {"name": "hdf5", "path": "u.h5"}, lambda: cut("u.h5"), r"u\.h5 had \d+ bytes, .*now"),
-    "hdf5 gone": (hdf5, {"name": "hdf5", "path": "u.h5"}, lambda: os.remove("u.h5"), r"u\.h5 is gone; it had \d+"),
+    "hdf5 gone": (
+        hdf5,
+        {"name": "hdf5", "path": "u.h5"},
+        lambda: os.remove("u.h5"),
+        r"u\.h5 no longer exists; it had "
+        r"\d+",
+    ),
     "npz replaced": (npz, {"name": "npz", "path": "u.npz"}, lambda: npz(scale=2.0), r"u\.npz had \d+ bytes, last"),
     "npz of the same size": (npz, {"name": "npz", "path": "u.npz"}, lambda: other_day("u.npz"), "now it has .* 2001-"),
     "npy folder": (npy_folder, {"name": "npz", "path": "arrays"}, lambda: cut("arrays/u.npy"), "arrays/u.npy had"),
@@ -149,7 +155,12 @@ CASES: dict[str, tuple[Callable[[], None], dict[str, Any], Callable[[], object],
         lambda: shutil.copy("case_1/0.vtu", "case_1/2.vtu"),
         r"case_1/2\.vtu had",
     ),
-    "frame gone": (frames, {"name": "frames", "path": "case_*"}, lambda: os.remove("case_2/1.npy"), "1.npy is gone"),
+    "frame gone": (
+        frames,
+        {"name": "frames", "path": "case_*"},
+        lambda: os.remove("case_2/1.npy"),
+        "1.npy no longer exists",
+    ),
     "frame of points": (
         point_frames,
         {"name": "point_frames", "path": "case_*"},
@@ -173,7 +184,7 @@ def test_a_file_that_changes_ends_the_run(case: str) -> None:
     model = BASE["model"] if grid else {**BASE["model"], "encoder": SCATTERED}
     with pytest.raises(DataError, match=rf"^the data changed during the run: .*{message}") as error:
         train(data, act, model=model)
-    assert "give the files back as they were and resume the run, or begin a new run" in str(error.value)
+    assert "restore the files and resume the run, or start a new run" in str(error.value)
     state = checkpoint.load(Path("run/checkpoints/last.pt"))["state"]
     assert state["step"] > 0
     assert state["best_epoch"] == 0, "nothing was trained or validated after the change"
@@ -222,7 +233,7 @@ def test_values_that_are_held_are_trained_on(
     assert experiment.train(folder, listeners=[AfterEpoch(lambda: npz(scale=2.0))]) == expected
     said = capfd.readouterr().err
     assert said.count("the data changed during the run: u.npz had") == 1
-    assert "All values are in memory, so training goes on with those that it began with; but a resume needs" in said
+    assert "All values are in memory, so training continues with the original values; but a resume needs" in said
 
 
 class Stranger(Dataset):

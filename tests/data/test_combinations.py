@@ -240,9 +240,10 @@ REFUSED = {
     ("holes", "images"): "symmetric needs fields on a regular grid, but its base has scattered points",
     ("points", "images"): "symmetric needs fields on a regular grid, but its base has scattered points",
     ("stretched", "images"): "symmetric needs fields on a regular grid, but its base has scattered points",
-    ("paired", "images"): "symmetric: the targets of the base are at points of their own",
+    ("paired", "images"): "symmetric: the targets of the base are at other points than the inputs",
     ("bundled", "changing condition"): "the condition 'drive' changes in time",
-    ("several grids", "paired"): "'train' has 4 trajectories of inputs and 6 of targets; expected as many, in the same",
+    ("several grids", "paired"): "'train' has 4 trajectories of inputs and 6 of targets; expected equal numbers, in "
+    "the same",
     ("several grids", "images"): r"symmetric: .*train_2.npz, trajectory 0 is on a grid of \[6, 4\] points, others on",
 }
 PAIRS = [pair for pair in combinations(FEATURES, 2) if frozenset(pair) not in SENSELESS]

@@ -147,7 +147,7 @@ def test_a_file_without_fields_is_refused_in_words(command: str) -> None:
     text = upt(command, bare(x=X, u=np.ones((10, 7, 3))), code=2)
     assert "no array looks like a field on a grid: (trajectories, times, *grid)" in text
     assert "u (10, 7, 3)" in text
-    assert "give data.inputs and what is missing of data.time_step and data.extent" in text
+    assert "set data.inputs, and data.time_step and data.extent if needed" in text
 
 
 def test_info_says_what_was_understood() -> None:
@@ -166,7 +166,9 @@ def test_info_says_what_was_understood() -> None:
 
 def test_info_of_what_cannot_be_read() -> None:
     Path("a.docx").touch()
-    assert "a.docx: no data set is known for files of this ending; known are .cdf, .h5" in upt("info", "a.docx", code=2)
+    assert ("a.docx: no data set reads files with this ending; known endings are .cdf, .h5") in upt(
+        "info", "a.docx", code=2
+    )
     assert "gone.npz: expected a file, but it does not exist" in upt("info", "gone.npz", code=2)
     archive(v=np.ones(3))
     assert "no dataset is called 'nz'" in upt("info", "a.npz", "--as", "nz", code=2)
@@ -187,7 +189,7 @@ def test_check_finds_what_spoils_training() -> None:
     assert "a.npz, trajectory 3" in by_kind["not finite"]
     assert "time step 2: 1 of 16 values" in by_kind["not finite"]
     assert "a.npz, trajectory 5 (train)" in by_kind["duplicate"]
-    assert "begins exactly as a.npz, trajectory 4 (train)" in by_kind["duplicate"]
+    assert "begins exactly like a.npz, trajectory 4 (train)" in by_kind["duplicate"]
     assert "a.npz, trajectory 6" in by_kind["outlier"]
     assert "rho" in by_kind["constant"]
     assert "channel 0 is 1 everywhere" in by_kind["constant"]
@@ -214,7 +216,7 @@ validation: {metrics: {rmse: rmse}}
     text = upt("check", "c.yaml", code=1)
     leaks = [line for line in text.splitlines() if line.startswith("leak")]
     assert len(leaks) == 3
-    assert all("test.npz, trajectory" in line and "begins exactly as a.npz" in line for line in leaks)
+    assert all("test.npz, trajectory" in line and "begins exactly like a.npz" in line for line in leaks)
     assert upt("check", "a.npz") == "nothing found\n"
 
 
@@ -226,8 +228,8 @@ def test_convert_keeps_every_value(make: Callable[[], str]) -> None:
     before, after = known(built(section(upt("info", path)))), known(built(settings))
     assert set(after) <= set(before)
     assert all(torch.equal(after[name], before[name]) for name in after)
-    assert "out.zarr: is there already; remove it" in upt("convert", path, "out.zarr", code=2)
-    assert "the store's name should end with .zarr" in upt("convert", path, "out.h5", code=2)
+    assert "out.zarr: already exists; remove it" in upt("convert", path, "out.zarr", code=2)
+    assert "the name of the store must end in .zarr" in upt("convert", path, "out.h5", code=2)
 
 
 def test_convert_keeps_lengths_conditions_and_chunks() -> None:
@@ -302,7 +304,7 @@ def test_pairs_are_examined_and_not_converted() -> None:
     assert "nothing found" in upt("check", "pair.yaml")
     refused = CliRunner().invoke(main, ["data", "convert", "pair.yaml", "out.zarr"])
     assert refused.exit_code != 0
-    assert "which one store cannot hold; convert each alone" in refused.output
+    assert "which one store cannot hold; convert each data set separately" in refused.output
 
 
 @pytest.mark.parametrize("command", ["info", "init"])
@@ -333,8 +335,8 @@ def test_settings_behind_the_files_replace_what_is_guessed() -> None:
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("inputs=[v]", "inputs=[v]: only settings of the data set can be given, as data.KEY=VALUE"),
-        ("trainer.epochs=2", "trainer.epochs=2: only settings of the data set can be given, as data.KEY=VALUE"),
+        ("inputs=[v]", "inputs=[v]: only settings of the data set can be set here, as data.KEY=VALUE"),
+        ("trainer.epochs=2", "trainer.epochs=2: only settings of the data set can be set here, as data.KEY=VALUE"),
         ("data.inptus=[v]", "data.inptus: unknown key"),
         ("data.inputs=[w]", "there is no array called 'w'"),
         ("data.periodic=maybe", "data.periodic: expected true or false or a list"),
@@ -347,7 +349,7 @@ def test_settings_that_cannot_be_are_refused(argument: str, message: str) -> Non
 
 
 def test_settings_alone_are_refused() -> None:
-    assert "data.inputs=[v]: a setting, but no file was named" in upt("info", "data.inputs=[v]", code=2)
+    assert "data.inputs=[v]: this is a setting, and no file was named" in upt("info", "data.inputs=[v]", code=2)
 
 
 def test_patterns_with_an_equals_sign_are_files() -> None:
@@ -374,6 +376,6 @@ def test_a_folder_of_several_formats_is_refused_with_the_pattern_that_cures_it()
     torch.save({"x": torch.ones(3, 8), "y": torch.ones(3, 8)}, "both/a.pt")
     text = upt("info", "both", code=2)
     assert "both/a.pt is read as torch, both/b.npz as npz: a data set reads files of one format" in text
-    assert "by a pattern such as 'DIR/*.pt'" in text
+    assert "with a pattern such as 'DIR/*.pt'" in text
     assert section(upt("info", "both/*.npz"))["name"] == "npz"
     assert section(upt("info", "both", "--as", "npz"))["name"] == "npz"

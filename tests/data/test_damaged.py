@@ -76,7 +76,11 @@ def test_groups_that_cannot_be_listed(tmp_path: Path) -> None:
         file["deep/u"] = np.zeros(3)
     content = (tmp_path / "a.h5").read_bytes()
     (tmp_path / "a.h5").write_bytes(content.replace(b"SNOD", b"DONS"))
-    with pytest.raises(DataError, match=r"a.h5: not a whole HDF5 file \(\d+ bytes; RuntimeError: .*groups cannot be"):
+    with pytest.raises(
+        DataError,
+        match=r"a.h5: not a complete HDF5 file \(\d+ bytes; RuntimeError: .*groups cannot "
+        r"be",
+    ):
         Hdf5(path=tmp_path / "a.h5").spec()
 
 
@@ -87,7 +91,11 @@ def test_a_chunk_that_cannot_be_read(tmp_path: Path) -> None:
         where = file["t"].id.get_chunk_info(0).byte_offset
     content = (tmp_path / "a.h5").read_bytes()
     (tmp_path / "a.h5").write_bytes(content[:where] + b"\xff\xff" + content[where + 2 :])
-    with pytest.raises(DataError, match=r"a.h5, 't': cannot be read \(OSError: .*the file is damaged; fetch it again"):
+    with pytest.raises(
+        DataError,
+        match=r"a.h5, 't': cannot be read \(OSError: .*the file is damaged; download or "
+        r"copy it again",
+    ):
         Hdf5(path=tmp_path / "a.h5").spec()
 
 
@@ -151,7 +159,7 @@ def test_tags_with_which_scipy_would_end_the_process(matrix: bytes, message: str
         small = zlib.compress(matrix)
         content = struct.pack("<II", 15, len(small)) + small
     (tmp_path / "a.mat").write_bytes(header + content)
-    with pytest.raises(DataError, match=rf"a.mat: not a whole .mat file \(\d+ bytes; ValueError: {message}"):
+    with pytest.raises(DataError, match=rf"a.mat: not a complete .mat file \(\d+ bytes; ValueError: {message}"):
         Mat(path=tmp_path / "a.mat").spec()
 
 
@@ -159,7 +167,7 @@ def test_a_compressed_element_that_ends_early(tmp_path: Path) -> None:
     small = zlib.compress(mat_matrix(values=1000))[:-12]
     header = b"MATLAB 5.0".ljust(124) + b"\x00\x01IM"
     (tmp_path / "a.mat").write_bytes(header + struct.pack("<II", 15, len(small)) + small)
-    with pytest.raises(DataError, match=r"a.mat: not a whole .mat file .*a compressed element ends early"):
+    with pytest.raises(DataError, match=r"a.mat: not a complete .mat file .*a compressed element ends early"):
         Mat(path=tmp_path / "a.mat").spec()
 
 

@@ -88,7 +88,7 @@ def test_coordinates_of_another_length_are_told(tmp_path: Path, write: Callable[
     read = write(tmp_path / "a", {"u": U, "x": x, "y": y, "t": T})
     (remark,) = read(**BOX).remarks()
     assert remark.endswith(
-        ": 'x' goes from 0 to 10, but extent says a length of 1, which is used; leave it out to use the file's "
+        ": 'x' goes from 0 to 10, but extent gives a length of 1, which is used; leave extent out to use the file's "
         "coordinates"
     )
     assert remark.startswith(str(tmp_path / "a."))
@@ -105,8 +105,8 @@ def test_curvilinear_coordinates_are_refused(tmp_path: Path, write: Callable[...
     read = write(tmp_path / "a", {"u": U, "x": x[:, :] if order > 0 else x.T, "y": y if order > 0 else y.T, "t": T})
     with pytest.raises(
         DataError,
-        match=r"a\.\w+, 'x': extent takes the points as evenly spaced and rising, but these coordinates, which go "
-        r"from -3 to 3, are not; leave extent out, and they are used as they are",
+        match=r"a\.\w+, 'x': extent assumes evenly spaced, rising points, but these coordinates, "
+        r"from -3 to 3, are not evenly spaced or not rising; leave extent out to use them unchanged",
     ):
         read(extent=[6.0, 6.0]).spec()
 
@@ -118,10 +118,10 @@ def test_numbers_as_text_count_and_other_text_is_told(tmp_path: Path, write: Cal
     else:
         x, names = np.array([f"{value:04.1f}" for value in X]), np.array([f"s{n}" for n in range(6)])
     (remark,) = write(tmp_path / "a", {"u": U, "x": x, "y": Y, "t": T})(**BOX).remarks()
-    assert "'x' goes from 0 to 10, but extent says a length of 1" in remark
+    assert "'x' goes from 0 to 10, but extent gives a length of 1" in remark
     (remark,) = write(tmp_path / "b", {"u": U, "x": names, "y": Y, "t": T})(**BOX).remarks()
     assert "'x' holds" in remark
-    assert remark.endswith(", no coordinates; the points lie where extent says")
+    assert remark.endswith(" and not coordinates; points follow from extent")
 
 
 def test_the_names_that_a_file_gives_to_its_axes_count(tmp_path: Path) -> None:
@@ -129,16 +129,16 @@ def test_the_names_that_a_file_gives_to_its_axes_count(tmp_path: Path) -> None:
     data = xarray.Dataset({"u": (("member", "t", "lon", "lat"), U)}, {"lon": X, "lat": Y, "t": T})
     data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     (remark,) = NetCdf(path=tmp_path / "a.nc", **BOX).remarks()
-    assert "'lon' goes from 0 to 10, but extent says a length of 1, which is used" in remark
+    assert "'lon' goes from 0 to 10, but extent gives a length of 1, which is used" in remark
 
 
 def test_arrays_of_other_sizes(tmp_path: Path) -> None:
     arrays = {"u": U, "x": np.arange(9.0), "y": U[:, 0], "t": T}  # y only has the name of a coordinate
     read = npz(tmp_path / "a", arrays)
     (remark,) = read(**BOX).remarks()
-    assert remark.endswith(": 'x' has the shape (9,), for 6 points; they lie where extent says")
+    assert remark.endswith(": 'x' has the shape (9,), for 6 points; points follow from extent")
     remarks = read(**BOX, axes=["x", "y"]).remarks()  # y is said to be one
-    assert remarks[1].endswith(": 'y' has the shape (7, 6, 4), for 4 points; they lie where extent says")
+    assert remarks[1].endswith(": 'y' has the shape (7, 6, 4), for 4 points; points follow from extent")
     assert read(inputs=["u", "y"], targets=["u"], axes=["x", "y"], **BOX).remarks() == remarks[:1]  # here it is a field
 
 
@@ -155,11 +155,11 @@ def test_times_beside_a_time_step_are_told(tmp_path: Path, write: Callable[..., 
     assert "'t' has steps from 0.3 to 0.3, but time_step says 0.1" in remark
     (remark,) = write(tmp_path / "c", {**arrays, "t": np.arange(3.0)})(time_step=0.1).remarks()
     assert "'t' has the shape" in remark
-    assert remark.endswith(", for 5 time steps; they are as time_step says")
+    assert remark.endswith(", for 5 time steps; time steps follow from time_step")
 
 
 def test_times_that_are_no_times_beside_a_time_step(tmp_path: Path) -> None:
     arrays = {"u": U, "x": X, "y": Y, "t": np.array(list("abcde"))}
     assert npz(tmp_path / "a", arrays)(time_step=0.1).remarks() == [
-        f"{tmp_path / 'a.npz'}: 't' holds <U1, no times; steps are as time_step says"
+        f"{tmp_path / 'a.npz'}: 't' holds <U1 and not times; time steps follow from time_step"
     ]

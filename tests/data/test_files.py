@@ -71,9 +71,13 @@ def test_numbers_in_file_names_are_conditions(tmp_path: Path) -> None:
     found = [split.read(i, 0, 1).condition["viscosity"] for split in all_splits(data) for i in range(len(split))]
     assert sorted(found) == [0.001] * 4 + [0.01] * 4 + [2.0] * 4
     write(tmp_path / "nu_thin.npz")
-    with pytest.raises(DataError, match=r"nu_thin.npz: there is no number where the pattern .* has \{viscosity\}"):
+    with pytest.raises(
+        DataError,
+        match=r"nu_thin.npz: there is no number at the place where the pattern .* has "
+        r"\{viscosity\}",
+    ):
         Npz(path=tmp_path / "nu_{viscosity}.npz").spec()
-    with pytest.raises(DataError, match="'viscosity' stands there twice"):
+    with pytest.raises(DataError, match="'viscosity' occurs twice"):
         Npz(path=tmp_path / "nu_{viscosity}{viscosity}.npz").spec()
 
 
@@ -87,7 +91,7 @@ def test_attributes_and_arrays_are_conditions_when_named(tmp_path: Path) -> None
     assert {split.read(0, 0, 1).condition["Nu"] for split in all_splits(data)} <= {0.01, 0.02, 0.04}
     with pytest.raises(DataError, match=r"burgers_0.hdf5: there is no parameter called 'nu', neither as \{nu\} in"):
         PdeBench(path=tmp_path, conditions=["nu"]).trajectories("train")
-    with pytest.raises(DataError, match="'Nu' is not clear: the file's name says 0, the file says 0.01; correct one"):
+    with pytest.raises(DataError, match="'Nu' is ambiguous: the file's name says 0, the file says 0.01; correct one"):
         PdeBench(path=tmp_path / "burgers_{Nu}.hdf5").trajectories("train")
 
 
@@ -167,7 +171,7 @@ def test_a_split_can_have_files_of_its_own(tmp_path: Path) -> None:
     assert Npz(path=main, test_path=other).trajectories("test").read(0, 0, 1).grid_shape == (16,)
     other = write(tmp_path / "wide.npz", num=3, u=np.ones((3, 6, 16)), x=np.arange(16.0))
     with pytest.raises(
-        DataError, match=r"wide.npz: its grid of 16 points from 0 to 15 is not of the same box as .*0.npz"
+        DataError, match=r"wide.npz: its grid of 16 points from 0 to 15 covers another box than .*0.npz"
     ):
         Npz(path=main, test_path=other).spec()
 
@@ -182,12 +186,12 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("s3://bucket/data.npz", "upt reads local files only; fetch it first"),
-        ("https://example.org/data.npz", "upt reads local files only"),
+        ("s3://bucket/data.npz", "upt reads only local files; download it first"),
+        ("https://example.org/data.npz", "upt reads only local files"),
         ("gone.npz", "gone.npz: expected a file, but it does not exist; correct the data set's path"),
         ("gone_*.npz", r"gone_\*.npz: no file fits this pattern"),
         ([], "path is an empty list; name at least one file"),
-        (["a.npz", "./a.npz"], "a.npz: the file is listed twice; its trajectories would be in two splits"),
+        (["a.npz", "./a.npz"], "a.npz: the file is listed twice; its trajectories could be in two splits"),
         (".", r".: neither a file nor a folder that holds any \(\*.npz\); found: a.text"),
     ],
 )

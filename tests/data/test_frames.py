@@ -66,14 +66,14 @@ def test_what_is_wrong_with_frames(tmp_path: Path) -> None:
     train = Frames(path=root, fields={"u": 3}).trajectories("train")
     for folder in root.iterdir():
         np.save(folder / "out_3.npy", np.zeros((6, 5, 3)))
-    with pytest.raises(DataError, match=r"out_3.npy: has the shape \(6, 5, 3\), the first frame \(6, 4, 3\)"):
+    with pytest.raises(DataError, match=r"out_3.npy: has the shape \(6, 5, 3\), and the first frame \(6, 4, 3\)"):
         train.read(0, 0, 5)
     for folder in root.iterdir():
         (folder / "out_3.npy").write_bytes(b"text")
-    with pytest.raises(DataError, match=r"out_3.npy: not a whole frame .*write it again"):
+    with pytest.raises(DataError, match=r"out_3.npy: not a complete frame .*write it again"):
         train.read(0, 0, 5)
     np.save(root / "run_0" / "out_0.npy", np.zeros((6, 4), dtype=complex))
-    with pytest.raises(DataError, match="frames hold no real numbers"):
+    with pytest.raises(DataError, match="frames do not hold real numbers"):
         Frames(path=root / "run_0").spec()
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="neither a folder of frames .* nor a folder that holds any; found: nothing"):
@@ -89,5 +89,5 @@ def test_a_folder_of_npy_files_is_an_archive(tmp_path: Path) -> None:
     first = data.trajectories("train").read(0, 0, 4).fields["u"][..., 0].numpy()
     assert any(np.array_equal(first, one) for one in u)
     (tmp_path / "u.npy").write_bytes(b"text")
-    with pytest.raises(DataError, match=r"u.npy: not a whole .npy array of numbers \(4 bytes"):
+    with pytest.raises(DataError, match=r"u.npy: not a complete .npy array of numbers \(4 bytes"):
         Npz(path=tmp_path).spec()

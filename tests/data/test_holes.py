@@ -70,7 +70,8 @@ def test_points_with_values_are_scattered_points_of_the_same_box(tmp_path: Path,
         assert found.measure_N is None
     assert len({found.point_set for found in read_all(data)}) == (6 if per_trajectory else 1)
     assert data.remarks() == [
-        f"{tmp_path / 'nan.npz'}: 15 of the 48 points of its first trajectory are holes and left out; the others are "
+        f"{tmp_path / 'nan.npz'}: 15 of the 48 points of its first trajectory are holes and are left out; the others "
+        "are "
         f"scattered points"
     ]
 
@@ -147,21 +148,23 @@ def test_points_have_holes_too(tmp_path: Path) -> None:
 def test_what_cannot_be_a_hole(tmp_path: Path) -> None:
     arrays, land = ocean()
     refused = Npz(path=write(tmp_path / "nan.npz", with_nan(arrays, land)))
-    with pytest.raises(
-        DataError, match=r"15 of 48 values are NaN or infinite; .* NaN marks the holes of .* holes: nan"
-    ):
+    with pytest.raises(DataError, match=r"15 of 48 values are NaN or infinite; .* NaN marks holes in .* holes: nan"):
         read_all(refused)
     later = with_nan(arrays, land)
     later["u"][2, 3, 7, 5] = np.nan
     moved = Npz(path=write(tmp_path / "later.npz", later), holes="nan")
-    with pytest.raises(DataError, match=r"trajectory 2, time step 3: 1 of 33 .*; a hole keeps its place .* in 'holes'"):
+    with pytest.raises(
+        DataError,
+        match=r"trajectory 2, time step 3: 1 of 33 .*; a hole must keep its place .* in "
+        r"'holes'",
+    ):
         read_all(moved)
     mask = write(
         tmp_path / "mask.npz", arrays | {"all": np.ones(SHAPE), "gap": np.full(SHAPE, np.nan), "few": land[:4]}
     )
     for holes, message in {
         "all": r"trajectory 0: every point is a hole; .* 'not NAME'",
-        "gap": r"mask 'gap': holds other values than true and false, or numbers; correct 'holes'",
+        "gap": r"mask 'gap': expected true and false, or numbers; correct 'holes'",
         "few": r"'few': shape \(4, 8, 6\), for 6 trajectories; expected \(\*grid\)",
         "sand": r"there is no array called 'sand'",
         "gone.npy": r"gone.npy: cannot be read as an array .* 'holes' takes nan, the name of an array, or an .npy file",

@@ -188,11 +188,11 @@ def test_the_kept_measure_is_that_of_losses_and_metrics(tmp_path: Path) -> None:
         ({"measure": "area"}, {"area": AREA * np.nan}, "measure 'area': goes from nan to nan"),
         ({"measure": "area"}, {"area": AREA * 0}, "goes from 0 to 0; expected areas or volumes"),
         ({"measure": "area"}, {"area": AREA > 1}, "measure 'area': holds bool; expected areas or volumes, as numbers"),
-        ({"measure": "area"}, {"area": np.stack([AREA] * 5)}, "has 5 time steps; cells do not change"),
+        ({"measure": "area"}, {"area": np.stack([AREA] * 5)}, "has 5 time steps; cells must not change"),
         (
             {"measure": "area"},
             {"area": np.stack([AREA + n for n in range(6)])},
-            "trajectories 0 and 1 have the same points and different values; the cells around a point are the same",
+            "trajectories 0 and 1 have the same points and different values; the cell around a point must be the same",
         ),
         ({"measure": "gone.npy"}, {}, "gone.npy: cannot be read as an array .* 'measure' takes latitude, the name of"),
         (
@@ -226,7 +226,7 @@ def test_formats_without_names_take_an_array_of_their_own(tmp_path: Path) -> Non
         for step in range(5):
             np.save(tmp_path / f"run_{number}" / f"{step}.npy", RNG.standard_normal((7, 8, 1)))
     settings: dict[str, Any] = {"path": tmp_path, "fields": {"u": 1}, "extent": [1, 1]}
-    with pytest.raises(DataError, match="'area' cannot be read from such files beside the fields; name an .npy file"):
+    with pytest.raises(DataError, match="'area' cannot be read from files of this format; name an .npy file"):
         first(Frames(**settings, measure="area"))
     with pytest.raises(DataError, match="needs an axis called latitude or lat .* the axes are not known"):
         first(Frames(**settings, measure="latitude"))
@@ -238,7 +238,7 @@ def test_images_have_the_same_cells(tmp_path: Path) -> None:
     images = Symmetric(base=base, flips=[0], roll_axes=[1], rolls=[4])
     check_dataset(images)
     assert np.array_equal(measure(images), measure(base))
-    with pytest.raises(DataError, match=r"other areas or volumes in the image with flips \[0\], swap False"):
+    with pytest.raises(DataError, match=r"areas or volumes of cells differ in the image with flips \[0\], swap False"):
         check_dataset(Symmetric(base=data(path, measure="area"), flips=[0]))
 
 
@@ -265,7 +265,9 @@ def test_convert_keeps_cells(tmp_path: Path, chunk_mb: float) -> None:
     other.mkdir()
     for number in range(2):
         globe(other / f"{number}.npz", area=AREA + number)
-    with pytest.raises(UserError, match="the files have different areas or volumes of cells, of which one store holds"):
+    with pytest.raises(
+        UserError, match="the files have different areas or volumes of cells, but a store holds only one"
+    ):
         to_zarr(data(other, measure="area"), tmp_path / "other.zarr", 1.0)
 
 
@@ -284,16 +286,14 @@ def test_a_mesh_may_be_given_other_cells(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"path": tmp_path, "inputs": ["u"], "steady": True}
     assert measure(Mesh(**settings)).tolist() == pytest.approx([1 / 6, 1 / 3, 1 / 3, 1 / 6])
     assert measure(Mesh(**settings, measure=str(tmp_path / "cells.npy"))).tolist() == [1, 2, 3, 4]
-    with pytest.raises(DataError, match="measure: latitude needs a grid with an axis of latitudes, which such files"):
+    with pytest.raises(DataError, match="measure: latitude needs a grid with an axis of latitudes, which files"):
         first(Mesh(**settings, measure="latitude"))
 
 
 def test_an_axis_of_latitudes_is_remarked(tmp_path: Path) -> None:
     path = globe(tmp_path / "a.npz")
     (text,) = data(path).remarks()
-    assert (
-        "'lat' holds latitudes, and means are over points: measure: latitude makes them means over the sphere" in text
-    )
+    assert "'lat' holds latitudes, but means are over points: set measure: latitude for means over the sphere" in text
     assert not data(path, measure="latitude").remarks()
 
 
@@ -333,7 +333,7 @@ def proposed(path: Path) -> dict[str, Any]:
 def test_a_remark_on_many_files_is_said_once(tmp_path: Path) -> None:
     for number in range(3):
         globe(tmp_path / f"{number}.npz", lat=LAT[::-1])
-    text = "'lat' descends; the fields are turned along it"
+    text = "'lat' descends, so the fields are flipped along it"
     assert data(tmp_path, measure="latitude").remarks() == [f"{tmp_path / '0.npz'} and 2 more files: {text}"]
     two = data([tmp_path / "0.npz", tmp_path / "2.npz"], measure="latitude")
     assert two.remarks() == [f"{tmp_path / '0.npz'} and {tmp_path / '2.npz'}: {text}"]

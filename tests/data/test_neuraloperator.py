@@ -92,9 +92,13 @@ def test_the_split_depends_on_its_seed_only(tmp_path: Path) -> None:
         ([1, 2], "expected a dict with the tensors 'x' and 'y', found list"),
         (
             {"x": torch.zeros(9), "y": torch.zeros(9), "u": torch.zeros(4, 9), "triang": torch.zeros(3, 2), "mu": 0.1},
-            r"beside 'x' and 'y' the file holds u \(4, 9\), triang \(3, 2\), so 'x' and 'y' may mean something else",
+            r"besides 'x' and 'y', the file holds u \(4, 9\), triang \(3, 2\), so 'x' and 'y' may not be input and "
+            r"solution",
         ),
-        ({"x": torch.zeros(3, 4), "y": torch.zeros(3, 4, dtype=torch.complex64)}, "'x' or 'y' is complex; store real"),
+        (
+            {"x": torch.zeros(3, 4), "y": torch.zeros(3, 4, dtype=torch.complex64)},
+            "'x' or 'y' is complex; store the real",
+        ),
         ({"a": torch.zeros(1), "y": torch.zeros(1)}, "found a dict of a, y"),
         ({"x": torch.zeros(3, 4), "y": torch.zeros(3, 5)}, r"'x' \(3, 4\) and 'y' \(3, 5\) do not fit"),
         ({"x": torch.zeros(3, 4), "y": torch.ones(3, 2, 4)}, "'x' is not the first time step of 'y'"),
@@ -125,14 +129,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         NeuralOperator(path=tmp_path).spec()
     path = darcy(tmp_path / "cut.pt")
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match=r"cut.pt: not a whole torch file \(1000 bytes"):
+    with pytest.raises(DataError, match=r"cut.pt: not a complete torch file \(1000 bytes"):
         NeuralOperator(path=path).spec()
     for damage in (b"", b"text", b"\x80\x02garbage"):
         path.write_bytes(damage)
-        with pytest.raises(DataError, match="not a whole torch file"):
+        with pytest.raises(DataError, match="not a complete torch file"):
             NeuralOperator(path=path).spec()
     objects = write(tmp_path / "objects.pt", {"x": Path("."), "y": OrderedDict()})
-    with pytest.raises(DataError, match="holds Python objects beside tensors"):
+    with pytest.raises(DataError, match="contains Python objects other than tensors"):
         NeuralOperator(path=objects).spec()
 
 

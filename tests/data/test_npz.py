@@ -99,9 +99,9 @@ def test_a_steady_problem_with_other_names(tmp_path: Path) -> None:
         (
             flow(x=np.array([0, 1, 2, 3, 4, 9.0])),
             {"extent": [6.0, 4.0]},
-            "'x': extent takes the points as evenly spaced and rising, but .* from 0 to 9, are not; leave extent out",
+            "'x': extent assumes evenly spaced, rising points, but .* from 0 to 9, are not evenly .*; leave extent out",
         ),
-        (flow(y=np.arange(4.0)[::-1]), {"extent": [6.0, 4.0]}, "'y': extent takes the points as evenly spaced and ris"),
+        (flow(y=np.arange(4.0)[::-1]), {"extent": [6.0, 4.0]}, "'y': extent assumes evenly spaced, ris"),
         (flow(), {"time_stride": 5}, "time_stride 5 leaves fewer than 2 of 5 time steps"),
         (flow(), {"space_stride": 4}, "axis 1: space_stride 4 leaves fewer than 2 of 4 points"),
         (flow(), {"space_stride": 4, "periodic": True}, "axis 0: space_stride 4 does not divide the 6 points"),
@@ -122,7 +122,8 @@ def test_an_extent_beside_other_coordinates_is_told(tmp_path: Path) -> None:
     path = write(tmp_path / "a.npz", **flow(x=np.linspace(0, 10, 6), y=np.linspace(0, 1, 4)))
     remarks = Npz(path=path, extent=[1.0, 4 / 3]).remarks()
     assert remarks == [
-        f"{path}: 'x' goes from 0 to 10, but extent says a length of 1, which is used; leave it out to use the file's "
+        f"{path}: 'x' goes from 0 to 10, but extent gives a length of 1, which is used; leave extent out to use the "
+        "file's "
         f"coordinates"
     ]
 
@@ -142,13 +143,13 @@ def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for damage in (whole[:2000], b"", b"text"):
         path.write_bytes(damage)
-        with pytest.raises(DataError, match=r"cut.npz: not a whole .npz archive of plain arrays"):
+        with pytest.raises(DataError, match=r"cut.npz: not a complete .npz archive of plain arrays"):
             Npz(path=path).spec()
     np.save(tmp_path / "single.npy", np.zeros(3))
-    with pytest.raises(DataError, match="not a whole .npz archive"):
+    with pytest.raises(DataError, match="not a complete .npz archive"):
         Npz(path=tmp_path / "single.npy").spec()
     write(path, **flow(u=np.array([{}], dtype=object)))
-    with pytest.raises(DataError, match="not a whole .npz archive of plain arrays .*Object arrays"):
+    with pytest.raises(DataError, match="not a complete .npz archive of plain arrays .*Object arrays"):
         Npz(path=path).spec()
 
 

@@ -267,7 +267,7 @@ def test_the_baseline_is_the_mean_of_training(folder: Path) -> None:
 REFUSED: dict[str, tuple[Any, str]] = {
     "number": (
         lambda root: (PointClouds(path=root / "sensors.npz"), Npz(path=root / "few.npz")),
-        r"the split 'train' has 4 trajectories of inputs and 3 of targets; expected as many, in the same order",
+        r"the split 'train' has 4 trajectories of inputs and 3 of targets; expected equal numbers, in the same order",
     ),
     "times": (
         lambda root: (PointClouds(path=root / "sensors.npz"), Npz(path=root / "late.npz")),
@@ -287,15 +287,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "channels": (
         lambda root: (PointClouds(path=root / "sensors.npz"), Npz(path=root / "vector.npz")),
-        r"'u' has 1 channels in the inputs and 2 in the targets; expected as many, or other names",
+        r"'u' has 1 channels in the inputs and 2 in the targets; expected equal numbers, or different names",
     ),
     "history": (
         lambda root: (PointClouds(path=root / "sensors.npz"), Npz(path=root / "field.npz", history=2)),
-        r"history belongs to what the encoder reads: set it in inputs, not in targets",
+        r"history belongs to the data that the encoder reads; set it in inputs, not in targets",
     ),
     "bundled": (
         lambda root: (PointClouds(path=root / "sensors.npz"), Bundled(Npz(path=root / "field.npz"), steps=2)),
-        r"takes data sets that are neither bundled nor paired; put bundled around it",
+        r"takes data sets that are neither bundled nor paired; put bundled around paired",
     ),
     "periodic": (
         lambda root: (Npz(path=root / "long.npz", periodic=True), Npz(path=root / "field.npz", periodic=True)),
@@ -306,7 +306,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
             Npz(path=root / "other_nu.npz", conditions=["nu"]),
             Npz(path=root / "field.npz", conditions=["nu"]),
         ),
-        r"the condition 'nu' of the inputs is not that of the targets; are the trajectories in the same order\?",
+        r"the condition 'nu' of the inputs differs from that of the targets; put the trajectories of both in the same "
+        r"order",
     ),
 }
 
@@ -363,8 +364,12 @@ class Renamed(Dataset):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("spec", r"its targets have points of their own, but the data set's spec\(\) has targets_apart False"),
-        ("still", r"'u' is predicted, but at the input points it is known at 1 of 5 time steps; give it at all"),
+        ("spec", r"its targets have points of their own, but the data set's spec\(\) says targets_apart=False"),
+        (
+            "still",
+            r"'u' is predicted, but at the input points it has values at only 1 of 5 time steps; give it values "
+            r"at all",
+        ),
         ("missing", r"trajectory 0 of the training split, target points: field 'u' is missing; found: none"),
     ],
 )
@@ -375,5 +380,5 @@ def test_a_data_set_of_ones_own_is_checked(folder: Path, what: str, message: str
 
 def test_images_of_pairs_are_refused(folder: Path) -> None:
     grids = Paired(Npz(path=folder / "field.npz"), Npz(path=folder / "field.npz"))
-    with pytest.raises(DataError, match="symmetric: the targets of the base are at points of their own"):
+    with pytest.raises(DataError, match="symmetric: the targets of the base are at other points than the inputs"):
         Symmetric(grids, flips=[0]).spec()

@@ -224,10 +224,10 @@ def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
         PdeBench(path=tmp_path / "gone.hdf5").spec()
     path = write(tmp_path / "cut.hdf5", tensor_file())
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(DataError, match=r"cut.hdf5: not a whole HDF5 file \(3000 bytes; .*truncated"):
+    with pytest.raises(DataError, match=r"cut.hdf5: not a complete HDF5 file \(3000 bytes; .*truncated"):
         PdeBench(path=path).spec()
     path.write_bytes(b"not hdf5 at all")
-    with pytest.raises(DataError, match=r"cut.hdf5: not a whole HDF5 file \(15 bytes"):
+    with pytest.raises(DataError, match=r"cut.hdf5: not a complete HDF5 file \(15 bytes"):
         PdeBench(path=path).trajectories("train")
 
 

@@ -71,7 +71,7 @@ def test_what_is_wrong_with_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"neither a folder of a case \(x.th, y.th, .*\), or a folder of cases nor"):
         PointFrames(path=tmp_path).spec()
     path = write_case(tmp_path / "case")
-    with pytest.raises(DataError, match=r"x.th: expected a folder of a case .*, but it is no whole one"):
+    with pytest.raises(DataError, match=r"x.th: expected a folder of a case .*, but it is not a complete one"):
         PointFrames(path=path / "x.th").spec()
     with pytest.raises(DataError, match=r"1 trajectories cannot be split .*\(split_by: time\)"):
         PointFrames(path=path).trajectories("train")
@@ -82,7 +82,7 @@ def test_what_is_wrong_with_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="4 frames cannot be split into 2 for validation, 2 for test"):
         PointFrames(path=path, time_stride=3, split_by="time").trajectories("train")
     torch.save(torch.zeros(7), path / "y.th")
-    with pytest.raises(DataError, match=r"should each be a row of as many numbers, found \[\(8,\), \(7,\)\]"):
+    with pytest.raises(DataError, match=r"must each be a row of equally many numbers, found \[\(8,\), \(7,\)\]"):
         PointFrames(path=path).spec()
 
 
@@ -104,7 +104,7 @@ def test_what_is_wrong_with_frames(tmp_path: Path) -> None:
         train.read(0, 4, 5)
     torch.save(frame(0, 4), path / "00000004_mesh.th")
     (path / "00000005_mesh.th").write_bytes(b"text")
-    with pytest.raises(DataError, match=r"00000005_mesh.th: not a whole torch file"):
+    with pytest.raises(DataError, match=r"00000005_mesh.th: not a complete torch file"):
         train.read(0, 5, 6)
 
 

@@ -114,7 +114,7 @@ def test_settings_that_cannot_be(settings: Arrays, message: str) -> None:
         (ragged(ptr=np.array([0, 7, 5, 20])), {}, "'ptr': coordinates must rise, but position 1 has 7"),
         (ragged(ptr=np.array([0, 7, 19])), {}, "'ptr': goes from 0 to 19; expected from 0 to the number of rows, 20"),
         (ragged(pos=np.zeros(20)), {}, r"'pos': shape \(20,\); expected \(rows, 1 to 3 axes\)"),
-        (ragged(pos=np.ones((20, 2))), {}, "all points agree in axis 0; leave this axis out"),
+        (ragged(pos=np.ones((20, 2))), {}, "all points have the same coordinate on axis 0; leave this axis out"),
         (ragged(u=np.zeros((20, 5, 3))), {}, r"'u': shape \(20, 5, 3\) does not fit; expected \(20, 4, channels\)"),
         (ragged(u=np.zeros((19, 4))), {}, r"'u': shape \(19, 4\) does not fit"),
         (ragged(), {"steady": True}, r"'u': shape \(20, 4, 3\) does not fit; expected \(20, channels\)"),

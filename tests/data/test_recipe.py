@@ -123,6 +123,6 @@ def test_one_or_two_trajectories_are_split_by_time() -> None:
 
 def test_an_experiment_that_is_there_is_kept() -> None:
     Path("experiment.yaml").write_text("mine")
-    assert "experiment.yaml exists; it is not overwritten" in upt("data", "init", grid(64), code=2)
+    assert "experiment.yaml already exists and is not overwritten" in upt("data", "init", grid(64), code=2)
     assert Path("experiment.yaml").read_text() == "mine"
-    assert "known are" in upt("data", "init", "experiment.yaml", code=2)
+    assert "known endings are" in upt("data", "init", "experiment.yaml", code=2)

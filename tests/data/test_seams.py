@@ -48,7 +48,7 @@ def axis(length: float = 1.0) -> np.ndarray:
 def test_ends_that_fit_are_periodic_and_a_remark_says_so(tmp_path: Path) -> None:
     result = info(tmp_path, u=waves(1.0), x=axis(), t=np.arange(5.0))
     assert settings(result)["periodic"] == [True]
-    assert "remark: periodic: [true] is a guess from values: those at both ends of an axis are alike" in result.stderr
+    assert "remark: periodic: [true] is a guess, because values at both ends of an axis are similar" in result.stderr
 
 
 def test_each_axis_for_itself(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_cache_that_cannot_be_written_costs_a_remark(
     monkeypatch.setenv("UPT_CACHE", str(own / "file"))
     assert facts(prepared(own / "a.h5")) == expected
     told = capsys.readouterr().err
-    assert "remark: the statistics of the data could not be kept" in told
+    assert "remark: the statistics of the data could not be saved" in told
     assert "the next run will measure them again" in told
 
 
@@ -135,7 +135,7 @@ def test_a_full_disk_costs_a_remark_and_leaves_nothing(own: Path, capsys: pytest
         prepared(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "could not be kept" in capsys.readouterr().err
+    assert "could not be saved" in capsys.readouterr().err
     assert not list((own / "cache" / "statistics").iterdir())
 
 

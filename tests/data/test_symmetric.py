@@ -124,7 +124,7 @@ def test_some_of_the_images_are_chosen_for_each_trajectory_by_itself():
     every = Symmetric(Swirls(), flips=[0, 1], swap=True, roll_axes=[0, 1], rolls=12, odd=["psi"]).trajectories("train")
     train = few.trajectories("train")
     assert (len(train), len(every)) == (3 * 5, 3 * 8 * 144)
-    assert few.remarks()[-1] == "each training trajectory is shown in 5 of 1152 symmetric images"
+    assert few.remarks()[-1] == "each training trajectory has 5 of 1152 symmetric images"
 
     def found(trajectories: Trajectories, index: int) -> torch.Tensor:
         return trajectories.read(index, 0, 1).fields["psi"]
@@ -138,7 +138,7 @@ def test_some_of_the_images_are_chosen_for_each_trajectory_by_itself():
 
 def test_it_says_how_many_images_there_are():
     assert Symmetric(Swirls(), flips=[0, 1], swap=True).remarks()[-1] == (
-        "each training trajectory is shown in 8 symmetric images"
+        "each training trajectory has 8 symmetric images"
     )
 
 
@@ -152,10 +152,10 @@ def test_it_says_how_many_images_there_are():
         (
             Swirls(),
             {"roll_axes": [0], "rolls": 5},
-            "roll_axes shifts axis 0 by 0.2 of its 12 points, which is no whole",
+            "roll_axes shifts axis 0 by 0.2 of its 12 points, which is not a whole",
         ),
         (Swirls(), {"roll_axes": [0], "rolls": [2, 3]}, r"rolls is \[2, 3\]; it needs one number for all axes, or one"),
-        (Swirls(), {"flips": [0], "glide": [0.5]}, r"glide is \[0.5\]; it needs one part for each of 2 axes"),
+        (Swirls(), {"flips": [0], "glide": [0.5]}, r"glide is \[0.5\]; it needs one fraction for each of 2 axes"),
         (Swirls(), {"flips": [0], "glide": [0.1, 0]}, "glide shifts axis 0 by 0.1 of its 12 points"),
         (Swirls(periodic=False), {"flips": [0], "glide": [0.5, 0]}, "axis 0 of glide is not periodic"),
         (Swirls((12, 10)), {"swap": True}, r"swap exchanges the first two axes, but they differ: points \[12, 10\]"),

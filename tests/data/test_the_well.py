@@ -120,8 +120,8 @@ def replace(name: str, value: Any) -> Callable[[h5py.File], None]:
     [
         (lambda file: file.attrs.pop("n_trajectories"), "not a file of The Well, which has the attributes"),
         (replace("dimensions/time", None), "not a file of The Well, .* the array dimensions/time; found"),
-        (lambda file: file.attrs.update(grid_type="spherical"), "its grid is spherical; upt takes cartesian ones"),
-        (replace("t1_fields/velocity", None), "the field 't1_fields/velocity' is listed, but not there"),
+        (lambda file: file.attrs.update(grid_type="spherical"), "its grid is spherical; upt takes cartesian grids"),
+        (replace("t1_fields/velocity", None), "the field 't1_fields/velocity' is listed, but missing"),
         (
             replace("t1_fields/velocity", VELOCITY[..., :1]),
             r"velocity': shape \(4, 5, 6, 3, 1\), but .* \(4, 5, 6, 3, 2\)",
@@ -146,8 +146,7 @@ def test_a_mask_inside_the_domain_is_said(tmp_path: Path) -> None:
     data = TheWell(path=write(tmp_path / "a.hdf5", inside))
     data.spec()
     assert data.remarks()[0].endswith(
-        "the boundary 'body' has a mask inside the domain; its points are kept like all others (holes: body leaves "
-        "them out)"
+        "the boundary 'body' has a mask inside the domain; its points are kept (holes: body leaves them out)"
     )
 
 

@@ -282,7 +282,7 @@ WANTED = {
 def table() -> dict[str, dict[str, str]]:
     """reader → capability → what docs/data.md says."""
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
-    part = page.split("### What each reader holds beside the state")[1].split("\n\n")[2]
+    part = page.split("### What each reader can hold besides the state")[1].split("\n\n")[2]
     rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in part.splitlines()]
     return {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[2:]}
 

@@ -50,7 +50,7 @@ CHECKED: list[tuple[str, list[str], str]] = [
     ("condition_points", [], ""),
     ("curvilinear_grid", [], r"scattered points .*use the encoder 'supernode'"),
     ("curvilinear_grid", ["data.uneven=index"], ""),
-    ("generic_hdf5", [], r"none of the layouts of PDEBench.*the data set 'hdf5' reads files in one's own layout"),
+    ("generic_hdf5", [], r"none of the layouts of PDEBench.*the data set 'hdf5' reads files with other layouts"),
     ("history_window", ["data.history=2"], ""),
     ("lat_descending", [], ""),
     ("lat_descending", ["data.path=data2.npz"], ""),
@@ -121,7 +121,11 @@ def test_a_run_that_lost_its_patience_says_so(case: Path) -> None:
     changes = ("trainer.epochs=30", "validation.patience=1", "trainer.optimizer.lr=0.1")
     told("train", "config.yaml", "--run-dir", "run", *changes)
     output = told("train", "--resume", "run", "trainer.epochs=50")
-    assert re.search(r"patience of 1 is used up after epoch \d of 50; raise validation.patience to go on", output)
+    assert re.search(
+        r"patience of 1 ended training after epoch \d of 50; raise validation.patience to "
+        r"continue",
+        output,
+    )
 
 
 @pytest.mark.parametrize("case", ["predict_new"], indirect=True)

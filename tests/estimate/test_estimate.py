@@ -241,7 +241,7 @@ def test_the_command_as_a_table_and_with_everything_asked_for(file: str, tmp_pat
     done = estimate(file, "--memory", "64MiB", "--what-if", "--plot", str(picture))
     assert done.exit_code == 0, done.output
     assert "of 6 training trajectories" in done.output
-    assert "into 64 MiB a device fits: trainer.batch_size=" in done.output
+    assert "with 64 MiB for each device: trainer.batch_size=" in done.output
     for word in ("activation checkpointing", "decoding in chunks of 256", "bf16", "FLOP", "inverse_decoding"):
         assert word in done.output
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -264,7 +264,7 @@ def test_the_command_as_json_with_overrides_and_devices(file: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--memory", "much"], "--memory: expected a size as 80GB, 24GiB or 500MB; got 'much'"),
+        (["--memory", "much"], "--memory: expected a size such as 80GB, 24GiB or 500MB; got 'much'"),
         (["--devices", "9"], "--devices: expected 1 to 8, as a batch has 8 samples; got 9"),
     ],
 )
@@ -277,7 +277,7 @@ def test_wrong_requests(file: str, arguments: list[str], message: str) -> None:
 def test_tasks_are_estimated_one_by_one() -> None:
     config = CASES[QUICK[0]] | {"tasks": {name: {"data": CASES[QUICK[0]]["data"]} for name in ("one", "two")}}
     del config["data"]
-    with pytest.raises(UserError, match=r"has the tasks one, two; a batch is of one task, so estimate"):
+    with pytest.raises(UserError, match=r"has the tasks one, two; write an experiment for each task"):
         Subject(Experiment.from_dict(config))
 
 

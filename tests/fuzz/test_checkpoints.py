@@ -86,5 +86,9 @@ def test_files_with_a_right_digest_and_other_content(checkpoint: Path, tmp_path:
     refuse()
     del whole["model"]
     file.write(whole, spoilt)
-    with pytest.raises(CheckpointError, match=r"spoilt.pt: the file is whole, but not as upt writes .*KeyErr"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"spoilt.pt: the file is complete, but its content is not an operator "
+        r"of upt .*KeyErr",
+    ):
         load(spoilt)

@@ -63,7 +63,7 @@ def test_a_trajectory_without_time_steps_is_refused() -> None:
             fields = {"u": torch.zeros(0, 5, 1), "k": torch.zeros(0, 5, 1)}
             return Trajectory(fields, torch.arange(5).double().unsqueeze(1) / 5, torch.zeros(0), {"c": 1.0})
 
-    with pytest.raises(DataError, match="trajectory 0 of the training split has 0 time steps; at least 2 are needed"):
+    with pytest.raises(DataError, match="trajectory 0 of the training split has 0 time steps; expected at least 2"):
         Survey.of(Empty(), SPEC)
 
 
@@ -112,7 +112,7 @@ def test_what_changes_late_in_a_trajectory_is_noticed(monkeypatch: pytest.Monkey
         change(late)
         after = TrainingData.of({"train": InMemory([late])}, data)
         assert before.differences(after) == [
-            "the trajectories begin as those of the run, but go on otherwise: other values, times or points"
+            "the trajectories begin like those of the run, but continue differently: other values, times or points"
         ]
         found.append(after)
     assert found[0].content == found[1].content

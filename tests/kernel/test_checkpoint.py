@@ -36,7 +36,7 @@ def test_a_truncated_file(tmp_path: Path, kept: int) -> None:
 def test_another_file(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     torch.save([1, 2], path)
-    with pytest.raises(CheckpointError, match="this is not a checkpoint of upt"):
+    with pytest.raises(CheckpointError, match="this is not a checkpoint written by upt"):
         checkpoint.load(path)
 
 

@@ -55,9 +55,9 @@ def spoilt(value: float, time: int = 2) -> Tensor:
         ({"fields": {}}, r"here: field 'u' is missing; found: none; correct the data set"),
         (
             {"fields": {"u": torch.rand(4, 5, 1) * 1j}},
-            r"'u' holds complex numbers, .*; give its real and imaginary part",
+            r"'u' holds complex numbers; .*; give its real and imaginary part",
         ),
-        ({"fields": {"u": torch.ones(4, 5, 1) > 0}}, r"field 'u' holds bool, expected real .*; convert it to floats"),
+        ({"fields": {"u": torch.ones(4, 5, 1) > 0}}, r"field 'u' holds bool; expected real .*; convert it to floats"),
         (
             {"fields": {"u": torch.rand(4, 6, 1)}},
             r"'u' has shape \(4, 6, 1\), expected \(4, 5, 1\) \(times, points, ch",
@@ -69,7 +69,7 @@ def spoilt(value: float, time: int = 2) -> Tensor:
         ({"time_T": torch.tensor([0.0, 1, torch.nan, 3])}, r"here: physical time must increase from step to step"),
         ({"condition": {}}, r"here: condition 'c' is missing; found: none; correct the data set"),
         ({"condition": {"c": float("nan")}}, r"here: condition 'c' is NaN or infinite; remove or repair it"),
-        ({"condition": {"c": torch.rand(3)}}, r"condition 'c' has 3 values, expected one, or one for each of the 4"),
+        ({"condition": {"c": torch.rand(3)}}, r"condition 'c' has 3 values; expected one, or one for each of the 4"),
     ],
 )
 def test_what_cannot_be_used_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -134,7 +134,10 @@ def test_a_metric_that_is_never_finite_ends_clearly(tiny: Tiny, run_dir: Path, t
     u = waves()
     u[split_indices(12, "valid", 0.1, 0.1)] *= 1e200  # finite in the file, infinite in float32
     experiment = tiny(data=saved(tmp_path, u))
-    message = r"relative_l2, which chooses the best state, was NaN or infinite in every validation: there is no best"
+    message = (
+        r"relative_l2, which decides which state is the best, was NaN or infinite in every validation, so there "
+        r"is no best"
+    )
     with pytest.raises(UserError, match=message):
         experiment.train(run_dir)
     assert (run_dir / "checkpoints" / "last.pt").is_file()

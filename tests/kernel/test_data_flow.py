@@ -98,7 +98,7 @@ class TestWindows:
     def test_too_long_a_horizon_is_refused(self) -> None:
         with pytest.raises(
             DataError,
-            match=r"9 target time steps .* longest of 1 trajectories has 5 time steps; ask for a shorter rollout",
+            match=r"9 target time steps .* longest of 1 trajectories has 5 time steps; use a shorter rollout",
         ):
             Windows(InMemory([trajectory()]), moving(), horizon=9)
 
@@ -204,7 +204,7 @@ class TestPreparedData:
             PreparedData(Given(moving(), [trajectory(dt=0.0)]))
 
     def test_one_time_step_is_not_enough(self) -> None:
-        with pytest.raises(DataError, match="trajectory 0 of the training split has 1 time step; at least 2"):
+        with pytest.raises(DataError, match="trajectory 0 of the training split has 1 time step; expected at least 2"):
             PreparedData(Given(moving(), [trajectory(times=1)]))
 
     def test_each_trajectory_is_read_once(self) -> None:

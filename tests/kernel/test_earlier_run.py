@@ -29,7 +29,7 @@ def test_a_folder_with_a_run_is_refused_and_nothing_in_it_changes(
 ) -> None:
     run = tiny(trainer={"epochs": 1}).train(tmp_path / "run")
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match=r"holds a run already; go on with it \(resume=True\), .*\(replace=True\)"):
+    with pytest.raises(UserError, match=r"already contains a run; continue it \(resume=True\), .*\(replace=True\)"):
         tiny(trainer={"epochs": 2}).train(run.folder)
     assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
 
@@ -74,7 +74,7 @@ def test_a_listener_that_is_refused_replaces_nothing_and_leaves_no_folder(
 
 
 def test_resume_and_replace_contradict_each_other(tmp_path: Path, tiny: Callable[..., Experiment]) -> None:
-    with pytest.raises(UserError, match="resume goes on with a run, and replace trains anew in its place; give one"):
+    with pytest.raises(UserError, match="resume continues a run, and replace overwrites it; give only one"):
         tiny().train(tmp_path / "run", resume=True, replace=True)
 
 
@@ -82,7 +82,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, tiny: Callable[...
     experiment, folder = tiny(trainer={"epochs": 2}), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt) as caught:
         experiment.train(folder, listeners=[Ends()])
-    said = f"go on with Experiment.train({str(folder)!r}, resume=True), or with upt train --resume {folder}"
+    said = f"continue with Experiment.train({str(folder)!r}, resume=True), or with upt train --resume {folder}"
     assert caught.value.__notes__ == [f"the state is saved; {said}"]
     assert experiment.train(folder, resume=True).results
 
@@ -105,7 +105,7 @@ def test_a_defect_says_how_to_go_on_and_a_wanted_end_does_not(
     monkeypatch.setattr(Forward, "__call__", fails)
     with pytest.raises(type(error)) as caught:
         tiny().train(tmp_path / "run")
-    assert ["the state is saved; go on with" in note for note in getattr(caught.value, "__notes__", [])] == [
+    assert ["the state is saved; continue with" in note for note in getattr(caught.value, "__notes__", [])] == [
         True
     ] * noted
 

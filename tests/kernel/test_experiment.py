@@ -69,7 +69,7 @@ class TestRunFolder:
 
     def test_an_output_that_cannot_be_written_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(UserError, match="the run folder cannot be made: .*set output to a folder"):
+        with pytest.raises(UserError, match="the run folder cannot be made: .*set output to a writable folder"):
             create(tmp_path / "file", "a")
 
     def test_the_written_configuration_is_the_experiment(self, finished: tuple[Path, Any], tiny: Tiny) -> None:
@@ -215,7 +215,7 @@ class TestBuild:
         ({"trainer": {"precision": "fp16", "device": "auto"}}, UserError, "fp16 needs CUDA"),
         ({"losses": {"forward": {"name": "forward", "weight": 0.0}} | NO_INVERSE_TERMS}, ConfigError, "weight 0"),
         ({"losses": {"div": {"name": "divergence", "field": "u"}}}, ConfigError, r"losses.div: .*needs a vector field"),
-        ({"losses": {"long": {"name": "rollout", "steps": 9}}}, DataError, "ask for a shorter rollout"),
+        ({"losses": {"long": {"name": "rollout", "steps": 9}}}, DataError, "use a shorter rollout"),
         ({"data": {"name": "npz", "path": "nowhere.npz"}}, DataError, "nowhere.npz"),
     ],
 )

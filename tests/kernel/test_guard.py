@@ -129,7 +129,9 @@ def test_skip_leaves_the_step_out_and_counts(tiny: Tiny, run_dir: Path, bad: Bad
 
 def test_skipping_every_step_ends_the_run(tiny: Tiny, run_dir: Path) -> None:
     trainer = trainer_of(tiny, run_dir, At(nan, *range(100)), on_nan="skip", batch_size=1)
-    with pytest.raises(UserError, match="20 steps in a row were skipped, so training goes nowhere; the last: losses"):
+    with pytest.raises(
+        UserError, match="20 steps in a row were skipped, so training makes no progress; the last: losses"
+    ):
         trainer.train()
 
 
@@ -146,7 +148,7 @@ def test_rewind_goes_on_from_the_last_checkpoint_with_a_smaller_rate(tiny: Tiny,
     scalars = Scalars()
     trainer = trainer_of(tiny, run_dir, Once(nan, 5), scalars, on_nan="rewind")
     trainer.train()
-    assert "going on from step 0 with 0.5 times the learning rate" in capsys.readouterr().err
+    assert "continuing from step 0 with 0.5 times the learning rate" in capsys.readouterr().err
     assert trainer.control.lr_factor == 0.5
     assert scalars.steps[-1]["lr"] == pytest.approx(0.0005)
     assert trainer.state.step == 2 * trainer.batches.per_epoch
@@ -214,7 +216,9 @@ def test_a_sampler_that_fails_to_learn_undoes_no_step(tiny: Tiny, run_dir: Path)
 
 def test_rewinding_for_ever_ends_the_run(tiny: Tiny, run_dir: Path) -> None:
     trainer = trainer_of(tiny, run_dir, At(nan, 5), on_nan="rewind")
-    with pytest.raises(UserError, match="went back 5 times, and numbers became bad again: losses.odd: the term"):
+    with pytest.raises(
+        UserError, match="training was rewound 5 times, and values became NaN or infinite again: losses.odd: the term"
+    ):
         trainer.train()
 
 
@@ -232,7 +236,7 @@ def test_a_state_that_cannot_go_on_never_takes_the_place_of_one_that_can(tiny: T
 
     trainer = trainer_of(tiny, run_dir, At(nan), Spoils())
     with pytest.raises(
-        UserError, match=r"weights: decoder\..* holds NaN or infinity at step \d+; the state is not saved"
+        UserError, match=r"weights: decoder\..* has NaN or infinite values at step \d+; the state is not saved"
     ):
         trainer.train()
     saved = checkpoint.load(run_dir / "checkpoints" / "last.pt")
@@ -246,7 +250,7 @@ def test_an_fp16_factor_that_fell_to_nothing_is_named(tiny: Tiny, run_dir: Path)
     trainer.optimization.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**-19, backoff_factor=0.25)
     for parameter in trainer.bundle.model.parameters():
         parameter.register_hook(lambda gradient: gradient * torch.inf)
-    with pytest.raises(UserError, match="fp16: the factor of the loss fell to nothing, because gradients overflow at"):
+    with pytest.raises(UserError, match="fp16: the loss scale fell to its minimum, because gradients overflow at"):
         trainer.train()
 
 

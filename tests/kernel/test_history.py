@@ -140,6 +140,6 @@ def test_a_run_with_a_history_learns_the_direction(tiny: Tiny, tmp_path: Path) -
 
 def test_a_history_longer_than_the_trajectories_is_refused(tmp_path: Path) -> None:
     prepared = prepared_of(tmp_path, 9)
-    message = r"1 target time steps after an input of 9 frames are asked for, but the longest of 16 trajectories has 9"
+    message = r"the run needs 1 target time steps after an input of 9 frames, but the longest of 16 trajectories has 9"
     with pytest.raises(DataError, match=message):
         prepared.batches("train", 1, 4)

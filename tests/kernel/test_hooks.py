@@ -89,7 +89,7 @@ class TestWhoFails:
         assert first.heard == last.heard == ["step_ended"] * 3
         told = capsys.readouterr().err
         assert told.count("remark: ") == 1
-        assert f"{HERE}Raises failed in step_ended: {type(error).__name__}: {error}; training goes on" in told
+        assert f"{HERE}Raises failed in step_ended: {type(error).__name__}: {error}; training continues" in told
 
     @pytest.mark.parametrize("error", [Enough("x"), KeyboardInterrupt(), SystemExit(3)])
     def test_what_is_meant_to_end_the_run_goes_through_as_it_is(self, error: BaseException) -> None:
@@ -202,7 +202,7 @@ class TestRegistration:
 
     @pytest.mark.parametrize("listener", [object(), print])
     def test_what_listens_to_nothing_is_refused(self, listener: object) -> None:
-        with pytest.raises(PluginError, match=r"listens to nothing; give an object with .*: run_started, step_ended, "):
+        with pytest.raises(PluginError, match=r"implements no hook; give an object with .*: run_started, step_ended, "):
             Listeners([listener])
 
     def test_a_class_instead_of_an_object_is_refused(self) -> None:

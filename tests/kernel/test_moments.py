@@ -94,10 +94,11 @@ def survey_of(p: Tensor) -> Survey:
 
 
 def test_digits_that_a_file_has_lost_are_remarked_on() -> None:
-    constant = "rho is constant over the training split, up to rounding: it is only shifted"
+    constant = "rho is constant over the training split, up to rounding, so it is shifted but not scaled"
     assert survey_of(wave(0.02, 101325.0)).remarks() == [constant]
     coarse = survey_of(wave(0.02, 101325.0).float()).remarks()
     assert coarse[0].startswith(
-        "a deviation of p is only 1.2 roundings of the largest value: its digits are lost in the"
+        "the standard deviation of p is only 1.2 times the rounding of its largest value, so most digits are lost in "
+        "the"
     )
     assert coarse[1:] == [constant]

@@ -163,7 +163,7 @@ class TestFailures:
             assert writer.due(step + 1)
         told = capsys.readouterr().err
         assert told.count("remark: ") == 1
-        assert "training goes on, and it is tried again" in told
+        assert "training continues, and upt will try again" in told
         folder.unlink()
         writer.save(state(3), 3)
         assert list(writer.finish()) == [folder / "last.pt"]

@@ -44,8 +44,12 @@ def test_yaml_names_field_and_window(tiny: Tiny) -> None:
     ("entry", "message"),
     [
         ({"field": "v"}, r"validation.metrics.m.field: no field is called 'v'; the data set has: u"),
-        ({"steps": [2, 9]}, r"counts the time steps 2 to 9, but rollouts have 4; set validation.rollout to 9 or more"),
-        ({"steps": [3, 2]}, r"validation.metrics.m.steps: \[3, 2\] ends before it begins; swap the two"),
+        (
+            {"steps": [2, 9]},
+            r"compares the time steps 2 to 9, but rollouts have 4; set validation.rollout to 9 or "
+            r"more",
+        ),
+        ({"steps": [3, 2]}, r"validation.metrics.m.steps: \[3, 2\] ends before it begins; swap the two values"),
     ],
 )
 def test_what_cannot_be_selected_is_refused_before_training(tiny: Tiny, entry: dict[str, Any], message: str) -> None:
@@ -57,5 +61,9 @@ def test_what_cannot_be_selected_is_refused_before_training(tiny: Tiny, entry: d
 def test_a_shorter_rollout_than_the_window_is_refused() -> None:
     target = torch.zeros(2, 3, 5, 1)
     batch = Batch(target[:, 0], target, Points(torch.rand(2, 5, 1)))
-    with pytest.raises(ValueError, match=r"counts the time steps 2 to 4, but rollouts have 3; set validation.rollout"):
+    with pytest.raises(
+        ValueError,
+        match=r"compares the time steps 2 to 4, but rollouts have 3; set "
+        r"validation.rollout",
+    ):
         SelectedMetric(Rmse(), None, (2, 4)).update(target, target, batch)

@@ -25,7 +25,7 @@ def test_a_mean_of_other_values_is_refused() -> None:
     queries = Queries(torch.zeros(1, 3, dtype=torch.long), torch.ones(1, 3))
     with pytest.raises(ValueError, match=r"\(1, 5\) are not one for each query point; expected \(1, 3\)"):
         queries.mean(torch.rand(1, 5))
-    with pytest.raises(ValueError, match=r"\(1, 3, 1\) have more axes than samples and query points; take the mean"):
+    with pytest.raises(ValueError, match=r"\(1, 3, 1\) have more axes than \(samples, query points\); take the mean"):
         queries.mean(torch.rand(1, 3, 1))
     assert queries.mean(torch.ones(1, 3)) == 1
     assert Queries(torch.zeros(1, 3, dtype=torch.long)).mean(torch.ones(1, 3, 2)) == 1

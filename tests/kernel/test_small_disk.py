@@ -37,7 +37,7 @@ def test_a_run_goes_on_and_ends_as_if_nothing_had_been(cases: dict[str, Any]) ->
     assert found["equal"]
     assert found["steps"], "the log has every step once"
     assert found["left"] == []
-    told = f"checkpoints: no checkpoint could be written: {FULL}; training goes on, and it is tried again"
+    told = f"checkpoints: no checkpoint could be written: {FULL}; training continues, and upt will try again"
     assert found["said"].count(told) == 1
     assert "MetricsLog failed in step_ended: OSError: [Errno 28] No space left on device" in found["said"]
 
@@ -57,16 +57,16 @@ def test_latents_without_room_are_refused_before_one_is_encoded(cases: dict[str,
     """Without a place for all of them the process would be killed by SIGBUS on the way."""
     found = cases["latents"]
     assert found["generated"] == ""
-    assert "no room for the latents of the training split (" in found["ended"]
-    assert found["ended"].endswith(f"{FULL}; or name another folder with UPT_CACHE")
+    assert "no space for the latents of the training split (" in found["ended"]
+    assert found["ended"].endswith(f"{FULL}; or set UPT_CACHE to another folder")
     assert found["kept"] == []
 
 
 def test_generated_data_that_cannot_be_kept_cost_a_warning(cases: dict[str, Any]) -> None:
     found = cases["generated"]
     assert found["ended"] == ""
-    assert "the generated data could not be kept (" in found["warned"]
-    assert "No space left on device); the next run will make them again" in found["warned"]
+    assert "the generated data could not be saved (" in found["warned"]
+    assert "No space left on device); the next run will compute them again" in found["warned"]
 
 
 def test_a_checkpoint_larger_than_the_disk_is_told_in_words(cases: dict[str, Any]) -> None:

@@ -182,7 +182,7 @@ class TestStep:
     def test_a_batch_that_no_term_asked_for_a_reference(self, tiny: Tiny) -> None:
         bundle, batch = batch_of(tiny)
         assert batch.reference_BNC is None
-        with pytest.raises(ValueError, match=r"without the fields at t = 0.* says so with needs_reference = True"):
+        with pytest.raises(ValueError, match=r"has no fields at t = 0.* set needs_reference = True"):
             Step(bundle.model, batch, bundle.data).reference()
 
     def test_a_term_that_asks_for_a_reference_is_given_it(self, tiny: Tiny) -> None:

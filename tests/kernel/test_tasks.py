@@ -141,7 +141,7 @@ def test_an_adaptive_sampler_of_a_task_learns_from_its_own_data(two: Tiny, run_d
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": LINE}, "data: stands beside tasks, which have data sets of their own"),
+        ({"data": LINE}, "data: is given together with tasks, and each task has its own data set"),
         ({"tasks": {}}, "data: is missing"),
         ({"tasks": {"a": {"data": {"name": "burgers4d"}}}}, r"tasks.a.data: no dataset is called 'burgers4d'"),
         ({"tasks": {"a": {"data": LINE, "losess": {}}}}, r"tasks.a.losess: unknown key"),

@@ -204,14 +204,14 @@ def test_conditions_are_float32_whatever_the_data(tmp_path: Path) -> None:
 def test_a_rollout_beyond_the_conditions_is_refused() -> None:
     prepared = driven(True)
     batch = prepared.batches("test", 2, 3)[0]
-    with pytest.raises(ValueError, match=r"step 3 of a rollout is asked for, but the batch has conditions for 2 only"):
+    with pytest.raises(ValueError, match=r"a rollout needs step 3, but the batch has conditions for only 2 steps"):
         rollout(exact(prepared.data), prepared.data, batch, 3)
 
 
 def test_a_rollout_beyond_the_given_fields_is_refused() -> None:
     prepared = forced(True)
     batch = prepared.batches("test", 2, 3)[0]
-    with pytest.raises(ValueError, match=r"step 3 of a rollout is asked for, but the batch has given fields for 2"):
+    with pytest.raises(ValueError, match=r"a rollout needs step 3, but the batch has given fields for only 2"):
         batch.given_at(3)
 
 

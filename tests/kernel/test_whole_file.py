@@ -57,7 +57,10 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b'{"ta', b"", b"\xff\xfe{", b"[]"])
 def test_a_damaged_file_of_a_run_is_named_with_the_cure(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "start.json").write_bytes(content)
-    told = r"start.json: this file is damaged: .*; use another copy, or remove it: the run goes on without, and what"
+    told = (
+        r"start.json: this file is damaged: .*; use another copy, or remove the file: the run continues without "
+        r"it, and"
+    )
     with pytest.raises(CheckpointError, match=told):
         parents(tmp_path, "")
     (tmp_path / "changes.json").write_bytes(content.replace(b"[]", b"{}"))

@@ -68,13 +68,13 @@ def test_point_sets_without_a_boundary_point_are_refused(world):
     small = world("points")
     small.batch.points.coords_BNX.mul_(0.5).add_(0.25)
     with pytest.raises(
-        ValueError, match=r"no point lies within tolerance 0.001 of the sides of the domain; raise tolerance"
+        ValueError, match=r"no point is within tolerance 0.001 of the sides of the domain; raise tolerance"
     ):
         Boundary()(small.step())
 
 
 def test_a_domain_without_ends_is_refused(world):
-    with pytest.raises(ValueError, match=r"boundary needs an axis that is not periodic; this domain wraps around"):
+    with pytest.raises(ValueError, match=r"boundary needs an axis that is not periodic; every axis of this domain"):
         Boundary().check_data(world("line").data)
 
 

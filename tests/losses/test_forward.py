@@ -84,7 +84,7 @@ def test_latent_space_is_refused_where_solutions_cannot_be_encoded(world):
 def test_latent_space_refuses_a_sampler(world, uniform):
     small = world("points")
     with pytest.raises(
-        ValueError, match=r"looks at no query points, so Uniform has nothing to choose; remove the term's"
+        ValueError, match=r"uses no query points, so it takes no sampler \(Uniform\); remove the term's"
     ):
         Forward(space="latent").check_parts(type(small.model.encoder), uniform())
     Forward().check_parts(type(small.model.encoder), uniform())

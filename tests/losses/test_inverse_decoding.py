@@ -219,7 +219,11 @@ def test_coarse_decodes_a_quarter_of_a_plane_and_sees_smooth_errors_whole(world)
 def test_wrong_readings_are_refused(world, uniform):
     encoder = type(world("plane").model.encoder)
     InverseDecoding(reads="mixed").check_parts(encoder, uniform())
-    with pytest.raises(ValueError, match=r"reads: coarse decodes every 2\. point and asks no sampler; remove the term"):
+    with pytest.raises(
+        ValueError,
+        match=r"reads: coarse takes one of 2 points along each axis and uses no sampler; "
+        r"remove the term",
+    ):
         InverseDecoding(reads="coarse").check_parts(encoder, uniform())
     for name, has in (("points", "scattered points"), ("plane", r"a grid of \[6, 5\] points")):
         with pytest.raises(ValueError, match=rf"stride 3 needs a grid of 6 points .* has {has}; write reads: mixed"):
@@ -229,7 +233,11 @@ def test_wrong_readings_are_refused(world, uniform):
 def test_mixed_refuses_query_points_between_the_points(world):
     small = world("line")
     sampler = Jittered(base=Uniform(num_queries=5), share=1.0)
-    with pytest.raises(ValueError, match=r"moves query points off the points of the data \(jittered\); give the term"):
+    with pytest.raises(
+        ValueError,
+        match=r"moves query points away from the points of the data \(jittered\); give the "
+        r"term",
+    ):
         InverseDecoding(reads="mixed")(small.step(sampler))
 
 

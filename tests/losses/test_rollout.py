@@ -44,7 +44,7 @@ def test_a_sampled_value_is_an_unbiased_estimate(world, uniform, unbiased):
 
 
 def test_steady_data_are_refused(world):
-    with pytest.raises(ValueError, match=r"rollout asks for 2 time steps, but this data set is steady.*use forward"):
+    with pytest.raises(ValueError, match=r"rollout needs 2 time steps, but this data set is steady.*use forward"):
         Rollout(steps=2).check_data(world("darcy").data)
     Rollout(steps=1).check_data(world("darcy").data)
 

@@ -69,7 +69,7 @@ def test_a_band_beyond_the_grid_is_refused(world):
     ("wrong", "message"),
     [
         ({"low": -1}, r"low must be at least 0.0; got -1"),
-        ({"low": 3, "high": 2}, r"high is 2, below low 3: no wavenumber is left"),
+        ({"low": 3, "high": 2}, r"high is 2, below low 3, so no wavenumber is left"),
     ],
 )
 def test_wrong_values_are_refused(wrong, message):

@@ -96,14 +96,18 @@ def test_what_has_no_values_at_the_other_points_is_refused(world):
     small = world("points")
     small.batch = apart(small)
     step = small.step()
-    with pytest.raises(ValueError, match=r"no values at these query points; a term that looks at inputs takes step.at"):
+    with pytest.raises(ValueError, match=r"no values at these query points; use step.at"):
         step.input()
     for ask in (step.at_inputs().target, step.at_inputs().reference):
-        with pytest.raises(ValueError, match="a term that looks at targets asks the step itself"):
+        with pytest.raises(ValueError, match="use the step itself, not step.at_inputs"):
             ask()
     learning = small.step(Importance(num_queries=4))
     assert learning.queries().index_BQ is not None
-    with pytest.raises(ValueError, match=r"Importance learns errors at those of the targets; give this term a sampler"):
+    with pytest.raises(
+        ValueError,
+        match=r"Importance learns errors at the points of the targets; give this term a "
+        r"sampler",
+    ):
         InverseEncoding()(learning)
 
 

@@ -137,9 +137,9 @@ def test_upt_check_is_told_how_well_tokens_are_covered():
     encoder = LatticeEncoder(spec(2), LatentSpec.on_lattice((6, 1), 8))
     coords = torch.cat([torch.full((8, 2), 0.2), torch.tensor([[0.9, 0.1]])]).unsqueeze(0)
     assert encoder.remark(Points(coords)) == (
-        "6 tokens hear all points: 0 to 8 each, 4 on average; 50 % hear the 6 that a fit of degree 2 needs"
+        "6 tokens use all points: 0 to 8 each, 4 on average; 50 % use the 6 that a fit of degree 2 needs"
     )
-    assert "0 % hear the 6" in encoder.remark(Points(coords[:, :3]))
+    assert "0 % use the 6" in encoder.remark(Points(coords[:, :3]))
 
 
 def test_an_empty_stretch_of_the_domain_gives_finite_tokens_and_gradients():
@@ -179,7 +179,9 @@ def test_of_several_frames_the_encoder_hears_magnified_changes_where_it_is_asked
 
 
 def test_changes_of_a_single_frame_are_refused():
-    with pytest.raises(ValueError, match="asked for changes between frames, but the data set shows it one frame; set"):
+    with pytest.raises(
+        ValueError, match="needs several frames for changes between frames, but the data set gives one frame; set"
+    ):
         LatticeEncoder(spec(1), LatentSpec.on_lattice((6,), 8), changes=5.0)
 
 

@@ -101,7 +101,7 @@ def shown(outputs: list[Any]) -> list[str]:
 def test_an_error_for_the_user_is_the_line_of_the_cell_and_the_message(outputs: list[list[Any]]) -> None:
     lines = shown(outputs[4])
     assert lines[0] == "line 2: experiment.train('run')"
-    assert lines[1].startswith("UserError: run holds a run already; go on with it (resume=True)")
+    assert lines[1].startswith("UserError: run already contains a run; continue it (resume=True)")
     assert len(lines) == 2
 
 
@@ -111,6 +111,6 @@ def test_an_interrupted_cell_says_how_to_go_on(outputs: list[list[Any]]) -> None
     assert error.ename == "Interrupted"
     assert shown(outputs[5])[1:] == [
         "Interrupted: ended by SIGINT",
-        "the state is saved; go on with Experiment.train('interrupted', resume=True), or with upt train --resume "
+        "the state is saved; continue with Experiment.train('interrupted', resume=True), or with upt train --resume "
         "interrupted",
     ]

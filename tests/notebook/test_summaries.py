@@ -148,7 +148,7 @@ def test_folders_that_hold_no_finished_run(run: Run, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"this is not the folder of a run; it has no config\.yaml"):
         Run.read(tmp_path)
     (tmp_path / "config.yaml").write_text((run.folder / "config.yaml").read_text())
-    with pytest.raises(CheckpointError, match=r"this run is not finished; go on with .*upt train --resume"):
+    with pytest.raises(CheckpointError, match=r"this run is not finished; continue with .*upt train --resume"):
         Run.read(tmp_path)
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"results\.json: this file is damaged: .*; train again, or use another"):

@@ -142,9 +142,9 @@ def test_of_bundled_steps_the_last_is_the_present() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"steady": True}, "the problem is steady: there is no state that changes; write predict: state"),
-        ({"targets_apart": True}, "the targets are at other points than the inputs, where no state is given"),
-        ({"targets": (FieldSpec("p"),)}, "a change is one from a given state, but p is predicted and no input"),
+        ({"steady": True}, "the problem is steady, so no state changes; write predict: state"),
+        ({"targets_apart": True}, "the targets are at other points than the inputs, and no state is given there"),
+        ({"targets": (FieldSpec("p"),)}, "a change is one from a given state, but p is predicted and not an input"),
     ],
 )
 def test_data_without_a_state_that_changes_are_refused(change: Any, match: str) -> None:
@@ -161,7 +161,7 @@ def test_a_configuration_trains_and_its_file_predicts_changes(make: Make) -> Non
     places = np.arange(32)[:, None] / 32
     np.testing.assert_allclose(operator.predict({"u": u}, at=places, steps=2)["u"], whole, atol=1e-5)
     assert load(operator.save("kept.pt")).model.predict == "change"
-    with pytest.raises(UserError, match="a latent state alone does not say the fields; use predict"):
+    with pytest.raises(UserError, match="the fields do not follow from a latent state alone; use predict"):
         operator.decode(operator.encode({"u": u}), at=places)
     with pytest.raises(UserError, match="predicts changes .* cannot be exported: .* use upt predict, or upt_core.load"):
         operator.export("waves.pt2")

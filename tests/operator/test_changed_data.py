@@ -90,7 +90,7 @@ def remains(number: int, of_them: str) -> str:
     return rf"'train' has {number} trajectories, {of_them} of them among the 8 of the run"
 
 
-SEEN = r"1 of the 1 trajectories of the split 'test' are among those of training; evaluate on data that the operator"
+SEEN = r"1 of the 1 trajectories of the split 'test' are training trajectories; evaluate on data that the operator"
 CASES = {
     "has more trajectories, and those of the split are new": Case(
         lambda: write_now(of(20, unseen=True)), "", remains(16, r"[1-8]"), remains(16, r"[1-8]")
@@ -194,6 +194,6 @@ def test_resume(run: Path, name: str) -> None:
     with pytest.raises((CheckpointError, DataError), match=case.resume) as caught:
         load_run(run, ["trainer.epochs=3"]).train(run, resume=True)
     if name != "is missing":
-        assert "give them back, or train on these as a new run" in str(caught.value)
+        assert "restore them, or start a new run on these" in str(caught.value)
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     assert after == before, "a refused resume leaves the run as it was"

@@ -56,9 +56,9 @@ def test_a_run_is_evaluated_where_its_losses_and_callbacks_are_missing(run: Path
     found, whole = (json.loads(Path(f"{name}.json").read_text()) for name in ("found", "whole"))
     (remark,) = [text for text in found["remarks"] if text not in whole["remarks"]]
     assert found | {"remarks": whole["remarks"]} == whole
-    assert remark.startswith("the figures need no plugins that only trained the operator; to go on with the run: ")
+    assert remark.startswith("the metrics do not need plugins that were used only in training; to continue the run: ")
     assert (
-        f"loss 'forward' came with upt-core=={__version__}; upt-core {__version__} is installed, but does not" in remark
+        f"loss 'forward' came with upt-core=={__version__}; upt-core {__version__} is installed, but it does" in remark
     )
     assert f"remark: {remark}" in done.stderr
 

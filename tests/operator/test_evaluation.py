@@ -123,7 +123,7 @@ def test_what_could_be_chance_is_not_called_better(run: Path) -> None:
     said = next(v for v in evaluation.verdicts() if v.metric == "rmse")
     assert said.sense == "even"
     assert "not clearly better than persistence" in said.words
-    assert "other trajectories could turn it" in said.words
+    assert "other trajectories could reverse this" in said.words
 
 
 def two_fields(rest: bool = False) -> Path:
@@ -221,18 +221,22 @@ def test_a_finer_file_is_thinned_and_a_coarser_one_is_said(run: Path) -> None:
     assert thinned.model.figures["relative_l2"] == pytest.approx(direct.model.figures["relative_l2"], rel=1e-5)
     coarse = found(run, path=Path("thin.npz"), resolution=(64,))
     assert resolved(coarse.remarks) == (
-        "the truth is known on 32 points alone, so inputs and comparison are there, not at 64; give a finer file as "
+        "the truth is known only on 32 points, so inputs and comparison use these, not 64; give a finer file as "
         "INPUT to compare there"
     )
     assert coarse.model.figures == direct.model.figures
-    with pytest.raises(UserError, match=r"a resolution of 8x8 is asked for; expected 1 numbers from 1"):
+    with pytest.raises(UserError, match=r"a resolution of 8x8 does not fit; expected 1 numbers, each at least 1"):
         found(run, resolution=(8, 8))
 
 
 def test_what_an_operator_cannot_answer_is_refused_and_what_is_unlike_training_is_said(run: Path) -> None:
     u = waves(7, trajectories=3)
     np.savez("slow.npz", u=u, t=0.3 * np.arange(6), x=np.arange(32) / 32)
-    with pytest.raises(DataError, match=r"moves by 0\.1 in time, as its training data did, but the times are 0\.3"):
+    with pytest.raises(
+        DataError,
+        match=r"a step of the operator is 0\.1 in time, as in its training data, but the "
+        r"times are 0\.3",
+    ):
         found(run, path=Path("slow.npz"))
     write(Path("odd.npz"), waves(7, trajectories=3, points=30))
     with pytest.raises(DataError, match=r"GridEncoder cannot take these data: .*patch"):
@@ -240,10 +244,10 @@ def test_what_an_operator_cannot_answer_is_refused_and_what_is_unlike_training_i
     write(Path("loud.npz"), 4 * u)
     assert any(text.startswith("u goes from") for text in found(run, path=Path("loud.npz")).remarks)
     write(Path("seen.npz"), waves(0)[:5])
-    seen = [text for text in found(run, path=Path("seen.npz")).remarks if "among those of training" in text]
-    assert seen == [f"{len(load(run).training.seen_in(Npz(Path('seen.npz')).everything()))} of the 5 trajectories are "
-                    "among those of training"]  # fmt: skip
-    assert "all splits are evaluated, that of training among them" in found(run, split="all").remarks
+    seen = [text for text in found(run, path=Path("seen.npz")).remarks if "are training trajectories" in text]
+    assert seen == [f"{len(load(run).training.seen_in(Npz(Path('seen.npz')).everything()))} of the 5 trajectories "
+                    "are training trajectories"]  # fmt: skip
+    assert "all splits are evaluated, including the training split" in found(run, split="all").remarks
 
 
 def test_trajectories_that_are_too_short_are_counted(run: Path) -> None:
@@ -268,7 +272,7 @@ def test_steady_data_have_a_mean_of_training_beside_them() -> None:
     mean = float(load("steady").training.mean_C[-1])
     expected = np.mean([np.linalg.norm(s - mean) / np.linalg.norm(s) for s in truth])
     assert evaluation.predictors["training mean"].figures["relative_l2"] == pytest.approx(expected, rel=1e-5)
-    with pytest.raises(UserError, match=r"--steps is 3, but the problem is steady: there is one solution"):
+    with pytest.raises(UserError, match=r"--steps is 3, but the problem is steady and has one solution"):
         found(Path("steady"), steps=3)
 
 

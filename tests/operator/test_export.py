@@ -98,12 +98,12 @@ def test_the_archive_says_what_goes_in_and_comes_out(make: Make) -> None:
 def test_what_cannot_be_exported_is_refused(make: Make, tmp_path: Path) -> None:
     operator = trained(make)
     with pytest.raises(
-        UserError, match=r"waves.bin: torch names such files .pt2; choose a name that ends so, or in .onnx"
+        UserError, match=r"waves.bin: torch names such files .pt2; choose a name that ends in .pt2, or in .onnx"
     ):
         export(operator, "waves.bin")
-    with pytest.raises(UserError, match=r"waves.onnx: torch names such files .pt2; choose a name that ends so$"):
+    with pytest.raises(UserError, match=r"waves.onnx: torch names such files .pt2; choose a name that ends in .pt2$"):
         export(operator, "waves.onnx", aot=True)
-    with pytest.raises(UserError, match=r"points are given, but GridEncoder works on the grid of its training alone"):
+    with pytest.raises(UserError, match=r"points are given, but GridEncoder works only on its training grid"):
         export(operator, "waves.pt2", coords=np.zeros((5, 1)))
     with pytest.raises(UserError, match="steps is 0; expected at least 1"):
         export(operator, "waves.pt2", steps=0)

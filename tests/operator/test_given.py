@@ -138,13 +138,13 @@ def test_unusual_values_are_remarked_upon(operator: Operator) -> None:
 @pytest.mark.parametrize(
     ("given", "more", "message"),
     [
-        ({"u": 0}, {}, "there is no given field u; the operator is given: force"),
+        ({"u": 0}, {}, "there is no given field u; the given fields of the operator: force"),
         (
             {"force": np.zeros((4, 6))},
             {"space": "latent"},
-            "a rollout in latent space encodes its input alone, so given",
+            "a rollout in latent space encodes only its input, so given",
         ),
-        ({"force": np.zeros((1, 6))}, {"times": TIMES[:2]}, "a rollout of one step encodes its input alone"),
+        ({"force": np.zeros((1, 6))}, {"times": TIMES[:2]}, "a rollout of one step encodes only its input"),
         (
             {"force": np.zeros((2, 6))},
             {},
@@ -156,8 +156,8 @@ def test_unusual_values_are_remarked_upon(operator: Operator) -> None:
             r"given field 'force' has the shape \(4, 7, 1\); expected \(4 steps, 6 points",
         ),
         ({"force": np.zeros((2, 4, 6))}, {}, r"shape \(2, 4, 6, 1\); .* or the same for each of 1 samples"),
-        ({"force": np.full((4, 6), np.nan)}, {}, "given field 'force' has 24 values of 24 that are NaN or infinite"),
-        ({"force": np.full((4, 6), 1j)}, {}, "given field 'force' has values of type complex128; real numbers are"),
+        ({"force": np.full((4, 6), np.nan)}, {}, "given field 'force' has 24 NaN or infinite values of 24"),
+        ({"force": np.full((4, 6), 1j)}, {}, "given field 'force' has values of type complex128; expected real"),
     ],
 )
 def test_refusals(operator: Operator, given: Mapping[str, Any], more: dict[str, Any], message: str) -> None:
@@ -175,13 +175,13 @@ def test_a_file_of_trajectories(operator: Operator) -> None:
     still = np.stack([integrated(forces(number, still=True))[1:] for number in range(12)])
     np.testing.assert_allclose(latent.fields["u"], still, rtol=1e-4, atol=1e-4)
     assert latent.remarks == (
-        "the given field force changes in time, but a rollout in latent space sees it in its input alone; in physical "
-        "space each step sees its own",
+        "the given field force changes in time, but a rollout in latent space reads it only at its input; a rollout "
+        "in physical space reads it at each step",
     )
     beyond = of_file(operator, Path("train.npz"), [], Request(steps=5, space="physical"))
     assert next(iter(beyond)).fields["u"].shape[1] == 5, "the force of the last known time acts in the fifth step"
     with pytest.raises(
-        DataError, match=r"trajectory 0: given field 'force' is known at 4 time steps after the input; 6"
+        DataError, match=r"trajectory 0: given field 'force' has values at 4 time steps after the input, too few for 6"
     ):
         list(of_file(operator, Path("train.npz"), [], Request(steps=6, space="physical")))
 

@@ -85,7 +85,7 @@ def test_an_encoder_that_knows_one_place_says_that_a_grid_lies_elsewhere(tmp_pat
     config["model"]["encoder"] = {"name": "grid", "patch": 4, "depth": 0}
     Experiment.from_dict(config).train(tmp_path / "run")
     operator = load(tmp_path / "run")
-    said = r"the grid of the input lies 0.4 spacings from where that of training lies in the box, and GridEncoder"
+    said = r"the grid of the input is shifted by 0.4 spacings from the training grid, and GridEncoder"
     assert not [text for text in operator.predict(u, coords=x).remarks if "spacings" in text]
     assert re.search(said, " ".join(operator.predict(u, coords=x + 0.4 / 32).remarks))
     found = evaluate_operator(operator, Asked(path=tmp_path / "moved.npz"))

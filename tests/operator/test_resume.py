@@ -55,7 +55,7 @@ def test_another_experiment_is_refused_with_the_cure(run: Path, override: str, s
     before = (run / "config.yaml").read_text()
     with pytest.raises(CheckpointError, match=said) as caught:
         load_run(run, [override]).train(run, resume=True)
-    assert "train another experiment as a new run; a resume may change: output, callbacks, trainer.epochs" in str(
+    assert "start a new run for another experiment; a resume can change: output, callbacks, trainer.epochs" in str(
         caught.value
     )
     assert (run / "config.yaml").read_text() == before
@@ -76,7 +76,7 @@ def test_patience_that_is_used_up_says_so(make: Make, capfd: pytest.CaptureFixtu
     capfd.readouterr()
     load_run(run, ["trainer.epochs=9"]).train(run, resume=True)
     assert (
-        f"patience of 1 is used up after epoch {ended} of 9; raise validation.patience to go on"
+        f"patience of 1 ended training after epoch {ended} of 9; raise validation.patience to continue"
         in capfd.readouterr().err
     )
 
@@ -85,7 +85,7 @@ def test_other_values_after_the_first_steps_are_seen(run: Path) -> None:
     u = waves(0)
     u[:, -1] *= 1.01
     write(Path("train.npz"), u)
-    with pytest.raises(CheckpointError, match="begin as those of the run, but go on otherwise"):
+    with pytest.raises(CheckpointError, match="begin like those of the run, but continue differently"):
         load_run(run, ["trainer.epochs=3"]).train(run, resume=True)
 
 
@@ -139,7 +139,7 @@ def test_a_finished_run_that_goes_on_is_not_finished(run: Path) -> None:
     assert Run.read(run)["model"]
     with pytest.raises(SystemExit):
         load_run(run, ["trainer.epochs=4", "trainer.log_every=1"]).train(run, resume=True, listeners=[Breaks()])
-    with pytest.raises(CheckpointError, match="this run is not finished; go on with"):
+    with pytest.raises(CheckpointError, match="this run is not finished; continue with"):
         Run.read(run)
     load_run(run).train(run, resume=True)
     assert Run.read(run)["model"]

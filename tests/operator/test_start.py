@@ -84,7 +84,7 @@ def test_what_has_no_place_in_a_smaller_model_is_named_too() -> None:
     assert start is not None
     taken, whole = start.loaded["approximator"]
     assert taken == whole
-    extra = [text for text in start.left if text.startswith("approximator.") and text.endswith(" is there, not here")]
+    extra = [text for text in start.left if text.startswith("approximator.") and text.endswith(" is only there")]
     source = [name for name in load("deep").model.state_dict() if name.startswith("approximator.")]
     assert len(extra) == len(start.left) == len(source) - whole > 0
 
@@ -107,7 +107,7 @@ def test_another_box_is_said(run: Path) -> None:
     start = starting({"from": str(run)}, data={**CONFIG["data"], "path": "long.npz"}).build_all().parts[""].start
     assert start is not None
     assert (
-        "the box is 3 periodic here, 1 periodic there: the weights know coordinates as parts of a box" in start.scales
+        "the box is 3 periodic here, 1 periodic there: the weights use coordinates relative to the box" in start.scales
     )
 
 
@@ -118,7 +118,7 @@ def test_another_meaning_of_what_the_decoder_says_is_told(run: Path) -> None:
         return start.scales
 
     assert (
-        "the decoder was trained to say the state and is now to say the change; unless that is meant, write "
+        "the decoder was trained to predict the state and now predicts the change; if you did not intend this, write "
         in told({"predict": "change"})
     )
     assert "decoder" not in told({"predict": "change", "parts": ["encoder", "approximator"]})
@@ -182,7 +182,7 @@ def test_tasks_take_those_of_the_same_name() -> None:
         old, new = load("both", task=task).model.state_dict(), built.parts[task].bundle.model.state_dict()
         assert all(torch.equal(value, new[name]) for name, value in old.items())
     with pytest.raises(
-        ConfigError, match=r"holds the operators of several tasks; choose one with model.from_task: one, t"
+        ConfigError, match=r"contains the operators of several tasks; choose one with model.from_task: one, t"
     ):
         starting({**CONFIG["model"], "from": "both"}).build_all()
     chosen = starting({"from": "both", "from_task": "two"}).build_all()
@@ -204,15 +204,16 @@ def test_tasks_take_those_of_the_same_name() -> None:
         ),
         (
             {"from": "train.npz"},
-            r"model\.from: train\.npz: cannot be read as a checkpoint \(truncated, or another file\?\)",
+            r"model\.from: train\.npz: cannot be read as a checkpoint \(is it truncated, or another kind of file\?\)",
         ),
-        ({"from": "RUN", "from_task": "x"}, r"model\.from: .*holds no task called 'x'; there are: none"),
+        ({"from": "RUN", "from_task": "x"}, r"model\.from: .*contains no task called 'x'; there are: none"),
         ({"from": "RUN", "parts": []}, r"model\.parts: "),
         ({"from": "RUN", "parts": ["latent"]}, r"model\.parts"),
         ({"from": "RUN", "normalization": "new"}, r"model\.normalization"),
         (
             {"from": "RUN", "encoder": {"name": "patches"}, "latent": {"tokens": [4], "dim": 16}},
-            r"model\.encoder: the encoder of .* is 'grid', not 'patches'; use that one, or leave it out of parts",
+            r"model\.encoder: the encoder of .* is 'grid', not 'patches'; use that one, or leave this part out of "
+            r"parts",
         ),
         (
             {"from": "RUN", "latent": {"tokens": 5, "dim": 24}},

@@ -51,9 +51,7 @@ def test_a_space_that_does_not_exist_is_refused(run: Path) -> None:
 
 
 def test_a_whole_trajectory_is_refused_with_the_shape_that_is_meant(run: Path) -> None:
-    said = (
-        r"shape \(2, 5, 32, 1\); expected \(points\) or \(samples, points\), with 1 channel; of a trajectory give the"
-    )
+    said = r"shape \(2, 5, 32, 1\); expected \(points\) or \(samples, points\), with 1 channel; for a trajectory, give"
     with pytest.raises(DataError, match=said):
         load(run).predict(np.zeros((2, 5, 32, 1)))
 

@@ -74,9 +74,11 @@ def test_rewind_goes_back_together(several: Any, strategy: str) -> None:
         assert each["error"] == ""
         assert each["state"]["step"] == each["all"]
         assert each["lr"] == 0.5
-    assert "going on from step 0 with 0.5 times the learning rate" in found[0]["said"]
+    assert "continuing from step 0 with 0.5 times the learning rate" in found[0]["said"]
 
 
 def test_rewinding_for_ever_ends_all(several: Any, strategy: str) -> None:
     for each in (each[f"for ever {strategy}"] for each in several[0]):
-        assert each["error"].startswith("UserError: went back 5 times, and numbers became bad again: losses.odd: the")
+        assert each["error"].startswith(
+            "UserError: training was rewound 5 times, and values became NaN or infinite again: losses.odd: the"
+        )

@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_written_is_told_once_by_the_first(two: Found) -> 
     assert first["ended"] == second["ended"] == ("", "")
     assert first["said"].count(FAILED) == 1
     assert "latest.npz: cannot be written: IsADirectoryError: " in first["said"]
-    assert "(process 0); training goes on, and further failures are not reported" in first["said"]
+    assert "(process 0); training continues, and further failures are not reported" in first["said"]
     assert FAILED not in second["said"]
 
 

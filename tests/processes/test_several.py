@@ -168,7 +168,7 @@ class TestMessages:
 
     def test_who_fails_says_why_and_the_others_end(self, two: Found) -> None:
         first, second = (each["messages"] for each in two)
-        assert first["one fails"] == ("OtherProcessError", "process 1 of 2 failed; its own message says why")
+        assert first["one fails"] == ("OtherProcessError", "process 1 of 2 failed; its message gives the cause")
         assert second["one fails"] == ("UserError", "this one is not well")
         assert first["first fails"][0] == "CheckpointError"
         assert second["first fails"][0] == "OtherProcessError"
@@ -186,7 +186,7 @@ class TestMessages:
         assert "waves.npz had" in text
         assert two[1]["change"]["raised"] == (
             "OtherProcessError",
-            "process 0 of 2 failed; its own message says why",
+            "process 0 of 2 failed; its message gives the cause",
         )
         assert two[0]["change"]["step"] == two[1]["change"]["step"] == 8, "the end of the first epoch"
 
@@ -222,7 +222,7 @@ class TestAlone:
 
     def test_more_processes_than_devices(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        with pytest.raises(UserError, match="CUDA devices for more processes; start as many as it has"):
+        with pytest.raises(UserError, match="CUDA devices for more processes; start one process for each device"):
             resolve_device("cuda", Processes(99, 100, 99))
 
 

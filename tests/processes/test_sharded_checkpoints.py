@@ -78,7 +78,9 @@ def test_parts_that_do_not_fit_together_are_passed_over(last: Path, capsys: pyte
     assert found is not None
     assert found[1] == last
     said = capsys.readouterr().err
-    assert f"{alone.name}: of 4 processes only 3 saved their parts, so it is no use; going on from last, which" in said
+    assert (
+        f"{alone.name}: only 3 of 4 processes saved their parts, so it cannot be used; continuing from last, which"
+    ) in said
 
 
 def test_the_folder_is_one_operator(last: Path, saved: Found, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_a_flipped_bit_is_refused(name: str, last: Path) -> None:
     content = bytearray((last / name).read_bytes())
     content[len(content) // 2] ^= 1
     (last / name).write_bytes(content)
-    with pytest.raises(CheckpointError, match="is damaged: its content is not what was written"):
+    with pytest.raises(CheckpointError, match="is damaged: its content does not match its digest"):
         sharded_file.state_of(last)
 
 
@@ -119,7 +121,7 @@ def test_a_missing_part_is_refused_and_an_older_folder_taken(last: Path, capsys:
     found = newest(last.parent)
     assert found is not None
     assert found[1].name == "last-1"
-    assert "going on from last-1, which is older" in capsys.readouterr().err
+    assert "continuing from last-1, which is older" in capsys.readouterr().err
 
 
 def test_a_best_state_without_optimizer_is_nothing_to_go_on_from(last: Path) -> None:

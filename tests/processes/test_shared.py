@@ -98,8 +98,8 @@ def test_a_metric_without_merge_is_the_firsts_alone(several: Found, tmp_path: Pa
         assert each["without merge"]["figures"] == pytest.approx(one, rel=1e-5)
     assert [bool(each["without merge"]["said"]) for each in several] == [True, *[False] * (len(several) - 1)]
     assert several[0]["without merge"]["said"] == (
-        "remark: validation.metrics: relative_l2 cannot be put together from what several processes have seen, so the "
-        "first alone validates and the others wait; give the metric a merge\n"
+        "remark: validation.metrics: relative_l2 cannot be merged over several processes, so only the first process "
+        "validates and the others wait; give the metric a method merge\n"
     )
 
 
@@ -109,7 +109,7 @@ def test_what_fails_in_one_ends_the_validation_of_all(several: Found) -> None:
     for each in several[:-1]:
         assert each["without merge"]["fails"] == (
             "OtherProcessError",
-            f"process {last} of {len(several)} failed; its own message says why",
+            f"process {last} of {len(several)} failed; its message gives the cause",
         )
 
 

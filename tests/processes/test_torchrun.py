@@ -59,10 +59,10 @@ def test_a_signal_to_all_ends_one_run_with_one_checkpoint(tmp_path: Path) -> Non
         running.kill()
     [run] = (tmp_path / "runs").iterdir()
     step = checkpoint.load(run / "checkpoints" / "last.pt")["state"]["step"]
-    assert errors.count(f", step {step}; go on with: torchrun … -m upt_core train --resume runs/{run.name}") == 1, (
+    assert errors.count(f", step {step}; continue with: torchrun … -m upt_core train --resume runs/{run.name}") == 1, (
         errors
     )
-    assert "Traceback" not in errors.partition("go on with")[0]
+    assert "Traceback" not in errors.partition("continue with")[0]
     assert out.count("2 processes on cpu; run folder") == 1
     assert out.count("epoch    1/1000") == 1
 
@@ -85,7 +85,7 @@ def test_an_error_in_one_process_ends_all(tmp_path: Path) -> None:
         running.kill()
     assert running.returncode == 1
     assert "OSError: the disk of process 1 is gone" in errors
-    assert "the state after step 3 is saved by the first process alone" in errors
+    assert "the state after step 3 is saved only by the first process" in errors
     [run] = (tmp_path / "runs").iterdir()
     assert checkpoint.load(run / "checkpoints" / "last.pt")["state"]["step"] == 3
     going_on = torchrun(tmp_path, "-m", "upt_core", "train", "--resume", str(run), "trainer.max_time=1s")

@@ -132,7 +132,7 @@ def test_the_page_of_two_runs(browser: Browser, folder: Path, width: int, colour
     assert browser.complaints == []
     assert browser.value(WIDTHS) == [width, width]
     titles = browser.value("[...document.querySelectorAll('h1, h2, h3')].map(e => e.textContent)")
-    assert titles[:3] == ["2 runs beside each other", "Test split, best checkpoint", "Validation"]
+    assert titles[:3] == ["2 runs side by side", "Test split, best checkpoint", "Validation"]
     assert titles[-3:] == ["Example predictions", "a-run", "another-run"]
     assert browser.value(LOADED) == browser.value("document.images.length") == 3
     of = pictures(folder, ("predictions",), suffix)[0].stat().st_size

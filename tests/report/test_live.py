@@ -89,7 +89,7 @@ def test_once_of_a_finished_run(make_run: RunMaker, tmp_path: Path) -> None:
     text = (tmp_path / "now.html").read_text()
     assert "Finished after 6 of 6 epochs and 24\N{NO-BREAK SPACE}s of training" in text
     assert "Better than persistence" in text
-    assert f'<a href="{(folder / "index.html").resolve().as_uri()}">The report of the run</a>' in text
+    assert f'<a href="{(folder / "index.html").resolve().as_uri()}">Report of the run</a>' in text
     assert "<h2>Example predictions</h2>" in text
     assert "Last line" not in text
 
@@ -117,7 +117,7 @@ def test_predictions_on_the_way(make_run: RunMaker) -> None:
     plot, run = look(folder).views["predictions"]
     assert plot.title == "Example predictions"
     assert plot.caption(run).startswith(
-        "A good, a median and the worst sample of the validation split, by relative L2 error; weights of a short while"
+        "A good, a median and the worst sample of the validation split, by relative L2 error; recent weights"
     )
     (folder / "whole.npz").rename(folder / "examples.npz")
     (folder / "kept.json").rename(folder / "results.json")
@@ -208,7 +208,7 @@ def test_the_server_keeps_the_last_state_while_a_file_is_half_written(make_run: 
     with served(folder) as server:
         (folder / "results.json").write_text('{"split": ')
         text = got(server.address)[2].decode()
-        assert "The newest files cannot be read; the page tries again." in text
+        assert "The newest files cannot be read; the page will try again." in text
         assert "2 of 9 epochs done" in text
         (folder / "results.json").unlink()
         assert "cannot be read" not in got(server.address)[2].decode()
@@ -217,11 +217,11 @@ def test_the_server_keeps_the_last_state_while_a_file_is_half_written(make_run: 
 def test_the_server_links_the_report_and_hides_all_else(make_run: RunMaker) -> None:
     folder = make_run()
     with served(folder) as server:
-        assert "The report of the run" not in got(server.address)[2].decode()
+        assert "Report of the run" not in got(server.address)[2].decode()
         with pytest.raises(urllib.error.HTTPError, match="404"):
             got(server.address + "report")
         (folder / "index.html").write_text("the report")
-        assert '<a href="report">The report of the run</a>' in got(server.address)[2].decode()
+        assert '<a href="report">Report of the run</a>' in got(server.address)[2].decode()
         assert got(server.address + "report")[2] == b"the report"
         for path in ("config.yaml", "..%2f..%2fetc/passwd", "losses/-pink.png"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
@@ -251,7 +251,7 @@ def test_what_cannot_be_watched_is_refused(make_run: RunMaker, tmp_path: Path) -
     with pytest.raises(UserError, match=r"notes.txt: this is a file; name the folder of a run"):
         look(other / "notes.txt")
     (other / "config.yaml").write_text("site_name: x\n")
-    with pytest.raises(UserError, match=r"config.yaml is not that of a run: it has no trainer and validation"):
+    with pytest.raises(UserError, match=r"config.yaml is not from a run: it has no trainer and validation"):
         look(other)
     with pytest.raises(UserError, match=r"now.html cannot be written: .*; choose another place"):
         write_once(runs / "first", other / "notes.txt" / "now.html")

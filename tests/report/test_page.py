@@ -88,9 +88,9 @@ def test_remarks_name_what_is_out_of_the_ordinary(make_run: RunMaker) -> None:
     folder = with_results(make_run(), model={"relative_l2": 0.2}, persistence={"relative_l2": 0.1})
     write_sampling(folder, shares=[1.0, 0.1])
     found = " ".join(remarks(load(folder)))
-    assert "loses to a baseline that learned nothing" in found
-    assert "The best relative_l2 came last" in found
-    assert "count like 10 % of as many equal ones" in found
+    assert "is worse than a baseline without training" in found
+    assert "The best relative_l2 is the last one" in found
+    assert "are worth only 10 % as many equally weighted points" in found
 
 
 def test_a_validation_that_rises_is_remarked(make_run: RunMaker) -> None:
@@ -157,13 +157,13 @@ def test_warnings_of_the_run_are_on_its_page(make_run: RunMaker) -> None:
     (folder / "remarks.jsonl").write_text(text + '"torn')
     page = write_page(load(folder)).read_text()
     assert "<h2>Warnings during the run</h2>" in page
-    assert "<li>step 3 is skipped: &lt;NaN&gt;</li></ul><p>2 earlier ones are in remarks.jsonl.</p>" in page
+    assert "<li>step 3 is skipped: &lt;NaN&gt;</li></ul><p>2 earlier warnings are in remarks.jsonl.</p>" in page
     assert "torn" not in page
 
 
 def test_where_the_time_went(make_run: RunMaker) -> None:
     folder = make_run()
-    path, rest = folder / "metrics.jsonl", "start, validation, measurements, saving and pictures 0 s"
+    path, rest = folder / "metrics.jsonl", "start, validation, measurements, saving and plots 0 s"
     assert numbers(load(folder))["time"] == f"steps 24 s; {rest}"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:

@@ -86,7 +86,7 @@ def test_other_versions_are_refused_with_all_that_differ(run: Path, change: Chan
     result = upt("reproduce", "runs/first")
     assert result.exit_code == 2
     lines = result.stderr.splitlines()
-    assert lines[0] == "error: runs/first: this installation is not that of the run"
+    assert lines[0] == "error: runs/first: this installation differs from that of the run"
     assert lines[1] == f"    torch is {torch.__version__}; the run had 1.0"
     assert lines[2].startswith("    upt-core is ")
     assert lines[2].endswith("; the run had 0.0.1")
@@ -103,7 +103,7 @@ def test_other_versions_are_gone_on_with_when_told(run: Path, change: Change) ->
     assert f"note: torch is {torch.__version__}; the run had 1.0\n" in result.stderr
     assert "note: upt-core is " in result.stderr
     assert "different: metrics of the model by at most 0." in result.output
-    assert "(relative); all losses are equal; not the same: torch, upt-core\n" in result.output
+    assert "(relative); all losses are equal; different here: torch, upt-core\n" in result.output
     assert Path("other/results.json").is_file()
 
 
@@ -155,31 +155,35 @@ def test_the_verdict_names_the_likely_cause() -> None:
     then, now = {"model": {"rmse": 2.0, "zero": 0.0}}, {"model": {"rmse": 1.5, "zero": 0.5}}
     found = Reproduction(Path("a"), Path("b"), then, now, 7, ())
     assert verdict(found) == (
-        "different: metrics of the model by at most 0.5 (relative); losses from step 7 on; "
-        "versions and machine are the same: another OMP_NUM_THREADS, or something is not deterministic"
+        "different: metrics of the model by at most 0.5 (relative); losses from step 7 on; versions and machine are "
+        "the same, so OMP_NUM_THREADS differs, or an operation is not deterministic"
     )
     nan = {"model": {"rmse": float("nan")}}
     assert Reproduction(Path("a"), Path("b"), nan, {"model": {"rmse": float("nan")}}, None, ()).identical
     device = Difference("device", "A", "B")
     assert verdict(Reproduction(Path("a"), Path("b"), then, now, None, (device,))).endswith(
-        "are equal; not the same: device"
+        "are equal; different here: device"
     )
 
 
 def test_what_cannot_be_reproduced(run: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere: this is not the folder of a run; it has no config.yaml"):
         read_original(Path("nowhere"))
-    with pytest.raises(UserError, match="runs/first holds a run already; name another folder"):
+    with pytest.raises(UserError, match="runs/first already contains a run; name another folder"):
         reproduce(read_original(run), run)
     (run / "environment.json").rename("kept.json")
-    with pytest.raises(CheckpointError, match=r"there is no environment.json; without it the versions of the run are"):
+    with pytest.raises(CheckpointError, match=r"there is no environment.json; without it, the versions of the run are"):
         read_original(run)
     Path("kept.json").rename(run / "environment.json")
     (run / "results.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"results.json: not valid JSON"):
         read_original(run)
     (run / "results.json").unlink()
-    with pytest.raises(CheckpointError, match=r"no results.json; the run is not finished; finish it: upt train --res"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"no results.json; the run is not finished; finish it with: upt train "
+        r"--res",
+    ):
         read_original(run)
 
 

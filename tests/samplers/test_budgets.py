@@ -107,7 +107,7 @@ def test_an_adaptive_base_stays_adaptive() -> None:
     assert wrapped.refresh_due(at(1)) == base.refresh_due(at(1))
     assert wrapped.state_dict() == base.state_dict()
     wrapped.load_state_dict(base.state_dict())
-    with pytest.raises(ValueError, match="Uniform has no state, but was given: x"):
+    with pytest.raises(ValueError, match="Uniform has no state, but a saved state has: x"):
         Ratio(0.5).load_state_dict({"x": 1})
 
 

@@ -155,5 +155,5 @@ def test_the_boundary_is_not_looked_at_between_points():
     data = DataSpec((FieldSpec("u"),), (FieldSpec("u"),), (1.0,), (False,), (16,))
     batch = Batch(torch.randn(2, 16, 1), torch.randn(2, 1, 16, 1), grid((16,), (False,)))
     step = Step(small_model(data), batch, data).using(Jittered(Uniform(6)), "moved")
-    with pytest.raises(ValueError, match="boundary looks at points of the boundary.*give it sampler: null"):
+    with pytest.raises(ValueError, match="boundary uses points of the boundary.*give it sampler: null"):
         Boundary()(step)

@@ -21,10 +21,10 @@ WRONG = {
     "search: tabu": "s.yaml:5:1: search: expected 'grid', 'random' or 'tpe'; got 'tabu'",
     "searching: grid": "s.yaml:5:1: searching: unknown key\n    did you mean 'search'? known keys: experiment, overr",
     "search: grid\ntrials: 3": "s.yaml:6:1: trials: a grid has as many trials as it has points\n    remove trials",
-    "search: random": "trials: is missing; search: random needs to know how many runs to make\n    for example trials",
-    "search: random\ntrials: 0": "s.yaml:6:1: trials: must be greater than 0; got 0\n    how many runs",
+    "search: random": "trials: is missing; search: random needs the number of runs\n    for example trials",
+    "search: random\ntrials: 0": "s.yaml:6:1: trials: must be greater than 0; got 0\n    number of runs",
     "search: random\ntrials: 1000000": "s.yaml:6:1: trials: must be at most 10000",
-    "seed: -1": "s.yaml:5:1: seed: must be at least 0; got -1\n    of the search",
+    "seed: -1": "s.yaml:5:1: seed: must be at least 0; got -1\n    seed of the search",
 }
 
 SPACES = {
@@ -33,17 +33,17 @@ SPACES = {
     "{a: {choice: [1], int: [1, 2]}}": "expected exactly one of choice, uniform, log_uniform, int; got choice and int",
     "{a: {choose: [1]}}": "s.yaml:3:13: space.a.choose: unknown key\n    did you mean 'choice'?",
     "{a: {choice: []}}": "space.a.choice: needs at least 1 items",
-    "{a: {choice: [1, 2, 1]}}": "space.a: the choice 1 stands twice",
+    "{a: {choice: [1, 2, 1]}}": "space.a: the choice 1 occurs twice",
     "{a: {uniform: [1]}}": "space.a.uniform: needs at least 2 items; it has 1",
     "{a: {uniform: [1, 2, 3]}}": "space.a.uniform: may have at most 2 items; it has 3",
     "{a: {uniform: [1, x]}}": "s.yaml:3:26: space.a.uniform.1: expected a number; got 'x'",
     "{a: {uniform: [1, .inf]}}": "space.a.uniform.1: expected a finite number",
     "{a: {int: [1, 2.5]}}": "space.a.int.1: expected a whole number; got 2.5",
     "{a: {int: [3, 3]}}": r"space.a: expected [low, high] with low < high; got [3, 3]",
-    "{a: {log_uniform: [0, 1]}}": r"space.a: a logarithm needs low > 0; got [0",
+    "{a: {log_uniform: [0, 1]}}": r"space.a: a logarithmic range needs low > 0; got [0",
     "{a: {uniform: [0, 1]}}": "space.a: a grid needs a list of values; got uniform\n    use choice, or search",
     "{a: {int: [1, 1000]}, b: {int: [1, 1000]}}": "space: the grid has 1,000,000 points, more than 10,000",
-    "{trainer.epochs: {choice: [1, 2]}}": "s.yaml:2:13: overrides.trainer.epochs: stands in overrides and in space",
+    "{trainer.epochs: {choice: [1, 2]}}": "s.yaml:2:13: overrides.trainer.epochs: is in overrides and in space",
     "{trainer.batch_size: {int: [-1, 1]}}": "s.yaml:3:36: trainer.batch_size: must be greater than 0; got -1",
     "{trainer.optimizer.lrr: {choice: [1]}}": "s.yaml:3:42: trainer.optimizer.lrr: unknown key",
     "{sampler: {choice: [uniform, halton9]}}": "s.yaml:3:37: sampler: no sampler is called 'halton9'",
@@ -80,7 +80,11 @@ def test_every_wrong_corner_is_told_once(read: Read) -> None:
 
 
 def test_the_experiment_is_looked_for_beside_the_sweep(read: Read) -> None:
-    with pytest.raises(ConfigError, match=r"s.yaml:1:1: experiment: sweeps/tiny.yaml is no file\n    the path is rel"):
+    with pytest.raises(
+        ConfigError,
+        match=r"s.yaml:1:1: experiment: sweeps/tiny.yaml is not a file\n    the path is "
+        r"rel",
+    ):
         read(GRID.replace("../tiny", "tiny"))
 
 

@@ -138,22 +138,26 @@ def test_the_direction_is_that_of_the_metric(read: Read) -> None:
 
 def test_a_sweep_that_was_begun_wants_resume(planned: Callable[[str], Study], read: Read) -> None:
     planned(GRID)
-    with pytest.raises(UserError, match="runs/s: the sweep s was begun already; go on with --resume, or name another"):
+    with pytest.raises(
+        UserError, match="runs/s: the sweep s was already started; continue it with --resume, or name another"
+    ):
         open_study(read(GRID), Path("runs/s"), None, False)
 
 
 def test_run_folders_of_a_sweep_that_is_gone_are_not_written_into(planned: Callable[[str], Study], read: Read) -> None:
     planned(GRID).claim()
     Path("runs/s", DATABASE).unlink()
-    with pytest.raises(UserError, match="runs/s: holds trials of another sweep; name another folder with --sweep-dir"):
+    with pytest.raises(
+        UserError, match="runs/s: contains trials of another sweep; name another folder with --sweep-dir"
+    ):
         open_study(read(GRID), Path("runs/s"), None, False)
 
 
 def test_there_must_be_something_to_resume(read: Read) -> None:
-    with pytest.raises(UserError, match="runs/s: there is no sweep to go on with; leave out --resume"):
+    with pytest.raises(UserError, match="runs/s: there is no sweep to continue; leave out --resume"):
         open_study(read(GRID), Path("runs/s"), None, True)
     assert not Path("runs").exists()
-    with pytest.raises(UserError, match="the storage has no sweep s to go on with; leave out --resume"):
+    with pytest.raises(UserError, match="the storage has no sweep s to continue; leave out --resume"):
         open_study(read(GRID), Path("runs/s"), "sqlite:///shared.db", True)
 
 
@@ -169,7 +173,7 @@ def test_another_sweep_is_not_gone_on_with(
     before: str, now: str, different: str, planned: Callable[[str], Study], read: Read
 ) -> None:
     planned(GRID)
-    with pytest.raises(UserError, match=f"the sweep was begun with another {different}; go on with what it"):
+    with pytest.raises(UserError, match=f"the sweep was started with another {different}; continue with the original"):
         open_study(read(GRID.replace(before, now)), Path("runs/s"), None, True)
 
 

@@ -57,13 +57,13 @@ def test_a_sweep_that_is_there_is_refused(upt: Upt, write: Write, read: Read) ->
     open_study(read(GRID), Path("runs/s"), None, False)
     result = upt("sweep", "sweeps/s.yaml")
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: runs/s: the sweep s was begun already; go on with --resume")
+    assert result.stderr.startswith("error: runs/s: the sweep s was already started; continue it with --resume")
 
 
 def test_redo_running_goes_with_resume(upt: Upt) -> None:
     result = upt("sweep", "sweeps/s.yaml", "--redo-running")
     assert result.exit_code == 2
-    assert "--redo-running goes with --resume" in result.stderr
+    assert "--redo-running needs --resume" in result.stderr
 
 
 def test_what_another_machine_runs_is_left_to_it_until_it_is_given_up(upt: Upt, write: Write, read: Read) -> None:
@@ -79,7 +79,7 @@ def test_what_another_machine_runs_is_left_to_it_until_it_is_given_up(upt: Upt, 
     assert "trial 0 begins" not in first.output
     assert "marked as running elsewhere: trial 0; if that machine died: upt sweep … --resume --redo-run" in first.output
     second = upt("sweep", "sweeps/s.yaml", "--resume", "--redo-running")
-    assert second.output.startswith("trial 0 was interrupted; it is run again\ntrial 2 begins: lr 0.001\n")
+    assert second.output.startswith("trial 0 was interrupted and runs again\ntrial 2 begins: lr 0.001\n")
     assert "elsewhere" not in second.output
     assert [row.number for row in rows(study)] == [1, 2]
 
@@ -221,7 +221,7 @@ def test_two_processes_share_the_trials_and_an_interrupt_loses_none(write: Write
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "interrupted; go on with: upt sweep sweeps/s.yaml --resume\n" in stderr
+    assert "interrupted; continue with: upt sweep sweeps/s.yaml --resume\n" in stderr
     assert "Traceback" not in stderr
     study = open_study(read(long), Path("runs/s"), None, True)
     assert [trial.state for trial in study.study.trials] == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2

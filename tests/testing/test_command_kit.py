@@ -77,7 +77,7 @@ class Greedy:
 
 @pytest.mark.parametrize(
     ("converter", "check", "seen"),
-    [(object(), "methods", "object object"), (Greedy(), "recognises", "an empty document is taken for one")],
+    [(object(), "methods", "object object"), (Greedy(), "recognises", "an empty document counts as a file")],
 )
 def test_a_wrong_converter_is_refused(converter: Any, check: str, seen: str) -> None:
     with pytest.raises(ConformanceError, match=seen) as refused:

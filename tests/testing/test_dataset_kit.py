@@ -177,7 +177,8 @@ WRONG: dict[str, tuple[Dataset, str]] = {
     ),
     "targets elsewhere, unsaid": (
         Numbers(lambda whole: replace(whole, targets=TargetPoints(whole.fields, whole.coords_NX))),
-        r"targets: targets at points of their own in trajectory 0 of 'train', but targets_apart False in spec\(\)",
+        r"targets: targets at other points than the inputs in trajectory 0 of 'train', but targets_apart False in "
+        r"spec\(\)",
     ),
     "too few targets": (
         Numbers(
@@ -198,11 +199,15 @@ WRONG: dict[str, tuple[Dataset, str]] = {
     "windows": (OffByOne(), r"windows: read\(0, 1, 3\) is not that part of read\(0, 0, 5\)"),
     "unseeded": (
         Unseeded(),
-        r"repeatable: trajectory 0 of 'train' is another one when trajectories\(\) is called again",
+        r"repeatable: trajectory 0 of 'train' is different when trajectories\(\) is called again",
     ),
     "spec": (Numbers(spec=replace(SPEC, extent=(1.0, 1.0))), r"spec: extent \(1\.0, 1\.0\), periodic \(True,\)"),
     "a path, and no files": (OfFile(HERE), r"files: files\(\) is \[\], though the data set takes the path 'path'"),
-    "files of nowhere": (OfFile(HERE, [Path("nowhere.npz")]), r"files: files\(\) names nowhere.npz, which is not"),
+    "files of nowhere": (
+        OfFile(HERE, [Path("nowhere.npz")]),
+        r"files: files\(\) names nowhere.npz, which does not "
+        r"exist",
+    ),
     "files of another": (Wrapped(OfFile(HERE, [HERE])), r"files: .* reads .*test_dataset_kit.py through another one"),
     "no fields": (Numbers(spec=replace(SPEC, inputs=())), r"spec: inputs \(\), targets"),
 }

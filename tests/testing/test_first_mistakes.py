@@ -102,17 +102,29 @@ class OwnFault(LossTerm):
 
 @pytest.mark.parametrize("made", [NoLatent, NoCondition])
 def test_another_signature_of_a_part(made: type[Approximator]) -> None:
-    with pytest.raises(ConformanceError, match=r"TypeError(.|\n)*cure: take the arguments of this method as its class"):
+    with pytest.raises(
+        ConformanceError,
+        match=r"TypeError(.|\n)*cure: give this method the same arguments, in the "
+        r"same order, as in its base class",
+    ):
         check_approximator(made)
 
 
 def test_a_method_that_is_missing() -> None:
-    with pytest.raises(ConformanceError, match=r"abstract method forward(.|\n)*cure: write the abstract methods that"):
+    with pytest.raises(
+        ConformanceError,
+        match=r"abstract method forward(.|\n)*cure: implement the abstract methods "
+        r"that",
+    ):
         check_approximator(NoForward)
 
 
 def test_another_signature_of_a_term() -> None:
-    with pytest.raises(ConformanceError, match=r"call: TypeError(.|\n)*cure: take the arguments of this method as its"):
+    with pytest.raises(
+        ConformanceError,
+        match=r"call: TypeError(.|\n)*cure: give this method the same arguments, in "
+        r"the same order, as in its",
+    ):
         check_loss(NoStep())
 
 
@@ -122,7 +134,7 @@ def test_a_fault_within_keeps_its_place_and_cure() -> None:
 
 
 def test_an_answer_that_is_no_tensor() -> None:
-    with pytest.raises(ConformanceError, match=r"^type: an answer of type ndarray on (.|\n)*expected: a torch.Tensor"):
+    with pytest.raises(ConformanceError, match=r"^type: a result of type ndarray on (.|\n)*expected: a torch.Tensor"):
         check_approximator(Numpy)
 
 

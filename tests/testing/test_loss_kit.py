@@ -58,7 +58,7 @@ class Growing(Term):
 WRONG: dict[str, tuple[LossTerm, str]] = {
     "of a state at t = 0 that is not declared": (
         Term(lambda step: step.mean((step.predicted(1) - step.reference()).square().mean(dim=-1))),
-        r"call: ValueError \(this batch was read without the fields at t = 0.* needs_reference = True",
+        r"call: ValueError \(this batch has no fields at t = 0.* needs_reference = True",
     ),
     "per sample": (Term(lambda step: error(step).mean(dim=1)), r"scalar: a tensor of shape \(3,\) on a grid of 16"),
     "a float": (Term(lambda step: 0.5), r"scalar: 0\.5 on a grid of 16 points\n    expected: a tensor without axes"),
@@ -81,7 +81,8 @@ WRONG: dict[str, tuple[LossTerm, str]] = {
     ),
     "root of a mean": (
         Term(lambda step: right(step).sqrt()),
-        r"finite gradient: the gradient of .* is not finite on a grid of 16 points where every prediction is true",
+        r"finite gradient: the gradient of .* is not finite on a grid of 16 points where every prediction equals the "
+        r"truth",
     ),
     "padding": (
         Term(lambda step: error(step).mean()),
@@ -89,7 +90,8 @@ WRONG: dict[str, tuple[LossTerm, str]] = {
     ),
     "over points": (
         Term(lambda step: Queries.all(replace(step.points, measure_BN=None)).mean(error(step))),
-        r"space: .* with points of measure 1 to 3, .* with each point as often instead, on 24 scattered points",
+        r"space: .* with points of measure 1 to 3, .* with each point repeated that often instead, on 24 scattered "
+        r"points",
     ),
     "of the whole batch": (
         Term(lambda step: right(step).square()),
@@ -146,7 +148,7 @@ UNDEFINED: dict[str, Callable[[Step], Tensor]] = {
 
 @pytest.mark.parametrize("name", UNDEFINED)
 def test_undefined_gradients_at_the_optimum_are_found(name: str) -> None:
-    with pytest.raises(ConformanceError, match=r"finite gradient: .* where every prediction is true"):
+    with pytest.raises(ConformanceError, match=r"finite gradient: .* where every prediction equals the truth"):
         check_loss(Term(UNDEFINED[name]))
 
 
@@ -190,7 +192,11 @@ def test_a_term_without_points_declares_nothing() -> None:
 
 def test_an_optimum_elsewhere() -> None:
     term = Term(lambda step: step.mean((step.predicted(1) - 2 * step.target(1)).square().mean(dim=-1)))
-    with pytest.raises(ConformanceError, match=r"optimum: [\d.]+ where every prediction is true, [\d.]+ for a model"):
+    with pytest.raises(
+        ConformanceError,
+        match=r"optimum: [\d.]+ where every prediction equals the truth, [\d.]+ for "
+        r"an untrained model",
+    ):
         check_loss(term, optimum=True)
 
 

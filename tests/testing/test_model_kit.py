@@ -130,14 +130,14 @@ ENCODERS: dict[type[Encoder], tuple[dict[str, Any], str]] = {
     Absent: ({}, r"forward: NotImplementedError \(later\) on .*, in testing/test_model_kit.py, line \d+\n"),
     FlatEncoder: ({}, r"shape: \(3, 80\) on a grid of 16 points\n    expected: \(3, 5, 16\)"),
     UnusedParameter: ({}, r"every parameter: forgotten.weight, forgotten.bias got no gradient on a grid of 16 points"),
-    MixedRows: ({}, r"rows: the answer for row 0 changes by .* when other rows change"),
+    MixedRows: ({}, r"rows: the result for row 0 changes by .* when other rows change"),
     BatchNormed: ({}, r"rows: .*\n.*\n    cure: normalise over channels \(LayerNorm\), not over the batch"),
     NoMask: ({}, r"padding: the latent changes by .* when values and coordinates of padding change"),
     PaddedBox: ({}, r"padding: the latent changes by .* when values and coordinates of padding change"),
     Wide: ({}, r"alone: the latent of the sample with 17 points changes by .* by itself, without padding, on padded"),
     Ordered: ({"order_matters": False}, r"order: the latent changes by .* when points change places"),
-    Random: ({}, r"repeatable: in evaluation mode two answers differ"),
-    PlainAttribute: ({}, r"state: another answer after state_dict\(\) → file → load_state_dict\(\)"),
+    Random: ({}, r"repeatable: in evaluation mode two results differ"),
+    PlainAttribute: ({}, r"state: another result after state_dict\(\) → file → load_state_dict\(\)"),
     InPlace: ({}, r"inputs: forward\(\) changed its arguments on a grid of 16 points"),
     GridOnly: ({"takes": ["scattered"]}, r"takes: takes=\('scattered',\) of an encoder with needs_grid = True"),
 }
@@ -234,12 +234,12 @@ class Fewer(Layers):
 
 APPROXIMATORS: dict[type[Approximator], str] = {
     Unconditioned: r"every parameter: embed.weight, embed.bias got no gradient on .* conditions: time_step, viscosity",
-    FirstConditionAlone: r"conditions: the answer does not change with viscosity, whatever the weights, on latents of",
-    FirstRow: r"rows: the answer for row 2 changes by .* when other rows change",
-    Summed: r"conditions: the answer does not change when time_step and viscosity exchange their values, whatever",
-    Centred: r"conditions: the answer does not change when time_step and viscosity grow together, whatever",
-    Constant: r"conditions: the answer does not change with time_step, whatever the weights",
-    Normalised: r"conditions: the answer does not change with time_step, whatever the weights",
+    FirstConditionAlone: r"conditions: the result does not change with viscosity, for any weights, on latents of",
+    FirstRow: r"rows: the result for row 2 changes by .* when other rows change",
+    Summed: r"conditions: the result does not change when time_step and viscosity exchange their values, for any",
+    Centred: r"conditions: the result does not change when time_step and viscosity grow together, for any",
+    Constant: r"conditions: the result does not change with time_step, for any weights",
+    Normalised: r"conditions: the result does not change with time_step, for any weights",
     Positions: r"order: the answer changes by .* when latent tokens change places",
     Fewer: r"shape: \(3, 4, 16\) on latents of data with 1 axes, conditions: none\n    expected: \(3, 5, 16\)",
 }
@@ -294,9 +294,9 @@ class Targets(Sines):
 
 
 DECODERS: dict[type[Decoder], str] = {
-    Running: r"points: 3 query points get another answer alone than together with others",
-    Neighbourly: r"points: 1 query points get another answer alone than together with others",
-    Rounded: r"coordinates: no finite slope of the answer with respect to the coordinates",
+    Running: r"points: 3 query points get another result alone than together with others",
+    Neighbourly: r"points: 1 query points get another result alone than together with others",
+    Rounded: r"coordinates: no finite derivative of the result with respect to the coordinates",
     Targets: r"shape: \(3, 12, 1\) on 12 query points, data: a grid of 8 × 8 points\n    expected: \(3, 12, 3\)",
 }
 

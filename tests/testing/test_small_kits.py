@@ -36,7 +36,7 @@ SCHEDULES: dict[str, tuple[Schedule, str]] = {
     "tensor": (Value(lambda p: torch.tensor(0.5)), r"number: tensor\(0.5000\) of type Tensor at Progress\(epoch=0"),
     "zero division": (Value(lambda p: 1 / (p.num_epochs - 1)), r"call: ZeroDivisionError \(.*\) at .*num_epochs=1"),
     "NaN": (Value(lambda p: float("nan")), r"number: nan of type float"),
-    "counter": (Counter(float), r"pure function: other values when the same progress is asked for a second time"),
+    "counter": (Counter(float), r"pure function: other values when the same progress is passed a second time"),
     "rank": (Value(lambda p: float(p.rank)), r"rank: another value in the process of rank 1"),
     "unbounded": (Value(lambda p: p.position), r"bounds: \d[\d.]* at .*\n    expected: a value from 0 to 1"),
 }
@@ -165,7 +165,8 @@ class Failing(MeanDifference):
 
 
 METRICS: dict[type[Metric], str] = {
-    OverPoints: r"space: [\d.]+ with points of measure 1 to 3, [\d.]+ with each point as often instead, on 24 scat",
+    OverPoints: r"space: [\d.]+ with points of measure 1 to 3, [\d.]+ with each point repeated that often instead, on "
+    r"24 scat",
     Wide: r"padding: [\d.]+ for a padded sample, [\d.]+ for the same without padding, on padded rows",
     MeanOfBatches: r"batches: [\d.]+ in batches of 3, 2 samples, [\d.]+ in one, on a grid of 16 points",
     Unmasked: r"padding: .* when predictions at padding change, on padded rows",
@@ -174,8 +175,9 @@ METRICS: dict[type[Metric], str] = {
     Upwards: r"direction: 0 for perfect predictions, [\d.]+ for wrong ones.*\n.*lower_is_better is False",
     OverTimes: r"arguments: update\(\) changed prediction or target",
     OtherSamples: r"samples: by_sample\(\) gave \(5,\) figures with the mean [\d.]+ of 5 samples; compute\(\) gave",
-    MergingHalf: r"merge: [\d.]+ of three that have seen 2, 1 and 2 samples, [\d.]+ of one that has seen all, on a",
-    NotSent: r"merge: .* when three that have seen 2, 1 and 2 samples are sent and put together, on a grid of 16",
+    MergingHalf: r"merge: [\d.]+ from three metrics that have seen 2, 1 and 2 samples, [\d.]+ from one that has seen "
+    r"all, on a",
+    NotSent: r"merge: .* when three metrics that have seen 2, 1 and 2 samples are sent and merged, on a grid of 16",
     Refusing: r"points: update\(\) refuses all points: a grid of 16 points: needs five axes",
     Failing: r"update: IndexError \(.*\) on a grid of 16 points",
 }
@@ -249,7 +251,7 @@ OPTIMIZERS: dict[str, tuple[Optimizer, str]] = {
     ),
     "forgetful": (
         Made(lambda model: [Sign(trainable(model), lr=0.02)]),
-        r"state: other weights after two steps that go on from state_dict\(\)",
+        r"state: other weights after two steps that continue from state_dict\(\)",
     ),
 }
 
@@ -289,7 +291,7 @@ class Right(Callback):
 
 
 CALLBACKS: dict[type[Callback], str] = {
-    Deaf: r"hooks: Deaf listens to nothing\n    expected: at least one of: checkpoint_saved, epoch_ended",
+    Deaf: r"hooks: Deaf implements no hook\n    expected: at least one of: checkpoint_saved, epoch_ended",
     Unmarked: r"marks: run_started is not marked, so it would never be called",
     Misspelt: r"hooks: unknown hook 'run_start'",
     OtherArguments: r"hooks: .*OtherArguments for hook .step_ended.* Argument\(s\) .*loss",

@@ -173,7 +173,9 @@ def test_a_channel_of_zeros_is_left_out():
     metric = Nrmse()
     expected = figure(Nrmse(), (prediction[..., :1], target[..., :1], batch))
     assert figure(metric, (prediction, target, batch)) == pytest.approx(expected)
-    assert metric.remark() == "1 of 2 channels are zero throughout the split, so nothing is relative to them"
+    assert metric.remark() == (
+        "1 of 2 channels are zero throughout the split, so a relative error is not defined for them"
+    )
 
 
 def test_a_field_without_variation_on_a_large_mean_is_left_out_of_vrmse():

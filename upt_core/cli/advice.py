@@ -21,15 +21,16 @@ def _places(settings: ExperimentSettings, built: Built) -> Iterator[str]:
     data, latent = built.prepared.data, settings.model.latent.spec()
     if data.grid_shape is not None and not data.steady and latent.lattice is None:
         yield (
-            f"latent.tokens is {latent.tokens}, so tokens have no place in space; on regular grids, tokens that keep "
-            f"theirs were many times more accurate at equal cost: write a list, with parts for it, as in "
-            f"the experiment that upt init writes"
+            f"latent.tokens is {latent.tokens}, so tokens have no place in space; on regular grids, tokens with a "
+            "place were many times more accurate at equal cost: write latent.tokens as a list, with model parts that "
+            "use it, as in the experiment that upt init writes"
         )
     if latent.lattice is not None and built.bundle.model.encoder.pools:
         yield (
-            f"latent.tokens is the list {list(latent.lattice)}, as if tokens had a place in space, but the encoder "
-            f"{settings.model.encoder.name} pools them from the whole domain: parts that need places see them in no "
-            f"order; use the encoder patches or lattice, or write latent.tokens as a number, {latent.tokens}"
+            f"latent.tokens is the list {list(latent.lattice)}, so each token should have a place in space, but the "
+            f"encoder {settings.model.encoder.name} pools all tokens from the whole domain, and parts that need "
+            "places get tokens in no order; use the encoder patches or lattice, or write latent.tokens as a number, "
+            f"{latent.tokens}"
         )
 
 
@@ -49,7 +50,7 @@ def _latent_rollouts(settings: ExperimentSettings, built: Built, reached: Reache
         if "approximator" in parts and "decoder" not in parts:
             return  # it compares latents
     yield (
-        f"validation rolls out {validation.rollout} time steps in the latent space, but every loss term looks one step "
-        f"ahead and at decoded fields, so latents drift: add a term that compares latents (forward with space: latent) "
-        f"or looks further (rollout), or validate with space: physical"
+        f"validation rolls out {validation.rollout} time steps in the latent space, but every loss term predicts one "
+        "step and compares decoded fields, so latents drift: add a term that compares latents (forward with space: "
+        "latent) or predicts more steps (rollout), or validate with space: physical"
     )

@@ -30,8 +30,8 @@ _INTRODUCTION = """\
 # Catalogue
 
 All built-in plugins, by kind and name. This page is generated: `python -m upt_core.cli.catalogue` writes it
-from the constructors and docstrings. `upt plugins` lists those of others, too, and `upt plugins show KIND NAME` prints
-one with its source.
+from the constructors and docstrings. `upt plugins` also lists third-party plugins, and `upt plugins show KIND NAME`
+prints one with its source.
 """
 _KIND_KEYS = """\
 Every loss term also takes `weight` (a number or a schedule; 1), `every` (1) and `sampler`; see

@@ -22,7 +22,7 @@ INDENT = 2
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=config_then_keys)
 @click.option("--device", help="auto, cpu, cuda, cuda:1, mps; the same as trainer.device=….")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, also for problems.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for problems too.")
 @click.option("--no-third-party", is_flag=True, help="Use only upt's own plugins; third-party code is not imported.")
 def check(config: Path, overrides: tuple[str, ...], device: str | None, as_json: bool, no_third_party: bool) -> None:
     """Check an experiment without training it.
@@ -54,7 +54,7 @@ def _sections(found: dict[str, Any]) -> dict[str, str]:
     }
     for stage in found["stages"]:
         of = f" of stage {stage['name']}" if stage["name"] else ""
-        frozen = f" (held fixed: {', '.join(stage['freeze'])})" if stage["freeze"] else ""
+        frozen = f" (frozen: {', '.join(stage['freeze'])})" if stage["freeze"] else ""
         sections[f"Losses{of}{frozen}"] = _losses(stage["losses"])
         sections[f"Training{of}"] = _training(stage["training"])
         if stage["remarks"]:

@@ -67,7 +67,7 @@ def schema(output: Path | None) -> None:
         click.echo(text, nl=False)
     else:
         write(output, text)
-        click.echo(f"{output} written; files that begin with this line are completed and checked by it:")
+        click.echo(f"{output} written; editors complete and check files that begin with this line:")
         click.echo(f"# yaml-language-server: $schema={output}")
 
 
@@ -88,7 +88,7 @@ def convert(old: Path, output: Path | None) -> None:
     converter = converter_of(document, installed())
     if converter is None:
         raise click.UsageError(
-            f"{old} is in upt's form already, or is no experiment; upt check {typed(old)} looks it over"
+            f"{old} is already a configuration of upt, or is not an experiment; check it with: upt check {typed(old)}"
         )
     converted = converter.convert(document)
     text = _native(converted, old)
@@ -98,7 +98,7 @@ def convert(old: Path, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        click.echo(f"{output} written; upt check {typed(output)} looks it over", err=True)
+        click.echo(f"{output} written; check it with: upt check {typed(output)}", err=True)
     validate(converted.document, installed())  # last: what was converted is there to be corrected
 
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     "--csv",
     "as_csv",
     type=click.Path(path_type=Path),
-    help="Write a row for each sample, time step and field to this file.",
+    help="Write a CSV row for each sample, time step and field to this file.",
 )
 def evaluate(
     operator: Path,
@@ -74,12 +74,11 @@ def evaluate(
     files = [Path(text) for text in inputs if "=" not in text or Path(text).exists()]
     overrides = tuple(text for text in inputs if Path(text) not in files)
     if len(files) > 1:
-        raise UserError(
-            "evaluate one INPUT at a time; a folder or a pattern may stand for several files of one data set"
-        )
+        raise UserError("evaluate one INPUT at a time; a folder or a pattern can name several files of one data set")
     if files and split is not None:
         raise UserError(
-            "an INPUT is taken whole; leave --split out, or leave INPUT out for a split of the run's own data"
+            "all of an INPUT is evaluated; leave --split out, or leave INPUT out to evaluate a split of the run's own "
+            "data"
         )
     shape = resolution_of(resolution)
     import_torch()

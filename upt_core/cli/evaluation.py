@@ -82,7 +82,7 @@ def _note(found: Evaluation, width: int | None) -> str:
         f"seed {SEED})"
     )
     if len(found.trajectories) < FEW:
-        text += "; of so few they are too narrow"
+        text += "; they are too narrow for so few trajectories"
     return style(_wrapped(text, width), dim=True)
 
 

@@ -42,6 +42,6 @@ def export(operator: Path, output: Path, steps: int, points: Path | None, aot: b
     click.echo(f"{output} written ({count(output.stat().st_size // 1024)} KiB): {said['arguments']} → {said['answer']}")
     if aot:
         remark(
-            "a compiled program takes float32 and misreads other types without a word; where it runs, "
-            "AOTI_RUNTIME_CHECK_INPUTS=1 makes it compare them"
+            "a compiled program takes float32 and misreads other types without an error; set "
+            "AOTI_RUNTIME_CHECK_INPUTS=1 where it runs, and it checks the types"
         )

@@ -14,7 +14,7 @@ def write_new(path: Path, text: str) -> None:
         UserError: it exists, or cannot be written.
     """
     if path.exists():
-        raise UserError(f"{path} exists; it is not overwritten. Name another file, or remove this one")
+        raise UserError(f"{path} already exists and is not overwritten; name another file, or remove this one")
     write(path, text)
 
 

@@ -14,7 +14,7 @@ from upt_core.wording import typed
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), default=Path("experiment.yaml"))
 @click.option(
-    "--from", "--example", "source", metavar="NAME", help="Start from this configuration of upt instead, e.g. burgers."
+    "--from", "--example", "source", metavar="NAME", help="Start from this configuration of upt, e.g. burgers."
 )
 def init(file: Path, source: str | None) -> None:
     """Write a commented configuration to FILE (experiment.yaml), with a JSON Schema for editors.
@@ -31,5 +31,5 @@ def init(file: Path, source: str | None) -> None:
     schema = file.parent / SCHEMA_FILE
     write(schema, schema_text())
     click.echo(f"{file}: the experiment")
-    click.echo(f"{schema}: what editors with a YAML language server complete and check it by")
+    click.echo(f"{schema}: with it, editors with a YAML language server complete and check the experiment")
     click.echo(f"\nnext: upt check {typed(file)}\n      upt train {typed(file)}")

@@ -46,8 +46,8 @@ class LastingOutput:
 
     def _give_up(self, error: OSError) -> None:
         self._lost = True
-        nobody = "nobody reads it any more" if isinstance(error, BrokenPipeError) else in_words(error, Path())
-        remark(f"standard output cannot be written: {nobody}; the run goes on, and shows nothing more there")
+        nobody = "its reader has closed" if isinstance(error, BrokenPipeError) else in_words(error, Path())
+        remark(f"standard output cannot be written: {nobody}; the run continues, and prints nothing more there")
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())  # the rest that the stream holds would fail again at the end
         os.close(nowhere)

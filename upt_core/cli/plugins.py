@@ -91,7 +91,7 @@ def _warnings(registry: Registry) -> list[str]:
     """Plugins that could not be loaded, and names that two distributions claim."""
     lines = []
     if registry.broken:
-        lines.append("\n" + style("Broken", fg="red", bold=True) + " (a run stops only if it names something of them)")
+        lines.append("\n" + style("Broken", fg="red", bold=True) + " (only runs that name one of them stop)")
         lines += [f"  {b.entry_point} of {b.distribution}: {b.cause}" for b in registry.broken]
     twice: list[Sequence[Entry | Extension]] = [
         *registry.conflicts(),

@@ -18,7 +18,7 @@ LOOK = {"ok": "green", "partly": "yellow", "refused": "red", "broken": "red"}
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]…", shell_complete=plugin_names)
 @click.option("--kind", type=click.Choice((*KINDS, *ROLES)), help="Examine only this kind.")
-@click.option("--third-party", is_flag=True, help="Leave out upt's own plugins, whose tests run the same kits.")
+@click.option("--third-party", is_flag=True, help="Leave out upt's own plugins; upt's tests run the same kits.")
 def doctor(names: tuple[str, ...], kind: Kind | Role | None, third_party: bool) -> None:
     """Import each plugin in a separate process, and run the kit of its kind on its defaults.
 

@@ -38,7 +38,7 @@ def new(kind: Kind | Literal["command"], name: str, output: Path) -> None:
 
     asked, name = name, repaired(name) or name
     if name != asked:
-        click.echo(f"{asked!r} is written {name!r}, as names of Python modules are")
+        click.echo(f"{asked!r} is written as {name!r}, because it becomes the name of a Python module")
     _refuse_own_command(kind, name)
     root, *files = write_package(kind, name, output, installed())
     click.echo(f"{with_article(kind).capitalize()} in {root}:")
@@ -55,4 +55,4 @@ def _refuse_own_command(kind: Kind | Literal["command"], name: str) -> None:
     """A command that upt has itself would never be asked for: its own come first."""
     root = click.get_current_context().find_root().command
     if kind == "command" and isinstance(root, click.Group) and name.replace("_", "-") in root.commands:
-        raise UserError(f"upt has a command {name!r} itself, which comes first; choose another name")
+        raise UserError(f"upt itself has a command {name!r}, which has precedence; choose another name")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("operator", type=click.Path(path_type=Path))
 @click.argument("inputs", nargs=-1, metavar="[INPUT|data.KEY=VALUE]...", shell_complete=input_files)
 @click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), help="Split of the operator's own data.")
-@click.option("--steps", type=click.IntRange(min=1), help="Time steps; default: as many as the data have.")
+@click.option("--steps", type=click.IntRange(min=1), help="Time steps to predict; default: as many as the data have.")
 @click.option("--space", type=click.Choice(["latent", "physical"]), default="latent", show_default=True)
 @click.option(
     "--at", type=click.Path(path_type=Path), help="Points to predict at, in physical units: .npy, .npz or .csv."
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     help="Format of the files in an output folder.",
 )
 @click.option(
-    "--plot", type=click.Path(path_type=Path), help="Draw a picture, .png; for several time steps a film, too."
+    "--plot", type=click.Path(path_type=Path), help="Write a plot (.png); for several time steps also a film."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
@@ -95,13 +95,13 @@ def _check_asked(
     if bool(files) == (split is not None):
         raise UserError("give either INPUT files, or --split of the operator's own data")
     if at is not None and resolution is not None:
-        raise UserError("--at and --resolution both say where to answer; give one of them")
+        raise UserError("--at and --resolution both set the points to predict at; give one of them")
     if output is None and plot is None:
-        raise UserError("say where the answer goes: -o FILE or FOLDER, --plot FILE.png, or both")
+        raise UserError("name an output: -o FILE or FOLDER, --plot FILE.png, or both")
     if len(files) > 1 and (output is None or output.suffix or plot is not None):
-        raise UserError("several inputs have an output each: give a folder with -o, and no --plot")
+        raise UserError("several inputs need one output each: give a folder with -o, and leave --plot out")
     if plot is not None and plot.suffix != ".png":
-        raise UserError(f"{plot}: pictures are written as .png")
+        raise UserError(f"{plot}: plots are written as .png; choose a name that ends in .png")
 
 
 def resolution_of(resolution: str | None) -> int | tuple[int, ...] | None:
@@ -114,7 +114,7 @@ def resolution_of(resolution: str | None) -> int | tuple[int, ...] | None:
         return None
     parts = resolution.lower().split("x")
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UserError(f"--resolution is {resolution!r}; expected points along each axis, as 512 or 128x128")
+        raise UserError(f"--resolution is {resolution!r}; expected points along each axis, for example 512 or 128x128")
     sizes = tuple(int(part) for part in parts)
     return sizes[0] if len(sizes) == 1 else sizes
 
@@ -149,7 +149,7 @@ def _say(found: Iterable[Done], total: int, plot: Path | None) -> None:
     for number, done in enumerate(found, 1):
         prefix = f"{number}/{total}  " if total > 1 else ""
         if done.answers is None:
-            click.echo(f"{prefix}{done.path}: is complete already; left as it is")
+            click.echo(f"{prefix}{done.path}: is already complete; left unchanged")
             continue
         for text in done.answers.remarks:
             remark(text)

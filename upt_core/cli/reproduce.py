@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the new run; default: RUN-again.")
-@click.option("--allow-different-versions", is_flag=True, help="Continue if torch or a plugin has another version.")
+@click.option(
+    "--allow-different-versions", is_flag=True, help="Continue even if torch or a plugin has another version."
+)
 def reproduce(run: Path, run_dir: Path | None, allow_different_versions: bool) -> None:
     """Train a run again from its folder, and compare the results.
 
@@ -49,5 +51,7 @@ def verdict(found: Reproduction) -> str:
     said = f"different: metrics of the model by at most {found.largest():.2g} (relative)"
     said += f"; losses from step {found.first_step} on" if found.first_step is not None else "; all losses are equal"
     if found.differences:
-        return f"{said}; not the same: {', '.join(one.what for one in found.differences)}"
-    return f"{said}; versions and machine are the same: another OMP_NUM_THREADS, or something is not deterministic"
+        return f"{said}; different here: {', '.join(one.what for one in found.differences)}"
+    return (
+        f"{said}; versions and machine are the same, so OMP_NUM_THREADS differs, or an operation is not deterministic"
+    )

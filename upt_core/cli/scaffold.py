@@ -25,12 +25,12 @@ _FILES = {
     "tests/test_$name.py": "$test.py",
 }
 _EDIT = (
-    "with its parameters and their descriptions; `tests/test_$name.py` holds it to the contract of its kind. The "
-    "constructor's signature is the YAML schema: there is no second place to edit."
+    "with its parameters and their descriptions; `tests/test_$name.py` tests the contract of its kind. The "
+    "constructor's signature is the YAML schema, so there is no second place to edit."
 )
 _EDIT_COMMAND = (
-    "with its arguments and options; `tests/test_$name.py` calls it as people do. What it may import beside "
-    "`upt_core` is `upt_core.commands`."
+    "with its arguments and options; `tests/test_$name.py` calls it from the command line. Besides `upt_core`, it may "
+    "import `upt_core.commands`."
 )
 _CHECKS: dict[Kind, str] = {
     "dataset": "check_dataset($Class(num_trajectories=8, points=16))",
@@ -77,7 +77,7 @@ def write_package(kind: Kind | Literal["command"], name: str, folder: Path, regi
     words = _words(kind, name)
     root = folder / words["distribution"]
     if root.exists():
-        raise UserError(f"{root} exists already; choose another name or --output, or remove it")
+        raise UserError(f"{root} already exists; choose another name or --output, or remove it")
     written = [root]
     for target, template in _FILES.items():
         path = root / Template(target).substitute(words)
@@ -152,6 +152,6 @@ def _check_name(kind: Kind | Literal["command"], name: str, registry: Registry) 
     taken = chosen(registry, [words["registered"]], kind)
     if taken:
         raise UserError(
-            f"{with_article(kind)} called {words['registered']!r} is installed already, by {taken[0].distribution}; "
-            f"two of one name cannot be used, so choose another"
+            f"{with_article(kind)} called {words['registered']!r} is already installed by {taken[0].distribution}; a "
+            "name can be used once, so choose another"
         )

@@ -33,6 +33,6 @@ def own_names() -> Collection[str]:
 def never_run(command: Extension) -> str:
     """What is wrong with such a command, and the cure."""
     return (
-        f"{command} never runs: upt has a command of this name; let its author register another name, "
-        f"or uninstall {command.distribution.name}"
+        f"{command} never runs, because upt has a command of this name; ask its author to register another name, or "
+        f"uninstall {command.distribution.name}"
     )

@@ -99,21 +99,21 @@ def _experiment(
 
         if run_dir is not None and holds_a_run(run_dir):
             raise click.UsageError(
-                f"{run_dir} holds a run already; go on with --resume {typed(run_dir)}, or name another"
+                f"{run_dir} already contains a run; continue it with --resume {typed(run_dir)}, or name another folder"
             )
         if run_dir is not None and (run_dir / "index.html").exists() and not (run_dir / "config.yaml").exists():
             raise click.UsageError(
-                f"{run_dir} has an index.html that is not of a run, and the report would take its place; "
-                f"name another folder"
+                f"{run_dir} contains an index.html that no run wrote, and the report would overwrite it; name another "
+                "folder"
             )
         return experiment_of(arguments[0], [*arguments[1:], *overrides], third_party), None
     if run_dir is not None:
-        raise click.UsageError("--resume goes on in its own folder; remove --run-dir")
+        raise click.UsageError("--resume continues in the run's own folder; remove --run-dir")
     if resume == "" or "=" in resume or Path(resume).is_file():  # what follows the option is its value, or is not
         return _newest([*arguments, *([resume] if resume else [])], overrides, third_party)
     for argument in arguments:
         if "=" not in argument:
-            raise click.UsageError(f"--resume goes on with the run's own configuration; remove {argument}")
+            raise click.UsageError(f"--resume uses the run's own configuration; remove {argument}")
     import_torch()
     from upt_core.run.experiment import load_run
 
@@ -125,14 +125,14 @@ def _newest(arguments: Sequence[str], overrides: Sequence[str], third_party: boo
     """The experiment of a configuration, with the folder of its newest run; None: it begins."""
     files = [argument for argument in arguments if "=" not in argument]
     if len(files) != 1:
-        raise click.UsageError("--resume needs the folder of a run, or the CONFIG whose newest run goes on")
+        raise click.UsageError("--resume needs the folder of a run, or a CONFIG, whose newest run is then continued")
     overrides = [*(argument for argument in arguments if "=" in argument), *overrides]
     experiment = experiment_of(files[0], overrides, third_party)
     from upt_core.run.newest import newest_run
 
     run = newest_run(experiment)
     where = f"in {experiment.output_dir()}"
-    click.echo(f"no run of {experiment.name} {where}: one begins" if run is None else f"going on with {run}")
+    click.echo(f"no run of {experiment.name} {where}: one begins" if run is None else f"continuing {run}")
     return experiment, run
 
 
@@ -162,7 +162,11 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
         with at_once():
             page = report.write(run_dir).resolve().as_uri()
     except KeyboardInterrupt as error:
-        click.echo(f"interrupted while the report was written; results are kept: upt report {typed(run_dir)}", err=True)
+        click.echo(
+            "interrupted while the report was written; results are kept; write the report with: upt report "
+            f"{typed(run_dir)}",
+            err=True,
+        )
         sys.exit(128 + error.number if isinstance(error, Interrupted) else INTERRUPTED)
     except OSError as error:
         page = f"not written: {in_words(error, run_dir)}; upt report {typed(run_dir)} writes it later"
@@ -172,14 +176,14 @@ def _summarise(record: Record, results: Results, run_dir: Path | None) -> None:
 def _how_to_go_on(record: Record, processes: Processes, resumed: Path | None) -> str:
     command = "torchrun … -m upt_core" if processes.several else "upt"
     if record.run_dir is None and resumed is None:
-        return "interrupted before training began; nothing was written"
+        return "interrupted before training started; nothing was written"
     folder = record.run_dir or resumed
     assert folder is not None
     resume = f"{command} train --resume {typed(folder)}"
     if record.run_dir is None:
-        return f"interrupted before training went on; what was trained before is kept; go on with: {resume}"
+        return f"interrupted before training continued; earlier training is kept; continue with: {resume}"
     if not any(record.run_dir.glob(f"checkpoints/**/{name}") for name in ("last.pt", "last/state.pt")):
-        return "interrupted before the first checkpoint; the same command begins again"
+        return "interrupted before the first checkpoint; start again with the same command"
     if record.trained:
-        return f"interrupted after training, which is kept; test and report follow with: {resume}"
-    return f"interrupted at epoch {record.epoch}, step {record.step}; go on with: {resume}"
+        return f"interrupted after training, which is kept; run the test and write the report with: {resume}"
+    return f"interrupted at epoch {record.epoch}, step {record.step}; continue with: {resume}"

@@ -15,7 +15,7 @@ import click
     "--once",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="Write the current page to a file, and exit.",
+    help="Write the current page to a file and exit.",
 )
 def watch(run: Path, port: int, open_page: bool, once: Path | None) -> None:
     """Show a live page of a RUN: state, losses, validation, learning rate, gradient norm.

@@ -142,11 +142,11 @@ def parse(text: str, name: str) -> Document:
     """A configuration from text, which cannot extend files; ``name`` is what errors call it.
 
     Raises:
-        ConfigError: not YAML, not a mapping, or a key stands twice.
+        ConfigError: not YAML, not a mapping, or a key occurs twice.
     """
     data, origins = parse_yaml(text, name)
     if data is None:
-        raise _error(name, "is empty; an experiment is expected", "upt init writes one to start from")
+        raise _error(name, "is empty; expected an experiment", "upt init writes one to start from")
     if not isinstance(data, dict):
         kind = "a list" if isinstance(data, list) else f"the value {str(data)[:40]!r}"
         raise _error(origins[()], f"expected a mapping of keys; got {kind}")
@@ -178,7 +178,7 @@ class _Files:
             circle = " → ".join(file.name for file in [*self._open[self._open.index(real) :], real])
             raise _error(asked_at, f"the files extend each other in a circle: {circle}", path=(EXTENDS,))
         if self._count > MAX_FILES:
-            raise _error(asked_at, f"more than {MAX_FILES} files are brought together", path=(EXTENDS,))
+            raise _error(asked_at, f"more than {MAX_FILES} files are merged", path=(EXTENDS,))
         self._open.append(real)
 
 
@@ -203,7 +203,7 @@ def _text(path: Path, asked_at: str) -> str:
     place = asked_at or str(path)
     subject = f"{path} " if asked_at else ""
     if path.is_dir():
-        raise _error(place, f"{subject}is a folder; a file is expected", _files_in(path))
+        raise _error(place, f"{subject}is a folder; expected a file", _files_in(path))
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

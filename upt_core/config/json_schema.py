@@ -65,9 +65,9 @@ _DATA_OR_TASKS: Schema = {
         {"required": ["tasks"], "properties": {"tasks": {"minProperties": 1}}},
     ]
 }
-"""An experiment has a data set, or tasks with a data set each."""
+"""An experiment has a data set, or tasks, each with a data set."""
 _EXTENDS_SCHEMA: Schema = {
-    "description": "files below this one, relative to it; later ones go over earlier ones",
+    "description": "files that this one extends, relative to it; later ones override earlier ones",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
 }
 

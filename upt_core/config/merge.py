@@ -133,16 +133,18 @@ def parse_override(text: str) -> Override:
     parts = tuple(part.strip() for part in key.split("."))
     if not equals or not all(parts):
         hint = "for example trainer.epochs=3"
-        raise ConfigError([Problem((), f"{text[:200]!r} is no override; expected key.path=value", COMMAND_LINE, hint)])
+        raise ConfigError(
+            [Problem((), f"{text[:200]!r} is not an override; expected key.path=value", COMMAND_LINE, hint)]
+        )
     if len(parts) > MAX_DEPTH:
-        message = f"the key has {len(parts)} parts; no configuration has more than {MAX_DEPTH}"
+        message = f"the key has {len(parts)} parts; expected at most {MAX_DEPTH}"
         raise ConfigError([Problem((), message, COMMAND_LINE)])
     origin = f"{COMMAND_LINE} ({text[:200]})"
     parsed = parse_yaml(value, origin, show_place=False)[0]
     kept = re.split(r"(?:^|\s)#", value)[0]
     if kept != value and (parsed is None or str(parsed) == kept.strip()):
-        message = f"what stands behind # is a comment in YAML: the value would be {kept.strip()!r}"
-        hint = f"""put the value into quotes of its own: '{key}="{value}"'"""
+        message = f"text after # is a comment in YAML, so the value would be {kept.strip()!r}"
+        hint = f"""put the value in quotes: '{key}="{value}"'"""
         raise ConfigError([Problem(parts, message, origin, hint)])
     return Override(parts, parsed, origin)
 

@@ -64,7 +64,7 @@ def partial_choice(kind: Kind, models: Mapping[str, type[PluginConfig]], definit
         "properties": parameters,
         "additionalProperties": False,
         "not": {"required": ["name"]},
-        "description": "parameters of the plugin that is there",
+        "description": "parameters of the plugin that is already set",
     }
     return {"anyOf": [{"$ref": f"#/$defs/{kind}"}, nameless]}
 

@@ -34,7 +34,7 @@ def problems_of(error: ValidationError, document: Document, registry: Registry) 
         if not (_is_choice(path, items) and any(other[: len(path)] == path and other != path for other in shown))
     ]
     if len(found) > MOST:
-        problems.append(Problem((), f"and {len(found) - MOST} more problems; correct these first"))
+        problems.append(Problem((), f"and {len(found) - MOST} more problems; correct the ones above first"))
     return problems
 
 
@@ -55,7 +55,7 @@ def nothing_to_remove(path: Keys, origin: str, others: list[str]) -> Problem:
     """A null over an entry that is not there; ``others`` are those that are."""
     near = difflib.get_close_matches(str(path[-1]), others, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
-    message = "null takes an entry away, and there is none of this name"
+    message = "null removes an entry, but there is no entry with this name"
     return Problem(path, message, origin, f"{meant}there are: {', '.join(others)}" if others else "remove the line")
 
 
@@ -80,9 +80,9 @@ def _meant(path: Keys, known: list[str]) -> str:
     """The same key in another place, or the nearest one here."""
     key = str(path[-1])
     if len(path) > 1 and key in ExperimentSettings.model_fields:
-        return f"{key!r} is a key of the experiment itself: write it without {'.'.join(map(str, path[:-1]))!r}. "
+        return f"{key!r} is a key at the root of the experiment; write it without {'.'.join(map(str, path[:-1]))!r}. "
     if len(path) == 1 and "." in key:
-        return f"{key!r} is a path, as on the command line; in a file, write mappings inside each other. "
+        return f"{key!r} is a path, as on the command line; in a file, nest mappings instead. "
     near = difflib.get_close_matches(key, known, n=1)
     return f"did you mean {near[0]!r}? " if near else ""
 

@@ -203,15 +203,15 @@ _Step = Annotated[int, Strict(), Field(ge=1)]
 
 _KIND_FIELDS: dict[Kind, dict[str, Any]] = {
     "metric": {
-        "field": (str | None, Field(None, description="the only target field that counts; left out: all")),
+        "field": (str | None, Field(None, description="the target field to compare; left out: all")),
         "steps": (
             tuple[_Step, _Step] | None,
-            Field(None, description="first and last time step of the rollout that count; left out: all"),
+            Field(None, description="first and last time step of the rollout to compare; left out: all"),
         ),
     },
     "loss": {
         "weight": (Annotated[Any, Plugin("schedule")], Field(FixedValue(1.0), description="factor in the total")),
-        "every": (Annotated[int, Strict()], Field(1, ge=1, description="act on every n-th batch")),
+        "every": (Annotated[int, Strict()], Field(1, ge=1, description="use the term on every n-th batch")),
         "sampler": (
             Annotated[Any, Plugin("sampler")] | None,
             Field(None, description="query points; left out: the experiment's sampler; null: all points"),

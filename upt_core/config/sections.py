@@ -23,8 +23,8 @@ class LatentSettings(Section):
 
     tokens: StrictPositiveInt | Annotated[list[StrictPositiveInt], Field(min_length=1)] = Field(
         64,
-        description="number of latent tokens, 16 to 512; or a list, the tokens along each axis, for parts whose "
-        "tokens have a fixed place, for example [64] or [16, 16]",
+        description="number of latent tokens, 16 to 512; or a list, the number along each axis, for parts whose "
+        "tokens have a fixed place in space, for example [64] or [16, 16]",
     )
     dim: StrictPositiveInt = Field(128, description="width of a latent token; 64 to 512, on a lattice 4 to 32")
 
@@ -89,7 +89,7 @@ class CheckpointSettings(Section):
         None, description="optimizer steps between checkpoints; null: no limit"
     )
     every_minutes: Annotated[float, AllowInfNan(False), Field(gt=0)] | None = Field(
-        5.0, description="minutes between checkpoints, the most that a killed run loses; null: no limit"
+        5.0, description="minutes between checkpoints; a killed run loses at most this much; null: no limit"
     )
     keep_last: StrictPositiveInt = Field(
         2, description="number of last checkpoints to keep; with 2 a run survives a damaged file"
@@ -149,7 +149,7 @@ class TrainerSettings(Section):
     checkpoint: CheckpointSettings = Field(default_factory=lambda: CheckpointSettings.model_validate({}))
     max_time: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhd]$")] | None = Field(
         None,
-        description="training ends after this time, with its test figures; a number and s, m, h or d: 90m, 11.5h; "
+        description="training ends after this time, and the test follows; a number and s, m, h or d: 90m, 11.5h; "
         "null: no limit",
     )
     on_nan: Literal["stop", "skip", "rewind"] = Field(
@@ -169,8 +169,8 @@ class TrainerSettings(Section):
     )
     decode_chunk: StrictPositiveInt | None = Field(
         None,
-        description="most query points of a sample that are decoded at once; each chunk is computed again in the "
-        "backward pass. This bounds the decoder's memory; null: all at once",
+        description="largest number of query points of a sample that are decoded at once; each chunk is computed "
+        "again in the backward pass. This bounds the decoder's memory; null: all at once",
     )
     compile: StrictBool = Field(False, description="torch.compile the model's parts; worthwhile on CUDA")
 
@@ -179,7 +179,9 @@ class ValidationSettings(Section):
     """Metrics on the validation split, and the one that chooses the best checkpoint."""
 
     metrics: dict[str, Annotated[AnyPlugin, Plugin("metric")]] = Field(min_length=1, description="name → metric")
-    monitor: str | None = Field(None, description="the metric that chooses the best checkpoint; default: the first")
+    monitor: str | None = Field(
+        None, description="the metric that decides which checkpoint is the best; default: the first"
+    )
     every: StrictPositiveInt = Field(1, description="epochs between validations")
     rollout: StrictPositiveInt = Field(1, description="time steps predicted from each first state")
     space: Literal["latent", "physical"] = Field(
@@ -202,7 +204,7 @@ class StageSettings(Section):
     """One stage of a run: its differences from the experiment. It continues with the weights of the stage before."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = Field(description="letters, digits, _ and -")
-    freeze: list[Part] = Field([], description="parts that are kept fixed")
+    freeze: list[Part] = Field([], description="parts whose weights are kept fixed")
     cache_latents: StrictBool = Field(
         False, description="encode every state once and train on the latents; needs a frozen encoder"
     )
@@ -235,7 +237,7 @@ class ExperimentSettings(Section):
     )
     output: str = Field("runs", description="folder for the run folders")
     data: Annotated[AnyPlugin, Plugin("dataset")] | None = Field(
-        None, description="the data set; each of several tasks has its own"
+        None, description="the data set; with several tasks, each task has its own"
     )
     normalize: Literal["standard", "field", "none"] = Field(
         "standard",
@@ -252,11 +254,11 @@ class ExperimentSettings(Section):
     )
     losses: dict[str, Annotated[AnyPlugin, Plugin("loss")]] = Field(
         min_length=1,
-        description="name → loss term; tasks and stages merge theirs over these, so one at least stands here",
+        description="name → loss term, at least one; tasks and stages merge their terms over these",
     )
     trainer: TrainerSettings
     validation: ValidationSettings
-    callbacks: list[Annotated[AnyPlugin, Plugin("callback")]] = Field([], description="listeners of the run")
+    callbacks: list[Annotated[AnyPlugin, Plugin("callback")]] = Field([], description="callbacks of the run")
     tasks: dict[str, TaskSettings] = Field({}, description="name → task, for several data sets in one experiment")
     stages: list[StageSettings] = Field(
         [], description="stages that are trained one after the other; empty: the run is one stage"

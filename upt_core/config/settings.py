@@ -189,7 +189,10 @@ def _shared_problems(tasks: list[Task], settings: ExperimentSettings, document: 
                 yield Problem(path, "all tasks share it; set it in the experiment's model", document.origin(path))
         if settings.validation.monitored not in task.settings.validation.metrics:
             path = (TASKS, task.name, "validation")
-            message = f"lacks the metric {settings.validation.monitored!r}, whose mean over the tasks decides"
+            message = (
+                f"lacks the metric {settings.validation.monitored!r}, whose mean over the tasks decides which "
+                "checkpoint is the best"
+            )
             yield Problem(path, message, document.origin(path))
 
 
@@ -208,9 +211,9 @@ def broken_rules(settings: ExperimentSettings, document: Document) -> list[Probl
 
 def _data(settings: ExperimentSettings) -> Found:
     if settings.data is None and not settings.tasks:
-        yield ("data",), "is missing", "name a data set, or several tasks with a data set each"
+        yield ("data",), "is missing", "name a data set, or several tasks, each with a data set"
     if settings.data is not None and settings.tasks:
-        yield ("data",), "stands beside tasks, which have data sets of their own", "move it into a task"
+        yield ("data",), "is given together with tasks, and each task has its own data set", "move it into a task"
 
 
 def _terms(settings: ExperimentSettings) -> Found:
@@ -220,7 +223,7 @@ def _terms(settings: ExperimentSettings) -> Found:
         term: LossTerm = config.build()
         sampler = config.sampler.build() if config.sampler is not None else None
         if sampler is not None and not term.pointwise:
-            yield ("losses", name, "sampler"), "this term looks at all points", "remove its sampler"
+            yield ("losses", name, "sampler"), "this term uses all points", "remove its sampler"
             continue
         try:
             term.check_parts(encoder, sampler)

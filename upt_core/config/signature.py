@@ -129,14 +129,14 @@ def _check(entry: Entry, parameter: inspect.Parameter, hints: Mapping[str, Any],
     """Refuses a parameter that YAML cannot supply."""
     where = f"{entry}: parameter {parameter.name!r}"
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-        raise PluginError(f"{where} cannot be written in YAML; every parameter needs a name of its own")
+        raise PluginError(f"{where} cannot be written in YAML; give every parameter a name")
     if parameter.name not in hints:
-        raise PluginError(f"{where} has no type annotation; upt makes the schema of it")
+        raise PluginError(f"{where} has no type annotation; add one, because upt makes the schema from it")
     if parameter.name in reserved:
         raise PluginError(f"{where} has a name that upt reserves ({', '.join(reserved)}); rename it")
     if hints[parameter.name] in RUNTIME_TYPES and entry.kind not in RUNTIME_KINDS:
         known = ", ".join(RUNTIME_KINDS)
-        raise PluginError(f"{where} is a {hints[parameter.name].__name__}, which only these kinds are given: {known}")
+        raise PluginError(f"{where} is a {hints[parameter.name].__name__}, which only these kinds receive: {known}")
     if parameter.default is not parameter.empty and not _is_plain(parameter.default):
         raise PluginError(f"{where} has the default {parameter.default!r}, which YAML cannot write; use None instead")
 

@@ -152,6 +152,6 @@ def shipped(name: str) -> str:
     if name.removesuffix(".yaml") not in found:
         near = difflib.get_close_matches(name, found, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"upt brings no configuration {name!r}{hint}; it brings: {', '.join(found) or 'none'}")
+        raise UserError(f"upt has no configuration {name!r}{hint}; it has: {', '.join(found) or 'none'}")
     text = found[name.removesuffix(".yaml")].read_text(encoding="utf-8")
     return f"{_SCHEMA_LINE}\n{text}"

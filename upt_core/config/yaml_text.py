@@ -63,14 +63,16 @@ def parse_yaml(text: str, name: str, show_place: bool = True) -> tuple[Any, Orig
         show_place: whether line and column are added to the name.
 
     Raises:
-        ConfigError: not YAML, or a key that stands twice; all such keys are reported at once.
+        ConfigError: not YAML, or a key that occurs twice; all such keys are reported at once.
     """
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError([_syntax_problem(error, text, name, show_place)]) from error
     except (ValueError, OverflowError) as error:  # PyYAML does not check the numbers of escapes like \\UFFFFFFFF
-        raise ConfigError([Problem((), "not valid YAML: an escape in a quoted text is no character", name)]) from error
+        raise ConfigError(
+            [Problem((), "not valid YAML: an escape in a quoted text is not a character", name)]
+        ) from error
     if node is None:
         return None, {}
     builder = _Builder(name, show_place)
@@ -107,7 +109,7 @@ class _Builder:
     def build(self, node: yaml.Node, path: Keys) -> Any:
         self._count += 1
         if self._count > MAX_NODES or id(node) in self._open:
-            raise ConfigError([Problem(path, "aliases expand without end; write the values out", self._place(node))])
+            raise ConfigError([Problem(path, "aliases expand without end; write out the values", self._place(node))])
         if len(path) > MAX_DEPTH:
             raise ConfigError([Problem(path[:3], _TOO_DEEP, self._place(node))])
         self.origins.setdefault(path, self._place(node))
@@ -129,7 +131,7 @@ class _Builder:
                 continue
             if key in data:
                 first = self.origins[(*path, key)]
-                self._report(key_node, (*path, key), f"the key {key!r} stands twice (first at {first})")
+                self._report(key_node, (*path, key), f"the key {key!r} occurs twice (first at {first})")
                 continue
             self.origins[(*path, key)] = self._place(key_node)
             data[key] = self.build(value_node, (*path, key))
@@ -137,7 +139,7 @@ class _Builder:
 
     def _key(self, node: yaml.Node, path: Keys) -> str | int | None:
         if isinstance(node, yaml.ScalarNode) and node.value == "<<" and not node.style:
-            hint = "write the keys out, or put the shared part into a file of its own and name it in extends"
+            hint = "write out the keys, or put the shared part into a separate file and name it in extends"
             self._report(node, path, "'<<' (a merge key) is not part of YAML 1.2", hint)
             return None
         key = self._scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
@@ -170,7 +172,7 @@ def _value(tag: str, text: str) -> Any:
     if tag == "str":
         return text
     if not re.fullmatch(_PATTERNS[tag], text):
-        raise ValueError("the text does not have that form")
+        raise ValueError("the text does not have this form")
     if tag == "null":
         return None
     if tag == "bool":

@@ -52,8 +52,8 @@ def check_trajectory(trajectory: Trajectory, spec: DataSpec, where: str, first: 
     if spec.targets_apart != (targets is not None):
         found = "none" if targets is None else "points of their own"
         raise DataError(
-            f"{where}: its targets have {found}, but the data set's spec() has targets_apart {spec.targets_apart}; "
-            f"correct the data set"
+            f"{where}: its targets have {found}, but the data set's spec() says targets_apart={spec.targets_apart}; "
+            "correct the data set"
         )
     num_times, at_inputs = len(trajectory.time_T), spec.inputs if targets is not None else spec.fields
     _check_fields(trajectory.fields, at_inputs, (num_times, len(trajectory.coords_NX)), where, first)
@@ -88,8 +88,9 @@ def _check_states(trajectory: Trajectory, spec: DataSpec, where: str) -> None:
         known = len(trajectory.fields[field.name])
         if not spec.steady and field in spec.targets and known != len(trajectory.time_T):
             raise DataError(
-                f"{where}: field {field.name!r} is predicted, but at the input points it is known at {known} of "
-                f"{len(trajectory.time_T)} time steps; give it at all, or call what the encoder reads otherwise"
+                f"{where}: field {field.name!r} is predicted, but at the input points it has values at only {known} "
+                f"of {len(trajectory.time_T)} time steps; give it values at all time steps, or give the encoder's "
+                "input another name"
             )
 
 
@@ -97,7 +98,7 @@ def _check_field(value: Tensor, name: str, shape: tuple[int, int, int], where: s
     if not value.is_floating_point():
         kind = "complex numbers" if value.is_complex() else str(value.dtype).removeprefix("torch.")
         cure = "give its real and imaginary part as two channels" if value.is_complex() else "convert it to floats"
-        raise DataError(f"{where}: field {name!r} holds {kind}, expected real floating-point numbers; {cure}")
+        raise DataError(f"{where}: field {name!r} holds {kind}; expected real floating-point numbers; {cure}")
     if tuple(value.shape) not in (shape, (1, *shape[1:])):
         raise DataError(
             f"{where}: field {name!r} has shape {tuple(value.shape)}, expected {shape} (times, points, channels); "
@@ -114,7 +115,7 @@ def _check_times(time_T: Tensor, where: str) -> None:
     steps = time_T.diff()
     if len(steps) == 0:
         count = "1 time step" if len(time_T) == 1 else f"{len(time_T)} time steps"
-        raise DataError(f"{where} has {count}; at least 2 are needed")
+        raise DataError(f"{where} has {count}; expected at least 2")
     if not steps.min() > 0:
         raise DataError(
             f"{where}: physical time must increase from step to step; the smallest step is {float(steps.min()):g}"
@@ -129,7 +130,7 @@ def _check_condition(trajectory: Trajectory, name: str, steady: bool, where: str
     numbers = [value] if isinstance(value, int | float) else value.flatten().tolist()
     if not steady and len(numbers) not in (1, len(trajectory.time_T)):
         raise DataError(
-            f"{where}: condition {name!r} has {len(numbers)} values, expected one, or one for each of the "
+            f"{where}: condition {name!r} has {len(numbers)} values; expected one, or one for each of the "
             f"{len(trajectory.time_T)} time steps"
         )
     if not all(map(math.isfinite, numbers)):

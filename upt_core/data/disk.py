@@ -84,8 +84,8 @@ def spread(items: Sequence[T], most: int) -> list[T]:
 
 def _told(path: Path, was: Stamp | None, now: Stamp | None) -> str:
     if now is None:
-        return f"{path} is gone; it had {was}"
-    return f"{path} had {was}; now it has {now}" if was is not None else f"{path} was not there; now it has {now}"
+        return f"{path} no longer exists; it had {was}"
+    return f"{path} had {was}; now it has {now}" if was is not None else f"{path} did not exist; now it has {now}"
 
 
 def _names_in(folder: Path) -> Iterator[str]:

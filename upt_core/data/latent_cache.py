@@ -106,8 +106,8 @@ class LatentCache:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
             raise UserError(
-                f"{self.path}: no room for the latents of the training split ({size / 1e9:.3g} GB): "
-                f"{in_words(error, self.path.parent)}; or name another folder with UPT_CACHE"
+                f"{self.path}: no space for the latents of the training split ({size / 1e9:.3g} GB): "
+                f"{in_words(error, self.path.parent)}; or set UPT_CACHE to another folder"
             ) from error
 
     @torch.no_grad()

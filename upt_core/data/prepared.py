@@ -151,13 +151,13 @@ class PreparedData:
         found = "; ".join(changes[:3]) + more
         if not all(are_held(trajectories) for trajectories in self._splits.values()):
             raise DataError(
-                f"the data changed during the run: {found}. Values read before and from now on would be of two data "
-                f"sets: give the files back as they were and resume the run, or begin a new run"
+                f"the data changed during the run: {found}. Values read earlier and later would belong to different "
+                "data: restore the files and resume the run, or start a new run"
             )
         if not self._said_of_files and current().is_first:
             remark(
-                f"the data changed during the run: {found}. All values are in memory, so training goes on with those "
-                f"that it began with; but a resume needs the files as they were"
+                f"the data changed during the run: {found}. All values are in memory, so training continues with the "
+                "original values; but a resume needs the original files"
             )
         self._said_of_files = True
 
@@ -277,11 +277,13 @@ class Survey:
                 name = field.name if field.channels == 1 else f"{field.name}[{channel}]"
                 steps = float(moments.roundings()[channel])
                 if moments.constant()[channel]:
-                    found.append(f"{name} is constant over the training split, up to rounding: it is only shifted")
+                    found.append(
+                        f"{name} is constant over the training split, up to rounding, so it is shifted but not scaled"
+                    )
                 elif steps < COARSE:
                     found.append(
-                        f"a deviation of {name} is only {steps:.2g} roundings of the largest value: its digits are "
-                        f"lost in the file; store float64, or subtract a mean before it is stored"
+                        f"the standard deviation of {name} is only {steps:.2g} times the rounding of its largest "
+                        "value, so most digits are lost in the file; store float64, or subtract the mean before storing"
                     )
         return found
 

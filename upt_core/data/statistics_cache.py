@@ -86,7 +86,7 @@ class StatisticsCache:
         except (OSError, RuntimeError, UserError) as error:  # torch reports some errors of files as the latter
             _remove(part)
             if current().is_first:
-                remark(f"the statistics of the data could not be kept ({error}); the next run will measure them again")
+                remark(f"the statistics of the data could not be saved ({error}); the next run will measure them again")
 
     def _file(self, what: str, trajectories: Trajectories) -> Path:
         digest = hashlib.blake2b(f"{what} {self._about} {len(trajectories)}".encode(), digest_size=16)

@@ -93,7 +93,8 @@ class _Kept:
         whole = self.base.read(index, start, stop)
         if whole.grid_shape is not None:
             raise DataError(
-                f"{self.place(index)}: the files have several grids; give those of one grid alone to thin them"
+                f"{self.place(index)}: the files have several grids, and only one grid can be thinned; give the files "
+                "of one grid"
             )
         return replace(
             whole,

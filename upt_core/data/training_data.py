@@ -102,7 +102,7 @@ class TrainingData:
             )
         if not found and self.content != now.content:
             found.append(
-                "the trajectories begin as those of the run, but go on otherwise: other values, times or points"
+                "the trajectories begin like those of the run, but continue differently: other values, times or points"
             )
         return found
 
@@ -275,8 +275,8 @@ def check_fits(spec: DataSpec, stored: DataSpec, targets: bool = True) -> None:
     missing = [name for name in stored.condition if name not in (*spec.condition, TIME_STEP)]
     if missing:
         raise DataError(
-            f"the operator is told {', '.join(missing)}, which the data set does not have as a condition; name it in "
-            f"the data set's 'conditions'"
+            f"the operator needs the condition {', '.join(missing)}, which the data set does not give; name it in the "
+            "data set's 'conditions'"
         )
     if (spec.num_axes, spec.steady) != (stored.num_axes, stored.steady):
         raise DataError(

@@ -107,8 +107,8 @@ class Windows:
         if sum(counts) == 0:
             longest = max((trajectories.num_times(i) for i in range(len(trajectories))), default=0)
             raise DataError(
-                f"{horizon} target time steps after {_inputs(data)} are asked for, but the longest of "
-                f"{len(trajectories)} trajectories has {longest} time steps; ask for a shorter rollout"
+                f"the run needs {horizon} target time steps after {_inputs(data)}, but the longest of "
+                f"{len(trajectories)} trajectories has {longest} time steps; use a shorter rollout"
             )
         self._ends = list(accumulate(counts))
 

@@ -84,7 +84,9 @@ def read_input(
     named = fields if isinstance(fields, Mapping) else _the_only(fields, data)
     _check_names(named, data)
     if coords is None and data.grid_shape is None:
-        raise DataError("the operator was trained at scattered points, so it must know where values are: give coords")
+        raise DataError(
+            "the operator was trained at scattered points, so it needs the points of the values: give coords"
+        )
     values = {field.name: read_values(named[field.name], f"field {field.name!r}") for field in data.inputs}
     on_grid = coords is None or needs_grid
     axes = data.num_axes if on_grid else 1
@@ -127,7 +129,7 @@ def _check_grid(coords_BNX: Tensor, shape: tuple[int, ...], data: DataSpec, trai
         raise DataError(
             f"the encoder works on an even grid over the box of training; these points are up to "
             f"{float((off_BNX.abs() / trained_X).max()):.2g} spacings away from it; use data on that grid, or an "
-            f"operator with an encoder for points"
+            "operator whose encoder takes scattered points"
         )
 
 
@@ -177,8 +179,8 @@ def read_conditions(
         if times is None:
             low, high = training.time_step or (0.0, 0.0)
             raise DataError(
-                f"the operator is told the time between steps ({low:g} to {high:g} in training): give times, of the "
-                f"input and of each step"
+                f"the operator needs the time between steps ({low:g} to {high:g} in training): give times, for the "
+                "input and for each step"
             )
         columns[TIME_STEP] = times.diff().expand(samples, -1)
     if not data.condition:
@@ -213,7 +215,7 @@ def read_times(times: Values | None, steps: int | None, data: DataSpec, training
     if steps is not None and len(value) != steps + 1:
         raise DataError(f"there are {len(value)} times for {steps} steps; expected {steps + 1}, the input's first")
     if len(value) < 2 or not bool((value.diff() > 0).all()):
-        raise DataError("times must be those of the input and of each step, and increase")
+        raise DataError("times must increase; give the time of the input and of each step")
     check_time_step(value.diff(), data, training)
     return value
 
@@ -229,8 +231,8 @@ def check_time_step(step_T: Tensor, data: DataSpec, training: TrainingData) -> N
     own = training.time_step[0]
     if float((step_T.double() - own).abs().max()) > 1e-3 * own * 1.5:
         raise DataError(
-            f"the operator moves by {own:g} in time, as its training data did, but the times are {float(step_T[0]):g} "
-            f"apart; give times that are {own:g} apart"
+            f"a step of the operator is {own:g} in time, as in its training data, but the times are "
+            f"{float(step_T[0]):g} apart; give times that are {own:g} apart"
         )
 
 
@@ -269,7 +271,8 @@ def read_query(
     if isinstance(shape, tuple) and all(isinstance(size, int) for size in shape):
         if len(shape) != data.num_axes or min(shape) < 1:
             raise DataError(
-                f"a resolution of {' x '.join(map(str, shape))} is asked for; expected {data.num_axes} numbers from 1"
+                f"a resolution of {' x '.join(map(str, shape))} does not fit; expected {data.num_axes} numbers, each "
+                "at least 1"
             )
         return grid_coords(shape, data, ends)[None], shape
     return read_coords(at, data, "at"), None
@@ -308,12 +311,12 @@ def read_values(value: Any, what: str) -> Tensor:
             raise DataError(f"{what} is the text {str(value)[:200]!r}; expected values, such as np.load(FILE)[NAME]")
         array = np.asarray(value)
         if array.dtype.kind not in "fiu":
-            raise DataError(f"{what} has values of type {array.dtype}; real numbers are expected")
+            raise DataError(f"{what} has values of type {array.dtype}; expected real numbers")
         # torch warns of memory that it may not write: that of a pandas series, or of np.load(mmap_mode="r")
         array = array.astype(array.dtype.newbyteorder("="), copy=not array.flags.writeable)
         return _finite(torch.as_tensor(array), what)
     if value.is_complex() or value.dtype == torch.bool:
-        raise DataError(f"{what} has values of type {value.dtype}; real numbers are expected")
+        raise DataError(f"{what} has values of type {value.dtype}; expected real numbers")
     return _finite(value, what)
 
 
@@ -322,8 +325,7 @@ def _finite(value: Tensor, what: str) -> Tensor:
     if bad:
         first = tuple(torch.nonzero(~torch.isfinite(value))[0].tolist())
         raise DataError(
-            f"{what} has {bad} values of {value.numel()} that are NaN or infinite, the first at index {first}; repair "
-            f"them first"
+            f"{what} has {bad} NaN or infinite values of {value.numel()}, the first at index {first}; repair them first"
         )
     return value
 
@@ -361,7 +363,7 @@ def _shape_refused(field: FieldSpec, shape: tuple[int, ...], axes: int, history:
     return (
         f"field {field.name!r} has the shape {shape}; expected ({expected}) or (samples, {expected}), "
         f"with {many(field.channels, 'channel')}{f', {history} frames' if history > 1 else ''}"
-        f"{'; of a trajectory give the time step to begin with' if more else ''}"
+        f"{'; for a trajectory, give its first time step' if more else ''}"
     )
 
 

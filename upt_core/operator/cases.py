@@ -133,8 +133,8 @@ def _answers(operator: Operator, batch: list[Case], first: int, request: Request
         which = f"trajectory {first}" if len(batch) == 1 else f"trajectories {first} to {first + len(batch) - 1}"
         raise DataError(f"{which}: {error}") from error
     remarks = [
-        f"the given field {name} changes in time, but a rollout in latent space sees it in its input alone; in "
-        f"physical space each step sees its own"
+        f"the given field {name} changes in time, but a rollout in latent space reads it only at its input; a rollout "
+        "in physical space reads it at each step"
         for name in one.unseen
     ]
     return answers_of(replace(prediction, remarks=(*prediction.remarks, *remarks)), operator.data)
@@ -144,7 +144,7 @@ def _case(operator: Operator, trajectories: Trajectories, number: int, spec: Dat
     data, total = operator.data, trajectories.num_times(number)
     present = data.history - 1
     if not data.steady and total < data.history:
-        raise DataError(f"{total} time steps are there; the operator takes {data.history} as its input")
+        raise DataError(f"has {total} time steps; the operator takes {data.history} as its input")
     steps = 1 if data.steady else request.steps or max(1, total - data.history)
     whole = trajectories.read(number, 0, 1 if data.steady else min(total, present + steps + 1))
     grid = whole.grid_shape or spec.grid_shape
@@ -172,8 +172,8 @@ def _given(whole: Trajectory, field: FieldSpec, present: int, steps: int, shape:
     value_TNC = whole.fields[field.name][present + 1 : present + steps]
     if len(value_TNC) < steps - 1:
         raise DataError(
-            f"given field {field.name!r} is known at {len(value_TNC)} time steps after the input; {steps} steps are "
-            f"asked for; ask for at most {len(value_TNC) + 1}"
+            f"given field {field.name!r} has values at {len(value_TNC)} time steps after the input, too few for "
+            f"{steps} steps; predict at most {len(value_TNC) + 1} steps"
         )
     check_finite(value_TNC, field.name, whole.coords_NX)
     return value_TNC.reshape(len(value_TNC), *shape, field.channels)
@@ -228,7 +228,8 @@ def _conditions(whole: Trajectory, data: DataSpec, present: int, steps: int) -> 
         value = torch.as_tensor(whole.condition[name], dtype=torch.float64)
         if value.dim() and len(value) - present < steps:
             raise DataError(
-                f"condition {name!r} is known at {len(value)} time steps; {steps} steps are asked for; ask for fewer"
+                f"condition {name!r} has values at {len(value)} time steps, too few for {steps} steps; predict fewer "
+                "steps"
             )
         found[name] = value[present : present + steps] if value.dim() else value.expand(steps)
     return found

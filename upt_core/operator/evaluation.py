@@ -118,7 +118,9 @@ class Evaluation:
         if not better:
             return Verdict(metric, baseline, "worse", f"The model does not beat {baseline}: {figures}.")
         if apart is not None and apart[0] <= 0 <= apart[1]:
-            words = f"The model is not clearly better than {baseline}: {figures}; other trajectories could turn it."
+            words = (
+                f"The model is not clearly better than {baseline}: {figures}; other trajectories could reverse this."
+            )
             return Verdict(metric, baseline, "even", words)
         ratio = (other / own if lower else own / other) if own > 0 and other > 0 else None
         by = "" if ratio is None else f" by a factor of {ratio:.3g}"

@@ -102,8 +102,8 @@ def _form(path: Path, aot: bool) -> Form:
     if path.suffix == ".onnx" and not aot:
         return "onnx"
     if path.suffix != ".pt2":
-        more = "" if aot else ", or in .onnx for a program of ONNX"
-        raise UserError(f"{path}: torch names such files .pt2; choose a name that ends so{more}")
+        more = "" if aot else ", or in .onnx for an ONNX program"
+        raise UserError(f"{path}: torch names such files .pt2; choose a name that ends in .pt2{more}")
     return "compiled" if aot else "program"
 
 
@@ -111,8 +111,8 @@ def _asked(operator: Trained, steps: int, coords: Values | None, checked: bool) 
     data = operator.data
     if operator.model.predict == "change":
         raise UserError(
-            "an operator that predicts changes (model.predict: change) cannot be exported: between the points of "
-            "its input it looks for the nearest ones, which torch cannot trace; use upt predict, or upt_core.load"
+            "an operator that predicts changes (model.predict: change) cannot be exported: it searches the nearest "
+            "points of its input, which torch cannot trace; use upt predict, or upt_core.load"
         )
     if coords is None and data.grid_shape is None:
         program: Program = AtGivenPoints(operator, steps, checked)
@@ -122,8 +122,8 @@ def _asked(operator: Trained, steps: int, coords: Values | None, checked: bool) 
         program = AtKnownPoints(operator, steps, grid_NX, data.grid_shape, checked)
     elif operator.model.encoder.needs_grid:
         raise UserError(
-            f"points are given, but {type(operator.model.encoder).__name__} works on the grid of its training alone; "
-            f"leave the points out"
+            f"points are given, but {type(operator.model.encoder).__name__} works only on its training grid; leave "
+            "the points out"
         )
     else:
         fixed_NX = read_coords(coords, data, "coords")[0]

@@ -25,8 +25,8 @@ def check_compiler() -> None:
         get_cpp_compiler()
     except InvalidCxxCompiler as error:
         raise UserError(
-            "--aot compiles C++, and there is no compiler: install g++ or clang++, or name one in the variable CXX; "
-            "without --aot none is needed"
+            "--aot compiles C++, and there is no compiler: install g++ or clang++, name one in the variable CXX, or "
+            "leave --aot out"
         ) from error
 
 

@@ -55,8 +55,8 @@ def write_onnx(
     if not difference <= TOLERANCE:
         path.unlink()
         raise UserError(
-            f"{path}: the program of ONNX answers differently, by {difference:.2g} of the largest value ({TOLERANCE:g} "
-            f"is allowed), so it is not kept; use .pt2"
+            f"{path}: the ONNX program differs from the operator by {difference:.2g} of the largest value "
+            f"({TOLERANCE:g} is allowed), so it is not saved; use .pt2"
         )
 
 
@@ -77,7 +77,7 @@ def _translated(asked: Program, traced: torch.export.ExportedProgram, names: Seq
             )
     except Exception as error:  # whatever ONNX has no counterpart for
         raise UserError(
-            f"ONNX cannot carry this model ({', '.join(type(part).__name__ for part in asked.model.children())}): "
+            f"ONNX cannot express this model ({', '.join(type(part).__name__ for part in asked.model.children())}): "
             f"{_reason(error)}; {_way(asked)}"
         ) from error
     finally:
@@ -87,7 +87,8 @@ def _translated(asked: Program, traced: torch.export.ExportedProgram, names: Seq
 def _way(asked: Program) -> str:
     if isinstance(asked, AtGivenPoints):
         return (
-            "fix the points of the input (--points FILE, coords=…): what encoders find out of points is then found here"
+            "fix the points of the input (--points FILE, coords=…): what encoders compute from points alone is then "
+            "computed here"
         )
     return "use .pt2"
 

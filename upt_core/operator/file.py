@@ -47,7 +47,7 @@ def _check_plain(value: Any, where: str) -> None:
     if isinstance(value, torch.Tensor) or type(value) in _PLAIN:
         return
     if not isinstance(value, dict | list | tuple):
-        raise TypeError(f"{where} is of type {type(value).__name__}; a file holds tensors and plain data only")
+        raise TypeError(f"{where} is of type {type(value).__name__}; a file can hold only tensors and plain data")
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         _check_plain(item, f"{where}[{key!r}]")
 
@@ -85,16 +85,16 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
-        raise CheckpointError(f"{path}: this is not a checkpoint of upt")
+        raise CheckpointError(f"{path}: this is not a checkpoint written by upt")
     if content["format"] > FORMAT:
         raise CheckpointError(f"{path}: written by a newer upt (format {content['format']}); install that version")
     if content["format"] < FORMAT:
         raise CheckpointError(
-            f"{path}: written by an older upt (format {content['format']}), without the statistics of the data it was "
-            f"trained on, so what it would answer is not known; train again, or use the upt of that run"
+            f"{path}: written by an older upt (format {content['format']}), without the statistics of its training "
+            "data, so its predictions would be wrong; train again, or use the version of upt of that run"
         )
     if not whole:
-        raise CheckpointError(f"{path}: the file has lost its digest, so it is cut off or damaged; use another copy")
+        raise CheckpointError(f"{path}: the file has no digest, so it is truncated or damaged; use another copy")
     return content
 
 
@@ -114,7 +114,7 @@ def _load(file: BinaryIO, path: Path) -> Any:
     except Exception as error:  # what a damaged pickle raises depends on its bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{path}: cannot be read as a checkpoint (truncated, or another file?): {reason}"
+            f"{path}: cannot be read as a checkpoint (is it truncated, or another kind of file?): {reason}"
         ) from error
 
 
@@ -132,7 +132,7 @@ def _check_digest(file: BinaryIO, path: Path) -> bool:
         return False
     expected = file.read()
     if not hmac.compare_digest(expected, _digest(file, size)):
-        raise CheckpointError(f"{path}: the file is damaged: its content is not what was written; use another copy")
+        raise CheckpointError(f"{path}: the file is damaged: its content does not match its digest; use another copy")
     return True
 
 

@@ -49,8 +49,8 @@ class Gathered:
         first = self._first = self._first or part
         if _shape(part) != _shape(first):
             raise DataError(
-                "trajectories have different numbers of points or time steps, so their answers do not fit into one "
-                "array; give --at or --resolution, and --steps, or one file for each trajectory"
+                "trajectories have different numbers of points or time steps, so their predictions do not fit into "
+                "one array; give --at or --resolution, and --steps, or one file for each trajectory"
             )
         for name, value in part.fields.items():
             self._rows(name).add(value)

@@ -33,13 +33,14 @@ def read_given(
     unknown = [name for name in given if name not in names]
     if unknown:
         raise DataError(
-            f"there is no given field {', '.join(unknown)}; the operator is given: {', '.join(names) or 'none'}"
+            f"there is no given field {', '.join(unknown)}; the given fields of the operator: "
+            f"{', '.join(names) or 'none'}"
         )
     if space == "latent" or steps == 1:
         why = "in latent space" if space == "latent" else "of one step"
         raise DataError(
-            f"a rollout {why} encodes its input alone, so given fields of later steps are never seen; roll out in "
-            f"physical space over several steps, or leave them out"
+            f"a rollout {why} encodes only its input, so given fields of later steps are never used; roll out in "
+            "physical space over several steps, or leave them out"
         )
     now_BNC = data.last_frame(value.value_BNC)
     parts = [

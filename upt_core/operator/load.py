@@ -66,7 +66,8 @@ def _as_written(path: Path) -> Iterator[None]:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         said = (str(error).splitlines() or [""])[0]
         raise CheckpointError(
-            f"{path}: the file is whole, but not as upt writes operators ({type(error).__name__}: {said[:300]}); it "
+            f"{path}: the file is complete, but its content is not an operator of upt ({type(error).__name__}: "
+            f"{said[:300]}); it "
             f"was changed by another program, or belongs to another version of a plugin; use another copy"
         ) from error
 
@@ -126,8 +127,8 @@ def operators_of(content: Mapping[str, Any], path: Path) -> dict[str, dict[str, 
     found = content.get("operators") or (content.get("extra") or {}).get("operators")
     if not found:
         raise CheckpointError(
-            f"{path}: this file holds no operator; give the folder of a run, one of its checkpoints, or what "
-            f"Operator.save wrote"
+            f"{path}: this file contains no operator; give the folder of a run, one of its checkpoints, or a file "
+            "that Operator.save wrote"
         )
     return dict(found)
 
@@ -150,8 +151,8 @@ def chosen(
     """
     names = ", ".join(operators)
     if task is None and len(operators) > 1:
-        raise CheckpointError(f"{path}: holds the operators of several tasks; choose one with {key}: {names}")
+        raise CheckpointError(f"{path}: contains the operators of several tasks; choose one with {key}: {names}")
     name = next(iter(operators)) if task is None else task
     if name not in operators:
-        raise CheckpointError(f"{path}: holds no task called {name!r}; there are: {names or 'none'}")
+        raise CheckpointError(f"{path}: contains no task called {name!r}; there are: {names or 'none'}")
     return name

@@ -181,8 +181,8 @@ class Operator:
         """
         if self.model.predict == "change":
             raise UserError(
-                "this operator predicts changes (model.predict: change), so a latent state alone does not say the "
-                "fields; use predict, which knows the state that it starts from"
+                "this operator predicts changes (model.predict: change), so the fields do not follow from a latent "
+                "state alone; use predict, which knows the first state"
             )
         query, shape = self._query(at)
         coords_BQX = arrays.unit_coords(query, self.data, slice(None), len(latent_BLD), self.device)
@@ -337,7 +337,7 @@ class Operator:
         yield from remarks.on_points(value.value_BNC.shape[1], value.coords_BNX.flatten(0, 1), data, training)
         yield from remarks.on_place(value.coords_BNX[0], value.layout.shape, self.model.encoder, data, training)
         if query is not None:
-            yield from remarks.on_box(query.flatten(0, 1), data, "an answer is asked for at points")
+            yield from remarks.on_box(query.flatten(0, 1), data, "the prediction is at given points")
         yield from remarks.on_conditions(None if condition_BTP is None else condition_BTP.flatten(0, 1), data, training)
 
 

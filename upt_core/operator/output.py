@@ -30,7 +30,7 @@ def check_output(path: Path) -> None:
         UserError: another ending, a library that is not installed, or a folder that cannot be made.
     """
     if path.suffix not in WRITERS:
-        raise UserError(f"{path}: cannot write files that end in {path.suffix!r}; use {', '.join(WRITERS)}")
+        raise UserError(f"{path}: upt cannot write files that end in {path.suffix!r}; use {', '.join(WRITERS)}")
     if path.suffix == ".nc":
         _xarray(path)
     if path.suffix in (".pvd", ".vtu", ".vtk"):

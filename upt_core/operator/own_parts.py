@@ -95,5 +95,7 @@ def _parts(folder: Path) -> Iterator[dict[str, Any]]:
     for rank in range(size):
         path = folder / f"part-{rank}-of-{size}.pt"
         if not path.is_file():
-            raise CheckpointError(f"{folder}: of {size} processes only {len(found)} saved their parts, so it is no use")
+            raise CheckpointError(
+                f"{folder}: only {len(found)} of {size} processes saved their parts, so it cannot be used"
+            )
         yield file.read(path)

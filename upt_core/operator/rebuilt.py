@@ -51,8 +51,8 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: s
     if differences:
         more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
         raise CheckpointError(
-            f"{where}: belongs to another architecture: {'; '.join(differences[:3])}{more}; use the configuration "
-            f"that is beside the checkpoint's run"
+            f"{where}: belongs to another architecture: {'; '.join(differences[:3])}{more}; use the config.yaml in "
+            "the folder of the checkpoint's run"
         )
     model.load_state_dict({name: cut_like(value, own[name]) for name, value in weights.items()})
 
@@ -73,10 +73,12 @@ def model_of(settings: Mapping[str, Any], data: DataSpec, registry: Registry, wh
             return Upt(encoder, approximator, decoder, parts.predict)
     except ValidationError as error:
         problems = "".join(f"\n    {problem}" for problem in problems_of(error, Document(dict(settings)), registry))
-        raise CheckpointError(f"{where}: the model cannot be built from what the file says of it{problems}") from error
+        raise CheckpointError(
+            f"{where}: the model cannot be built from its description in the file{problems}"
+        ) from error
     except ValueError as error:
         raise CheckpointError(
-            f"{where}: the model cannot be built from what the file says of it: {error}; use the versions of its run"
+            f"{where}: the model cannot be built from its description in the file: {error}; use the versions of its run"
         ) from error
 
 

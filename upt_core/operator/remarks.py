@@ -76,9 +76,9 @@ def on_place(
     off = float(((coords_NX.cpu().double() - grid_coords(shape, data, training.ends)).abs() / spacing_X).max())
     if off > SHIFTED:
         yield (
-            f"the grid of the input lies {off:.2g} spacings from where that of training lies in the box, and "
-            f"{type(encoder).__name__} has seen no other place: expect an answer that is shifted; give values at the "
-            f"places of training, or train with the encoder patches, which resamples"
+            f"the grid of the input is shifted by {off:.2g} spacings from the training grid, and "
+            f"{type(encoder).__name__} was trained only at that position: the prediction will be shifted; give values "
+            "at the points of the training grid, or train with the encoder patches, which resamples"
         )
 
 

@@ -44,9 +44,9 @@ def build_metric(entry: Any, data: DataSpec | None, steps: int) -> Metric:
         raise WrongSelection("name", str(error)) from error
     if entry.steps is not None and not entry.steps[0] <= entry.steps[1] <= steps:
         if entry.steps[0] > entry.steps[1]:
-            raise WrongSelection("steps", f"{list(entry.steps)} ends before it begins; swap the two")
+            raise WrongSelection("steps", f"{list(entry.steps)} ends before it begins; swap the two values")
         raise WrongSelection("steps", too_short(entry.steps, steps))
-    assert data is not None or entry.field is None, "a metric of one field needs to know the data"
+    assert data is not None or entry.field is None, "a metric of one field needs the specification of the data"
     try:
         channels = data.channels_of(entry.field, data.targets) if data is not None and entry.field else None
     except ValueError as error:
@@ -115,6 +115,6 @@ class SelectedMetric(Metric):
 def too_short(steps: tuple[int, int], rollout: int) -> str:
     """What to say of a window that the rollout does not reach."""
     return (
-        f"counts the time steps {steps[0]} to {steps[1]}, but rollouts have {rollout}; set validation.rollout to "
-        f"{steps[1]} or more, or take an earlier window"
+        f"compares the time steps {steps[0]} to {steps[1]}, but rollouts have {rollout}; set validation.rollout to "
+        f"{steps[1]} or more, or choose earlier steps"
     )

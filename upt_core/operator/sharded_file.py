@@ -67,7 +67,9 @@ def state_of(folder: Path) -> dict[str, Any]:
         if not path.is_file():
             raise CheckpointError(f"{path}: this part of the checkpoint is missing; use another copy")
         if digest(path) != expected:
-            raise CheckpointError(f"{path}: the file is damaged: its content is not what was written; use another copy")
+            raise CheckpointError(
+                f"{path}: the file is damaged: its content does not match its digest; use another copy"
+            )
     return state
 
 

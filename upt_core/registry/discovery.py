@@ -59,7 +59,7 @@ def register_module(
     hooks = [*HOOKS.values(), *EXTENSION_HOOKS.values()]
     unmarked = [hook for hook in hooks if hasattr(module, hook) and hook not in found]
     if unmarked:
-        raise PluginError(f"{', '.join(unmarked)} is not marked with @hookimpl, so it would not be called")
+        raise PluginError(f"{', '.join(unmarked)} is not marked with @hookimpl, so it would never be called; mark it")
     entries: list[Entry] = []
     for kind, hook in HOOKS.items():
         getattr(manager.hook, hook)(register=_collector(entries, kind, distribution))

@@ -95,9 +95,9 @@ def _end_of(command: Sequence[str], seconds: float) -> str:
     try:
         done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return f"did not come to an end within {seconds:g} s"
+        return f"did not end within {seconds:g} s"
     if done.returncode == TOO_LARGE:
-        return f"asked for more than {MOST_BYTES // 2**30} GiB of memory"
+        return f"tried to use more than {MOST_BYTES // 2**30} GiB of memory"
     return ended(done.returncode) if done.returncode else ""
 
 
@@ -139,7 +139,7 @@ def _missing(kind: Kind, name: str, source: Mapping[str, str], registry: Registr
     said = f"{kind} {name!r} came with {wanted}; {distribution} {present} is installed"
     causes = [str(plugin.cause) for plugin in registry.broken if plugin.distribution.name == distribution]
     if causes:
-        return f"{said}, but does not load: {'; '.join(causes)}"
+        return f"{said}, but it does not load: {'; '.join(causes)}"
     brought = [
         (e.kind, e.name) for claims in registry.entries.values() for e in claims if e.distribution.name == distribution
     ]
@@ -148,7 +148,7 @@ def _missing(kind: Kind, name: str, source: Mapping[str, str], registry: Registr
     others = sorted(other for of_kind, other in brought if of_kind == kind)
     has = f"it has {', '.join(map(repr, others))}" if others else f"it has no {kind}"
     older = "" if present == source["version"] else f"pip install '{wanted}', or "
-    return f"{said}, but {has}; {older}if the class has another name now, register it under {name!r} too"
+    return f"{said}, but {has}; {older}if the class was renamed, register it under {name!r} too"
 
 
 def check_run(folder: Path, registry: Registry) -> None:
@@ -178,7 +178,7 @@ def _tried(entries: Sequence[Brought], seconds: float, without: Sequence[str]) -
             env={**os.environ, "OMP_NUM_THREADS": "1", WITHOUT: " ".join(without)},
         )
     except subprocess.TimeoutExpired as late:
-        return _findings(entries, _text(late.stdout)), f"it did not come to an end within {seconds:g} s"
+        return _findings(entries, _text(late.stdout)), f"it did not end within {seconds:g} s"
     last = (done.stderr.strip().splitlines() or [""])[-1]
     return _findings(entries, done.stdout), f"it {ended(done.returncode)} ({last})"
 

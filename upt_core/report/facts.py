@@ -105,7 +105,7 @@ def _time(run: RunData) -> dict[str, str]:
     if waiting is not None:
         parts += [f"of which waiting for data {in_time(float(waiting.value.sum()))}"]
     rest = max(run.seconds - steps, 0.0)
-    return {"time": f"{', '.join(parts)}; start, validation, measurements, saving and pictures {in_time(rest)}"}
+    return {"time": f"{', '.join(parts)}; start, validation, measurements, saving and plots {in_time(rest)}"}
 
 
 def _of(name: str) -> str:

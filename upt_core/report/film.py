@@ -154,7 +154,7 @@ _SECTION = """<section class="film" data-film="{number}"><h2>Rollout</h2>
 <button type="button" aria-pressed="false">Play</button>
 <label>Time step <output>1</output> <input type="range" min="0" max="{last}" value="{last}" step="1"></label></p>
 <div class="panels">{panels}</div>
-<noscript><p>The film needs JavaScript; the pictures below show the last time step.</p></noscript>
+<noscript><p>The film needs JavaScript; the plots below show the last time step.</p></noscript>
 <script type="application/json">{content}</script></section>"""
 
 SCRIPT = """

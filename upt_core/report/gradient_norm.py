@@ -8,9 +8,7 @@ from matplotlib.figure import Figure
 from upt_core.report.load import RunData
 from upt_core.report.style import Theme, epoch_axis, figure, log_axis, spans_decades
 
-CAPTION = (
-    "Norm of the whole gradient at logged steps, before clipping. Steps whose gradient was not finite are left out."
-)
+CAPTION = "Norm of the gradient at logged steps, before clipping. Steps with NaN or infinite gradients are left out."
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:

@@ -123,7 +123,7 @@ class Snapshot:
             return f'<p class="status">Waiting: the run has not begun.</p>{trouble}<section>{where}</section>'
         run = self.run
         said = "".join(f'<p class="verdict {found.sense}">{shown(found.words)}</p>' for found in verdicts_so_far(run))
-        link = f'<p><a href="{escape(report)}">The report of the run</a></p>' if finished(run) and report else ""
+        link = f'<p><a href="{escape(report)}">Report of the run</a></p>' if finished(run) and report else ""
         noticed = "".join(f"<li>{shown(remark)}</li>" for remark in (remarks(run) if run.lines else []))
         listed = f'<h2>Worth noticing</h2><ul class="remarks">{noticed}</ul>' if noticed else ""
         numbers = facts_table(figures(run))
@@ -157,9 +157,7 @@ def look(folder: Path) -> Snapshot:
         return Snapshot(folder, version, None)
     run = load(folder)
     if not {"trainer", "validation"} <= run.config.keys():
-        raise UserError(
-            f"{folder}: config.yaml is not that of a run: it has no trainer and validation; name a run folder"
-        )
+        raise UserError(f"{folder}: config.yaml is not from a run: it has no trainer and validation; name a run folder")
     return Snapshot(folder, version, run)
 
 

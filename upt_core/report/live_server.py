@@ -71,7 +71,7 @@ class Watched:
         try:
             self._snapshot, self._trouble, self._drawn = look(self.folder), "", {}
         except UserError as error:
-            self._trouble = f"The newest files cannot be read; the page tries again. {error}"
+            self._trouble = f"The newest files cannot be read; the page will try again. {error}"
 
     def _page(self) -> Answer:
         report = "report" if report_of(self.folder).is_file() else ""

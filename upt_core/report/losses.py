@@ -11,8 +11,8 @@ from upt_core.report.load import RunData, Series
 from upt_core.report.style import MARKERS, Theme, epoch_axis, figure, legend_above, log_axis, of_series
 
 CAPTION = (
-    "Unweighted loss terms. Thin lines: single logged batches. Thick lines: means of an epoch, at its middle. "
-    "The total is the weighted sum. Values that are not positive cannot be drawn on this axis."
+    "Unweighted loss terms. Thin lines: single logged batches. Thick lines: means over an epoch, drawn at its middle. "
+    "The total is the weighted sum. A logarithmic axis cannot show values that are not positive."
 )
 
 

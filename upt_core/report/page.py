@@ -137,7 +137,7 @@ def _warnings(run: RunData) -> str:
         return ""
     lines = "".join(f"<li>{escape(text)}</li>" for text in run.said[-MOST_WARNINGS:])
     hidden = len(run.said) - MOST_WARNINGS
-    more = f"<p>{hidden} earlier ones are in remarks.jsonl.</p>" if hidden > 0 else ""
+    more = f"<p>{hidden} earlier warnings are in remarks.jsonl.</p>" if hidden > 0 else ""
     return f'<h2>Warnings during the run</h2><ul class="remarks">{lines}</ul>{more}'
 
 

@@ -22,15 +22,15 @@ def caption(run: RunData) -> str:
     if examples is None:
         return ""
     steps = examples.target.shape[1]
-    split, weights = ("test", "best checkpoint") if examples.final else ("validation", "weights of a short while ago")
+    split, weights = ("test", "best checkpoint") if examples.final else ("validation", "recent weights")
     chosen = f"{_chosen(examples.roles)} of the {split} split, by relative L2 error" * bool(examples.roles)
-    time = f" {steps} time steps are predicted from each input; pictures show the last." if steps > 1 else ""
+    time = f" {steps} time steps are predicted from each input; the plots show the last." if steps > 1 else ""
     quantities = targets_of(examples)
     shown = {quantity for _, quantity in rows_of(examples)}
     hidden = sum(len(quantity.channels) for quantity in quantities if quantity not in shown)
-    part = f" {hidden} more channels are not shown." if hidden > 0 else ""
+    part = f" {hidden} further channels are not shown." if hidden > 0 else ""
     arrows = any(quantity.is_vector for quantity in shown)
-    vectors = " Vectors: colours are their length, arrows their direction; the error is the length of the difference."
+    vectors = " Vectors: colours show their length, arrows their direction; the error is the length of the difference."
     note = f" Shown: {slice_note(examples)}." if slice_note(examples) else ""
     axes = f" {examples.view}" * (examples.num_axes > 1)
     signed = " Fields of both signs: white is 0." if _any_signed(examples) else ""

@@ -20,7 +20,7 @@ def remarks(run: RunData) -> list[str]:
 def _against_baselines(run: RunData) -> Iterator[str]:
     if any(found.sense == "worse" for found in verdicts(run)):
         yield (
-            "The model loses to a baseline that learned nothing. Train longer, lower the learning rate, or see "
+            "The model is worse than a baseline without training. Train longer, lower the learning rate, or check "
             "whether the time step is so small that the state hardly changes."
         )
 
@@ -31,12 +31,12 @@ def _of_validation(run: RunData) -> Iterator[str]:
         return
     best = int(series.value.argmin())
     if best == len(series.value) - 1 and run.results is not None:
-        yield f"The best {run.monitor} came last: the model was still getting better, so more epochs may help."
+        yield f"The best {run.monitor} is the last one: the model was still improving, so more epochs may help."
     elif series.value[-1] > RISE * series.value[best]:
         yield (
             f"Validation rose from {series.value[best]:.3g} after epoch {series.epoch[best]:.0f} to "
-            f"{series.value[-1]:.3g} at the end: the model learned the training data by heart, or the learning rate "
-            "is too high. The checkpoint of the best epoch is kept."
+            f"{series.value[-1]:.3g} at the end: the model overfits the training data, or the learning rate is too "
+            "high. The checkpoint of the best epoch is kept."
         )
 
 
@@ -45,8 +45,9 @@ def _of_sampling(run: RunData) -> Iterator[str]:
         share = float(found["effective_share"])
         if share < FEW:
             yield (
-                f"The weights of sampler {found['stream']!s} differ so much that its query points count like "
-                f"{100 * share:.0f} % of as many equal ones: temper it, or mix it with uniform."
+                f"The weights of sampler {found['stream']!s} differ so much that its query points are worth only "
+                f"{100 * share:.0f} % as many equally weighted points: raise the floor of importance, or mix the "
+                "sampler with uniform (mixture)."
             )
 
 
@@ -54,4 +55,4 @@ def _of_terms(run: RunData) -> Iterator[str]:
     for name, series in run.series("epoch", "gradient_share/").items():
         last = float(series.value[-1])
         if math.isfinite(last) and last < 1e-3:
-            yield f"The term {name} has {100 * last:.2g} % of the gradient: at its weight it teaches nearly nothing."
+            yield f"The term {name} has {100 * last:.2g} % of the gradient, so at its weight it has almost no effect."

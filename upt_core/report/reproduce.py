@@ -97,9 +97,9 @@ def read_original(folder: Path) -> Original:
     """
     experiment = load_run(folder)
     results = _json(
-        folder, run_folder.RESULTS, f"the run is not finished; finish it: upt train --resume {typed(folder)}"
+        folder, run_folder.RESULTS, f"the run is not finished; finish it with: upt train --resume {typed(folder)}"
     )
-    environment = _json(folder, run_folder.ENVIRONMENT, "without it the versions of the run are not known")
+    environment = _json(folder, run_folder.ENVIRONMENT, "without it, the versions of the run are unknown")
     return Original(
         folder,
         experiment,
@@ -124,12 +124,12 @@ def reproduce(
     if original.refused and not different:
         said = "\n    ".join(map(str, original.refused))
         raise UserError(
-            f"{original.folder}: this installation is not that of the run\n    {said}\n"
+            f"{original.folder}: this installation differs from that of the run\n    {said}\n"
             "    install those versions, or pass --allow-different-versions"
         )
     folder = run_dir or _beside(original.folder)
     if (folder / CONFIG).exists():
-        raise UserError(f"{folder} holds a run already; name another folder")
+        raise UserError(f"{folder} already contains a run; name another folder")
     results = original.experiment.train(folder, listeners=listeners, progress=False).results
     first = first_different_step(read_metrics(original.folder), read_metrics(folder))
     return Reproduction(original.folder, folder, original.results, results, first, original.refused + original.noted)

@@ -23,10 +23,9 @@ _BESIDE = (
 def caption(run: RunData) -> str:
     """What is shown."""
     return (
-        "Query points of the first training samples, relative to an even spread (1). Effective share: as many equally "
-        "weighted points would do; below 100 % weights differ or points come in clusters of high weight."
-        + _BESIDE
-        * (run.examples is not None or bool(run.tasks))
+        "Query points of the first training samples, relative to an even spread (1). Effective share: the share of "
+        "points that, equally weighted, would give the same variance; below 100 %, weights differ or points of high "
+        "weight cluster." + _BESIDE * (run.examples is not None or bool(run.tasks))
     )
 
 

@@ -12,8 +12,8 @@ from upt_core.report.style import Theme, panels
 MAX_QUANTITIES = 3
 CAPTION = (
     "Mean square of the Fourier coefficients over whole wave numbers, mean over the examples at the last time step. "
-    "Where the error reaches the truth, the model knows nothing of that scale. Domains that are not periodic leak "
-    "energy to high wave numbers."
+    "Where the error reaches the truth, the model does not resolve that scale. In domains that are not periodic, "
+    "energy leaks to high wave numbers."
 )
 
 

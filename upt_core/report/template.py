@@ -111,7 +111,7 @@ async function look() {{
     if (age) age.textContent = state.age;
   }} catch {{
     const age = document.getElementById("age");
-    if (age) age.textContent = "upt watch has ended; this is the last state that it showed";
+    if (age) age.textContent = "upt watch has ended; this page shows the last state";
   }}
   setTimeout(look, {pause});
 }}

@@ -15,7 +15,10 @@ COLUMNS = 3
 def caption(run: RunData) -> str:
     """What is shown."""
     dashed = " Dashed: baselines, measured on the test split at the end of the run." if run.results else ""
-    return f"Metrics on the validation split, after each epoch that has one. The circle marks the lowest value.{dashed}"
+    return (
+        "Metrics on the validation split, after each epoch with a validation. The circle marks the lowest "
+        f"value.{dashed}"
+    )
 
 
 def draw(run: RunData, theme: Theme) -> Figure | None:

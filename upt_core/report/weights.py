@@ -11,8 +11,8 @@ from upt_core.report.load import RunData, Series
 from upt_core.report.style import HATCHES, Theme, epoch_axis, figure, legend_above, log_axis, of_series, spans_decades
 
 CAPTION = (
-    "Weights of the loss terms as they act (0 is not drawn on a logarithmic axis), learning rate, and each weighted "
-    "term's share of the sum of gradient norms, measured on the first batch of some epochs."
+    "Weights of the loss terms (0 is not drawn on a logarithmic axis), learning rate, and the share of each weighted "
+    "term in the sum of gradient norms, measured on the first batch of some epochs."
 )
 
 

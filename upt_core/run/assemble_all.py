@@ -194,8 +194,8 @@ class WholeAssembler(Assembler):
         alone = sorted({name for own in metrics.values() for name in unmergeable(own)})
         if processes.several and processes.is_first and alone:
             remark(
-                f"validation.metrics: {', '.join(alone)} cannot be put together from what several processes have seen, "
-                f"so the first alone validates and the others wait; give the metric a merge"
+                f"validation.metrics: {', '.join(alone)} cannot be merged over several processes, so only the first "
+                "process validates and the others wait; give the metric a method merge"
             )
 
         def validate_now() -> Scalars:

@@ -67,7 +67,7 @@ def dataset_of_section(
 def _overridden(section: Mapping[str, Any], overrides: Sequence[str]) -> Document:
     foreign = [text for text in overrides if not text.startswith("data.")]
     if foreign:
-        raise UserError(f"{foreign[0]}: only settings of the data set can be given, as data.KEY=VALUE")
+        raise UserError(f"{foreign[0]}: only settings of the data set can be set here, as data.KEY=VALUE")
     document = Document({"data": deepcopy(dict(section))})
     problems = apply_overrides(document.data, document.origins, overrides)
     if problems:

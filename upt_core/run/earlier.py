@@ -38,8 +38,8 @@ def check_free(folder: Path) -> None:
     """
     if holds_a_run(folder):
         raise UserError(
-            f"{folder} holds a run already; go on with it (resume=True), read it if it is finished "
-            f"(upt_core.Run.read), name another folder, or train anew in its place (replace=True)"
+            f"{folder} already contains a run; continue it (resume=True), read it if it is finished "
+            "(upt_core.Run.read), name another folder, or replace it (replace=True)"
         )
 
 

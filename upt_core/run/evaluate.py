@@ -89,7 +89,7 @@ def evaluate_operator(
     validation, trainer = config.get("validation") or {}, config.get("trainer") or {}
     steps = 1 if operator.data.steady else asked.steps or validation.get("rollout") or 1
     if operator.data.steady and (asked.steps or 1) > 1:
-        raise UserError(f"--steps is {asked.steps}, but the problem is steady: there is one solution")
+        raise UserError(f"--steps is {asked.steps}, but the problem is steady and has one solution; leave --steps out")
     metrics, remarks = _metrics(operator, asked, steps, registry)
     dataset = dataset_of(operator, asked.path, asked.overrides, registry)
     prepared = _prepared(operator, dataset)
@@ -176,7 +176,7 @@ def _not_needed(operator: Operator, registry: Registry) -> list[str]:
     )
     if not lines:
         return []
-    return [f"the figures need no plugins that only trained the operator; to go on with the run: {'; '.join(lines)}"]
+    return [f"the metrics do not need plugins that were used only in training; to continue the run: {'; '.join(lines)}"]
 
 
 def _prepared(operator: Operator, dataset: Dataset) -> PreparedData:
@@ -204,9 +204,9 @@ def _known(prepared: PreparedData, trajectories: Trajectories, asked: Asked) -> 
     training = prepared.training
     if asked.path is not None:
         seen = training.seen_in(trajectories)
-        return [f"{len(seen)} of the {len(trajectories)} trajectories are among those of training"] if seen else []
+        return [f"{len(seen)} of the {len(trajectories)} trajectories are training trajectories"] if seen else []
     if asked.split == "all":
-        return ["all splits are evaluated, that of training among them"]
+        return ["all splits are evaluated, including the training split"]
     differences = training.differences(prepared.fingerprint())
     if not differences:
         return []
@@ -214,8 +214,8 @@ def _known(prepared: PreparedData, trajectories: Trajectories, asked: Asked) -> 
     if seen:
         raise DataError(
             f"the data are not those of the run: {'; '.join(differences)}; {len(seen)} of the "
-            f"{len(trajectories)} trajectories of the split {asked.split!r} are among those of "
-            f"training; evaluate on data that the operator has not seen"
+            f"{len(trajectories)} trajectories of the split {asked.split!r} are training trajectories; evaluate on "
+            "data that the operator was not trained on"
         )
     return [f"the data are not those of the run: {'; '.join(differences)}"]
 

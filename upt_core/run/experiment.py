@@ -71,7 +71,7 @@ class Experiment(WholeAssembler):
             listeners: objects with ``@hookimpl`` methods, beside the experiment's callbacks; of several processes,
                 those of the first.
             progress: in a notebook, show bars, losses and metrics in one place. Elsewhere nothing is shown.
-            replace: train anew in a folder that holds a run; what that run wrote is removed first, other files stay.
+            replace: replace the run in the folder; the files of that run are removed first, other files stay.
 
         Returns:
             The run, with metrics on the test split: of the best checkpoint as "model", and of the baselines.
@@ -92,7 +92,7 @@ class Experiment(WholeAssembler):
                 if runner.saved and not isinstance(error, EndRun):
                     call = f"Experiment.train({str(runner.run_dir)!r}, resume=True)"
                     error.add_note(
-                        f"the state is saved; go on with {call}, or with upt train --resume {typed(runner.run_dir)}"
+                        f"the state is saved; continue with {call}, or with upt train --resume {typed(runner.run_dir)}"
                     )
                 raise
         return Run(runner.run_dir, results)

@@ -35,7 +35,7 @@ def create(output: Path, name: str) -> Path:
             continue
         except OSError as error:
             raise UserError(
-                f"{folder}: the run folder cannot be made: {error}; set output to a folder that can be written"
+                f"{folder}: the run folder cannot be made: {error}; set output to a writable folder"
             ) from error
         return folder
     raise UserError(f"{output}: too many runs called {stamp}; set output to another folder")

@@ -36,7 +36,7 @@ _TRAINING_ALONE = ("valid_path", "test_path", "num_trajectories")
 def of_own_data(operator: Operator, split: Part, overrides: Sequence[str], request: Request) -> Asked:
     """Answers for a split of the data that the operator was trained on, or for all of it."""
     if not section_of(operator):
-        raise UserError("this operator does not say which data it was trained on; give an INPUT, an .npz of arrays")
+        raise UserError("this operator does not record its training data; give an INPUT, for example an .npz of arrays")
     return _of_dataset(operator, dataset_of(operator, None, overrides), split, request)
 
 
@@ -47,7 +47,9 @@ def of_file(operator: Operator, path: Path, overrides: Sequence[str], request: R
     if _of_files(section_of(operator)) is not None:
         return _of_dataset(operator, dataset_of(operator, path, overrides), "all", request)
     if overrides:
-        raise UserError(f"{path}: is read as plain arrays, so nothing of a data set can be set: {', '.join(overrides)}")
+        raise UserError(
+            f"{path}: is read as plain arrays, so settings of a data set have no effect; remove {', '.join(overrides)}"
+        )
     return of_arrays(operator, path, request)
 
 
@@ -64,7 +66,9 @@ def dataset_of(
     if path is not None:
         files = _of_files(section)
         if files is None and section == section_of(operator):
-            raise UserError(f"{path}: {section['name']} reads no files; say what does, for example data.name=npz")
+            raise UserError(
+                f"{path}: {section['name']} does not read files; name a data set that does, for example data.name=npz"
+            )
         files = section if files is None else files
         section = files if isinstance(section.get("inputs"), dict) else section  # of a pair, what the operator reads
         files.update({key: None for key in _TRAINING_ALONE if key in files})
@@ -77,7 +81,7 @@ def _named_section(operator: Operator, overrides: Sequence[str]) -> dict[str, An
     own = deepcopy(section_of(operator))
     named = [text.removeprefix("data.name=") for text in overrides if text.startswith("data.name=")]
     if not own and not named:
-        raise UserError("this operator does not say which data it was trained on; name the data set: data.name=NAME")
+        raise UserError("this operator does not record its training data; name the data set: data.name=NAME")
     return own if not named or named[-1] == own.get("name") else {"name": named[-1]}
 
 
@@ -143,7 +147,9 @@ def _read(path: Path) -> dict[str, Array]:
     except UserError:
         raise
     except Exception as error:  # what numpy raises depends on the bytes that are damaged
-        raise DataError(f"{path}: is not a numpy archive; the operator's data set reads no files: give .npz") from error
+        raise DataError(
+            f"{path}: is not a numpy archive; the operator's data set does not read files: give .npz"
+        ) from error
 
 
 def _coords(operator: Operator, arrays: dict[str, Array]) -> Any:
@@ -181,7 +187,7 @@ def read_points(path: Path) -> Array:
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file of points; correct --at") from error
     except Exception as error:  # what numpy raises depends on the bytes that are damaged
-        raise DataError(f"{path}: cannot be read as points, a row of coordinates each: {error}") from error
+        raise DataError(f"{path}: cannot be read as points (one row of coordinates for each point): {error}") from error
 
 
 def _read_csv(path: Path) -> Array:

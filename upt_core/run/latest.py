@@ -82,5 +82,5 @@ class LatestExamples:
         where = f" (process {self._processes.rank})" if self._processes.several else ""
         remark(
             f"example predictions of the run so far could not be written: {type(error).__name__}: {error}{where}; "
-            f"training goes on, and further failures are not reported"
+            "training continues, and further failures are not reported"
         )

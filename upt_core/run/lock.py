@@ -48,7 +48,7 @@ def _take(descriptor: int, folder: Path) -> None:
     except BlockingIOError as error:
         holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
         raise UserError(
-            f"{folder}: this run is being trained by {holder}; wait until it ends, or end it, and resume then"
+            f"{folder}: this run is being trained by {holder}; wait until it ends, or end it; then resume"
         ) from error
     except OSError:
         return  # some network file systems have no locks

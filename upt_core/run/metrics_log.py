@@ -99,7 +99,7 @@ def _drop_torn_lines(path: Path) -> None:
         os.replace(part, path)
     except OSError as error:
         raise UserError(
-            f"{path}: has torn lines, and cannot be written anew: {error.strerror}; "
+            f"{path}: has torn lines and cannot be written again: {error.strerror}; "
             f"free some space or make the run folder writable"
         ) from error
 

@@ -38,6 +38,7 @@ def newest_run(experiment: Experiment) -> Path | None:
         raise UserError(
             f"{run}: this run of {experiment.name} was started with another configuration\n    "
             + "\n    ".join(different[:MOST_SHOWN])
-            + f"{more}\n    go on with it as it is: upt train --resume {typed(run)}; or start anew, without --resume"
+            + f"{more}\n    continue it unchanged: upt train --resume {typed(run)}; or start a new run, without "
+            "--resume"
         )
     return run

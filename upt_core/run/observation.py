@@ -87,7 +87,7 @@ def _densities_of(path: Path) -> list[Density]:
                 number, _, name = key.partition("/")
                 found.setdefault(number, {})[name] = stored[key]
     except Exception as error:  # what numpy raises depends on the bytes that are damaged
-        remark(f"{path}: damaged ({error}); where the sampler looked before is left out of the report")
+        remark(f"{path}: damaged ({error}); the report leaves out the earlier query points")
         return []
     return list(found.values())
 

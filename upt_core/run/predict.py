@@ -72,7 +72,7 @@ def predict_files(
     targets = {path: output / f"{path.stem}{ending}" for path in inputs}
     if len(set(targets.values())) < len(inputs):
         raise UserError(
-            "two inputs have the same name, so their outputs would overwrite each other; predict one by one"
+            "two inputs have the same name, so their outputs would overwrite each other; predict them one by one"
         )
     for path, target in targets.items():
         wanted = _signature(source, path, overrides, request)

@@ -34,13 +34,15 @@ def at_resolution(
     """
     spec = dataset.spec()
     if len(asked) not in (1, spec.num_axes):
-        raise UserError(f"a resolution of {_size(asked)} is asked for; expected {spec.num_axes} numbers from 1")
+        raise UserError(
+            f"a resolution of {_size(asked)} does not fit; expected {spec.num_axes} numbers, each at least 1"
+        )
     shape = asked * spec.num_axes if len(asked) == 1 else asked
     if spec.targets_apart:
-        return dataset, ["inputs and truths are at points of their own, and are taken and compared there"]
+        return dataset, ["inputs and truths have different points; each is used at its own points"]
     if spec.grid_shape is None:
         return dataset, [
-            f"the truth is known at scattered points alone, so it is compared there, not at {_size(shape)}"
+            f"the truth is known only at scattered points, so predictions are compared there, not at {_size(shape)}"
         ]
     if spec.grid_shape == shape:
         return dataset, []
@@ -56,7 +58,7 @@ def at_resolution(
             f"inputs and truths are {_size(shape)} of the {_size(spec.grid_shape)} points of the data"
         ]
     return dataset, [
-        f"the truth is known on {_size(spec.grid_shape)} points alone, so inputs and comparison are there, not at "
+        f"the truth is known only on {_size(spec.grid_shape)} points, so inputs and comparison use these, not "
         f"{_size(shape)}; give a finer file as INPUT to compare there"
     ]
 

@@ -109,9 +109,9 @@ def read(run_dir: Path, before: WholeAssembler, after: WholeAssembler, folders: 
     if refused:
         listed = "\n".join(f"    {change}" for change in refused)
         raise CheckpointError(
-            f"{run_dir}: a run goes on as the experiment that it is; these changes make another one\n{listed}\n"
-            f"    train another experiment as a new run; "
-            f"a resume may change: {', '.join(key.rstrip('*') for key in MAY_CHANGE)}"
+            f"{run_dir}: a resumed run keeps its experiment, and these changes make another experiment\n{listed}\n"
+            "    start a new run for another experiment; a resume can change: "
+            f"{', '.join(key.rstrip('*') for key in MAY_CHANGE)}"
         )
     operators, states = None, {}
     for number, folder in enumerate(folders):
@@ -147,8 +147,8 @@ def check_same_data(run_dir: Path, prepared: Mapping[str, PreparedData]) -> None
         if differences:
             of_task = f" of task {task!r}" if task else ""
             raise CheckpointError(
-                f"{run_dir}: the data{of_task} are not those of the run: {'; '.join(differences)}. A run goes on with "
-                f"its own data: give them back, or train on these as a new run"
+                f"{run_dir}: the data{of_task} are not those of the run: {'; '.join(differences)}. A resume needs the "
+                "data of the run: restore them, or start a new run on these"
             )
 
 
@@ -200,6 +200,7 @@ def _check_stages(run_dir: Path, before: WholeAssembler, after: WholeAssembler, 
         old, new = before.stages[number].settings.trainer.epochs, after.stages[number].settings.trainer.epochs
         if old != new:
             raise CheckpointError(
-                f"{run_dir}: stage {number + 1}, {before.stages[number].name!r}, is over after {old} epochs, and the "
-                f"next one has begun; its epochs cannot become {new}; change those of stage {last + 1} or later"
+                f"{run_dir}: stage {number + 1}, {before.stages[number].name!r}, ended after {old} epochs, and the "
+                f"next stage has started; its epochs cannot become {new}; change the epochs of stage {last + 1} or "
+                "later"
             )

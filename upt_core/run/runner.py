@@ -76,7 +76,7 @@ class Runner:
         self.experiment = experiment
         self.processes = current()
         if resume and replace:
-            raise UserError("resume goes on with a run, and replace trains anew in its place; give one of them")
+            raise UserError("resume continues a run, and replace overwrites it; give only one of them")
         self._replaces, self._began = replace, False
         if run_dir is not None and not resume and not replace:
             self.processes.of_first(lambda: check_free(run_dir))
@@ -196,17 +196,17 @@ class Runner:
             trainer.train()
         elif trainer.out_of_patience and self.processes.is_first:
             remark(
-                f"patience of {trainer.plan.patience} is used up after epoch "
+                f"patience of {trainer.plan.patience} ended training after epoch "
                 f"{trainer.state.step // trainer.batches.per_epoch} of {trainer.plan.epochs}; raise "
-                f"validation.patience to go on"
+                "validation.patience to continue"
             )
         best = folder / "best.pt"
         if not self.processes.of_first(best.is_file):
             monitor = experiment.plan().monitor
             raise UserError(
-                f"training ended, but {monitor}, which chooses the best state, was NaN or infinite in every "
-                f"validation: there is no best state. The last one is in {folder}; look at the validation split, or "
-                f"let another metric decide (validation.monitor)"
+                f"training ended, but {monitor}, which decides which state is the best, was NaN or infinite in every "
+                f"validation, so there is no best state. The last state is in {folder}; check the validation split, "
+                "or choose another metric (validation.monitor)"
             )
         # The next stage, or the test, goes on from the best state, not from the last one.
         checkpoint.load_model(built.bundle.model, self.processes.of_first(lambda: checkpoint.weights(best)), best)

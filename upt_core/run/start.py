@@ -132,7 +132,8 @@ def take(
         ours, theirs = getattr(settings, part).name, source.plain["settings"][part]["name"]
         if ours != theirs:
             message = (
-                f"the {part} of {source.place} is {theirs!r}, not {ours!r}; use that one, or leave it out of parts"
+                f"the {part} of {source.place} is {theirs!r}, not {ours!r}; use that one, or leave this part out of "
+                "parts"
             )
             raise _problem(document, part, message)
         taken, whole, sentences = _take_part(getattr(model, part), part, source.weights)
@@ -152,8 +153,8 @@ def _meaning(settings: ModelSettings, source: Source) -> list[str]:
     if "decoder" not in settings.parts or there == settings.predict:
         return []
     return [
-        f"the decoder was trained to say the {there} and is now to say the {settings.predict}; unless that is meant, "
-        f"write model.predict: {there}"
+        f"the decoder was trained to predict the {there} and now predicts the {settings.predict}; if you did not "
+        f"intend this, write model.predict: {there}"
     ]
 
 
@@ -185,7 +186,7 @@ def _take_part(part: torch.nn.Module, name: str, weights: Mapping[str, Tensor]) 
         else:
             value.copy_(other)  # state_dict shares memory with the part
     taken, there = len(own) - len(left), [key for key in weights if key.startswith(f"{name}.")]
-    left += [f"{key} is there, not here" for key in there if key.removeprefix(f"{name}.") not in own]
+    left += [f"{key} is only there" for key in there if key.removeprefix(f"{name}.") not in own]
     return taken, len(own), left
 
 
@@ -230,8 +231,8 @@ def _boxes(data: DataSpec, source: Source) -> list[str]:
     if (data.extent, data.periodic) == (other.extent, other.periodic):
         return []
     return [
-        f"the box is {_box(data)} here, {_box(other)} there: the weights know coordinates as parts of a box, "
-        f"so a length means another one now"
+        f"the box is {_box(data)} here, {_box(other)} there: the weights use coordinates relative to the box, so "
+        "lengths have changed for the operator"
     ]
 
 

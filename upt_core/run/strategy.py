@@ -34,7 +34,10 @@ def check_strategy(stages: Sequence[Stage], processes: Processes) -> None:
         found = list(dict.fromkeys(str(getattr(trainer, key)) for trainer in trainers))
         if len(found) > 1:
             raise _problem(
-                document, key, f"stages have {', '.join(found)}, but fsdp divides one model for all: give them the same"
+                document,
+                key,
+                f"stages have {', '.join(found)}, but fsdp divides one model for all stages; give all "
+                "stages the same value",
             )
     if any(trainer.compile for trainer in trainers):
         raise _problem(document, "compile", "is true, but fsdp does not compile; use strategy: ddp, or compile: false")

@@ -51,7 +51,7 @@ class Run(Mapping[str, dict[str, float]]):
             raise CheckpointError(f"{folder}: this is not the folder of a run; it has no {CONFIG}")
         if not (folder / run_folder.RESULTS).is_file():
             raise CheckpointError(
-                f"{folder}: this run is not finished; go on with Experiment.train(folder, resume=True), "
+                f"{folder}: this run is not finished; continue with Experiment.train(folder, resume=True), "
                 f"or with upt train --resume {typed(folder)}"
             )
         return cls(folder, _json(folder / run_folder.RESULTS)["predictors"])

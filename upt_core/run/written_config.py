@@ -22,7 +22,7 @@ def config_of(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         found = "is empty" if config is None else "holds no configuration"
         raise UserError(
-            f"{path}: {found}, so the run cannot be read; put back its file from a copy, or remove the folder and "
-            f"train again"
+            f"{path}: {found}, so the run cannot be read; restore the file from a copy, or remove the folder and "
+            "train again"
         )
     return config

@@ -80,8 +80,8 @@ def _check_order(trial: Trial) -> None:
         "order",
         f"the answer changes by {(first - second).abs().max().item():.2g} when latent tokens change places, on "
         f"{trial.what}",
-        "tokens that change places in the answer too, as order_matters=False declares",
-        "use no positions in the sequence; or leave order_matters out",
+        "tokens that also change places in the result, as order_matters=False declares",
+        "do not use positions in the sequence; or leave order_matters out",
     )
 
 
@@ -97,10 +97,10 @@ def _check_conditions(trial: Trial, names: tuple[str, ...]) -> None:
         require(
             not near(first, trial.answer(part, (trial.inputs[0], moved))),
             "conditions",
-            f"the answer does not change {what}, whatever the weights, on {trial.what}",
-            "an answer that depends on each conditioning value: the time step is one of them",
-            "use every column of condition_BP, each with its own weights; an approximator that means to ignore them is "
-            "checked with uses_conditions=False",
+            f"the result does not change {what}, for any weights, on {trial.what}",
+            "a result that depends on each conditioning value, of which the time step is one",
+            "use every column of condition_BP, each with its own weights; if the approximator ignores them on "
+            "purpose, pass uses_conditions=False to the check",
         )
 
 

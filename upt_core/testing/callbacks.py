@@ -41,14 +41,14 @@ def check_callback(callback: Callback) -> None:
         raise ConformanceError(
             "hooks",
             str(error),
-            f"methods named and called as these hooks: {known}",
-            "name the method as the hook that is meant, and its arguments as in "
-            "upt_core.training.listeners.RunHooks; leave out those that are not needed",
+            f"methods with the names and arguments of these hooks: {known}",
+            "give the method the name of its hook, and its arguments the names in "
+            "upt_core.training.listeners.RunHooks; leave out arguments that it does not need",
         ) from error
     except PluginError as error:
         raise ConformanceError(
             "hooks",
-            f"{type(callback).__name__} listens to nothing",
+            f"{type(callback).__name__} implements no hook",
             f"at least one of: {known}",
             "name a method as a hook and mark it with @hookimpl",
         ) from error

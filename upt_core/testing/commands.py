@@ -53,7 +53,7 @@ def check_command(command: Any) -> None:
         "--help",
         f"exit code {shown.exit_code}: {shown.exception!r}",
         "the help, and exit code 0",
-        "compute nothing before the command is called, and keep --help for the help",
+        "compute nothing before the command is called, and leave --help to click",
     )
 
 
@@ -76,8 +76,9 @@ def check_converter(converter: Any) -> None:
     require(
         not converter.recognises(Document({})),
         "recognises",
-        "an empty document is taken for one of its system",
-        "True only where a key says so: every file that is not wholly in upt's form is shown to it",
+        "an empty document counts as a file of its system",
+        "True only if a key shows that the file belongs to the other system; every file that is not fully in upt's "
+        "form is passed to it",
         "look for keys that only the other system has",
     )
 

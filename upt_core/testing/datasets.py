@@ -86,7 +86,7 @@ def _check_spec(spec: DataSpec, dataset: Dataset) -> None:
     require(
         spec == dataset.spec(),
         "spec",
-        "spec() answers differently the second time",
+        "spec() gives another result the second time",
         "an equal DataSpec each time",
         "return DataSpec(inputs=…, targets=…, extent=…, periodic=…)",
     )
@@ -106,7 +106,7 @@ def _check_spec(spec: DataSpec, dataset: Dataset) -> None:
         "spec",
         f"extent {spec.extent}, periodic {spec.periodic}, grid_shape {spec.grid_shape}, origin {spec.origin}",
         "one entry for each coordinate axis in each of them, and extents above 0",
-        "describe every axis once",
+        "describe every axis exactly once",
     )
 
 
@@ -117,7 +117,7 @@ def _check_files(dataset: Dataset) -> None:
     require(
         not missing,
         "files",
-        f"files() names {missing[0] if missing else ''}, which is not there",
+        f"files() names {missing[0] if missing else ''}, which does not exist",
         "the files that values are read from, as paths that exist",
         "return the paths themselves, patterns resolved",
     )
@@ -129,7 +129,7 @@ def _check_files(dataset: Dataset) -> None:
         "files",
         f"files() is {files}, though the data set "
         + (f"reads {unnamed[0]} through another one" if unnamed else f"takes the path {path_parameter!r}"),
-        "every file that values are read from: a run ends where one changes",
+        "every file that values are read from, because a run ends if one changes",
         "def files(self): return [self.path], or self.base.files()",
     )
 
@@ -153,7 +153,7 @@ def _read(trajectories: Trajectories, index: int, start: int, stop: int, where: 
         "read",
         f"in read({index}, {start}, {stop}), {where}",
         "a Trajectory for 0 ≤ start < stop ≤ num_times",
-        "InMemory serves where all trajectories fit into memory",
+        "use InMemory if all trajectories fit into memory",
         DataError,
     ):
         return trajectories.read(index, start, stop)
@@ -177,7 +177,7 @@ def _check_trajectory(whole: Trajectory, spec: DataSpec, num_times: int, where: 
         f"time_T of shape {times}, from {whole.time_T.min():.4g} to {whole.time_T.max():.4g}, num_times {num_times}, "
         f"in {where}",
         "num_times physical times that increase; at least 2 unless the data set is steady",
-        "sort the time steps; set steady=True in the spec where there is no time",
+        "sort the time steps; set steady=True in the spec if there is no time",
     )
     for field in spec.fields if whole.targets is None else spec.inputs:
         _check_field(whole.fields, field.name, (num_times, num_points, field.channels), where)
@@ -211,10 +211,11 @@ def _check_targets(whole: Trajectory, spec: DataSpec, num_times: int, where: str
     require(
         (targets is not None) == spec.targets_apart,
         "targets",
-        f"targets {'at points of their own' if targets is not None else 'with the inputs'} in {where}, but "
+        f"targets {'at other points than the inputs' if targets is not None else 'at the points of the inputs'} in "
+        f"{where}, but "
         f"targets_apart {spec.targets_apart} in spec()",
-        "that both say the same",
-        "set DataSpec.targets_apart where Trajectory.targets is given",
+        "that spec() and the targets agree",
+        "set DataSpec.targets_apart if Trajectory.targets is given",
     )
     if targets is None:
         return
@@ -254,7 +255,7 @@ def _check_field(fields: Mapping[str, Tensor], name: str, shape: tuple[int, int,
         "finite",
         f"{int((~value.isfinite()).sum())} values of {name!r} are NaN or infinite in {where}",
         "finite values",
-        "raise DataError with the place, or leave such trajectories out",
+        "raise DataError that names the place, or leave such trajectories out",
     )
 
 
@@ -305,7 +306,7 @@ def _check_again(whole: Trajectory, again: Trajectories, index: int, where: str)
         all(torch.equal(value, other.fields[name]) for name, value in whole.fields.items())
         and whole.point_set == other.point_set,
         "repeatable",
-        f"{where} is another one when trajectories() is called again",
+        f"{where} is different when trajectories() is called again",
         "the same trajectories in the same order each time",
         "seed what is generated, sort what is listed (glob, set)",
     )

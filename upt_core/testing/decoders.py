@@ -65,16 +65,16 @@ def _check_points(trial: Trial) -> None:
         require(
             alone.shape[1] == number and near(alone, together[:, chosen]),
             "points",
-            f"{number} query points get another answer alone than together with others, data: {trial.what}",
-            "an answer at each query point that does not depend on the other query points",
+            f"{number} query points get another result alone than together with others, data: {trial.what}",
+            "a result at each query point that does not depend on the other query points",
             "let query points attend to latent tokens only, and normalise over channels only",
         )
     shared = trial.answer(part, (latent_BLD, coords_BQX[:1].expand(BATCH, -1, -1)))
     require(
         near(shared[:1], together[:1]),
         "shared coordinates",
-        f"another answer when rows share the memory of their coordinates (stride 0), {trial.what}",
-        "the same answer",
+        f"another result when rows share the memory of their coordinates (stride 0), {trial.what}",
+        "the same result",
         "use reshape or contiguous instead of view and as_strided on the coordinates",
     )
 
@@ -86,7 +86,7 @@ def _check_coordinates(trial: Trial) -> None:
     require(
         slope is not None and bool(slope.isfinite().all()) and bool(slope.any()),
         "coordinates",
-        f"no finite slope of the answer with respect to the coordinates, {trial.what}",
-        "fields that differ from place to place, with derivatives (the term divergence needs them)",
+        f"no finite derivative of the result with respect to the coordinates, {trial.what}",
+        "fields that vary in space and have derivatives (the term divergence needs them)",
         "use the coordinates through differentiable operations: no rounding, no detach",
     )

@@ -121,7 +121,7 @@ def _check_alone(trial: Trial, case: Case) -> None:
                 f"{'padded' if padded else 'without padding'}, on {trial.what}",
                 "the latent that it has in any padded batch",
                 "use the real points alone: divide by points.length_B1, take boxes and orders where points.mask_BN is "
-                "True, and ask for what follows from the points of a sample through Encoder.needs",
+                "True, and get results that depend on the points of a sample through Encoder.needs",
             )
 
 
@@ -134,5 +134,5 @@ def _check_order(trial: Trial) -> None:
         "order",
         f"the latent changes by {(first - second).abs().max().item():.2g} when points change places, on {trial.what}",
         "a latent that does not depend on the order of points, as order_matters=False declares",
-        "pool with sums, means or attention without positions in the sequence; or leave order_matters out",
+        "pool with sums, means or attention, without positions in the sequence; or leave order_matters out",
     )

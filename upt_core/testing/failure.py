@@ -62,9 +62,9 @@ def require_maker(make: object) -> None:
 def cure_of(error: Exception, cure: str) -> str:
     """The cure of what an author's code raised; of a call that its signature does not take, another one."""
     if isinstance(error, TypeError) and not raised_in(error) and SIGNATURE.search(str(error)):
-        return "take the arguments of this method as its class in upt_core does, in that order, after self"
+        return "give this method the same arguments, in the same order, as in its base class in upt_core"
     if isinstance(error, TypeError) and "abstract class" in str(error):
-        return "write the abstract methods that are named"
+        return "implement the abstract methods that the message names"
     return cure
 
 

@@ -12,8 +12,8 @@ from upt_core.registry.discovery import installed
 from upt_core.testing.failure import ConformanceError, require
 
 _CURE = (
-    "install the package (pip install -e .) and see the entry point in pyproject.toml: "
-    "[project.entry-points.upt_core] with the name of the module that holds the @hookimpl function"
+    "install the package (pip install -e .) and check the entry point in pyproject.toml: "
+    "[project.entry-points.upt_core] must name the module with the @hookimpl function"
 )
 
 
@@ -51,7 +51,7 @@ def check_installed(kind: Kind | Role, name: str, cls: Any) -> None:
         "class",
         f"{entry} is {found.__module__}:{found.__qualname__}",
         f"{cls.__module__}:{cls.__qualname__}",
-        "see the path that is registered, and that no older copy of the package is installed",
+        "check the registered path, and that no older copy of the package is installed",
     )
     require_plain_text(entry)
     bare = [field for field, info in model.model_fields.items() if field != "name" and not info.description]
@@ -78,7 +78,7 @@ def _check_extension(role: Role, name: str, target: Any) -> None:
         "target",
         f"{extension} is {found!r}",
         f"{target!r}",
-        "see the path that is registered, and that no older copy of the package is installed",
+        "check the registered path, and that no older copy of the package is installed",
     )
 
 
@@ -90,7 +90,8 @@ def require_plain_text(entry: Entry) -> None:
         "source text",
         f"{entry} declares {_listed(text)} in its source",
         f"the parameters of its class: {_listed(cls)}",
-        "write the constructor that the class has; where code makes it, decorate the class, and upt asks the class",
+        "make the source declare the constructor that the class has; if code generates it, decorate the class, and "
+        "upt reads the class instead",
     )
 
 

@@ -43,8 +43,8 @@ def check_unbiased(term: LossTerm, case: Case, batch: Batch) -> None:
         "unbiased",
         f"{total:.6g} on average over all draws of a sampler with weights, {dense:.6g} at all points, on {case}",
         "equal values: the weighted mean over query points estimates the mean over all",
-        "take one mean over points, with step.mean; a square or root of that mean is biased, then set pointwise = "
-        "False and use step.all_queries()",
+        "take one mean over points, with step.mean; a square or root of that mean is biased; for these, set pointwise "
+        "= False and use step.all_queries()",
     )
     require(
         bool(seen),

@@ -124,8 +124,8 @@ def _check_value(term: LossTerm, case: Case, batch: Batch) -> None:
         torch.equal(before[0], batch.input_BNC) and torch.equal(before[1], batch.target_BTNC),
         "batch",
         f"the term changed the batch's fields on {case}",
-        "a batch that other terms can use",
-        "use no in-place operation (sub_, clamp_, …) on what the step gives",
+        "a batch that other terms can still use",
+        "use no in-place operation (sub_, clamp_, …) on tensors from the step",
     )
 
 
@@ -158,7 +158,8 @@ def _check_waits(term: LossTerm, case: Case, batch: Batch) -> None:
         "no waiting",
         f"the term reads values on the device on {case}: {', '.join(dict.fromkeys(spy.waits))}",
         "tensor operations alone: on CUDA each read waits for the device",
-        "avoid .item(), float(tensor), if tensor, nonzero and picking by a mask; use where() and products with a mask",
+        "avoid .item(), float(tensor), if tensor, nonzero and selecting by a mask; use where() and products with a "
+        "mask",
     )
 
 
@@ -168,7 +169,7 @@ def _finite(value: Tensor, where: str) -> None:
         "finite",
         f"{value.item()} {where}",
         "a finite number",
-        "guard divisions, roots and logarithms where they meet 0",
+        "guard divisions, roots and logarithms against 0",
     )
 
 
@@ -201,7 +202,7 @@ def _check_gradient_of_truth(term: LossTerm, case: Case, batch: Batch) -> None:
     if value.requires_grad:
         value.backward()  # type: ignore[no-untyped-call]
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    _check_gradients_finite(gradients, f"{case} where every prediction is true")
+    _check_gradients_finite(gradients, f"{case} where every prediction equals the truth")
 
 
 def _check_gradients_finite(gradients: dict[str, Tensor], case: Case | str) -> None:
@@ -211,7 +212,7 @@ def _check_gradients_finite(gradients: dict[str, Tensor], case: Case | str) -> N
         "finite gradient",
         f"the gradient of {', '.join(bad)} is not finite on {case}",
         "finite gradients",
-        "add a small number inside roots and quotients: √x has no slope at 0",
+        "add a small number inside roots and quotients: √x has no derivative at 0",
     )
 
 
@@ -244,7 +245,7 @@ def _check_alone(term: LossTerm, case: Case, batch: Batch) -> None:
             "alone",
             f"{together:.6g} of a batch, {mean:.6g} on average over its samples by themselves, "
             f"{'padded' if padded else 'without padding'}, on {case}",
-            "equal values: what a sample is worth depends neither on padding nor on the other samples",
+            "equal values: the value of a sample must depend neither on padding nor on the other samples",
             "take the mean over the real points of each sample, which step.mean does, and then over samples",
         )
 
@@ -256,7 +257,8 @@ def _check_space(term: LossTerm, case: Case, batch: Batch) -> None:
     require(
         abs(measured - repeated) <= 1e-4 * abs(repeated) + 1e-6,
         "space",
-        f"{measured:.6g} with points of measure 1 to 3, {repeated:.6g} with each point as often instead, on {case}",
+        f"{measured:.6g} with points of measure 1 to 3, {repeated:.6g} with each point repeated that often instead, "
+        f"on {case}",
         "equal values: where points have a measure (the area or volume of their cells), means are over space",
         "take means with step.mean, or multiply by the weights of step.all_queries() before a mean over points; or "
         "declare over_space=False",
@@ -270,8 +272,8 @@ def _check_optimum(term: LossTerm, case: Case, batch: Batch) -> None:
     require(
         abs(best) < 1e-5 and other > 1e-4,
         "optimum",
-        f"{best:.3g} where every prediction is true, {other:.3g} for a model that was not trained, on {case}",
-        "0 where every prediction is true, more otherwise",
-        "compare prediction and truth of the same field, time step and query points; leave optimum undeclared where "
-        "the term asks for something else",
+        f"{best:.3g} where every prediction equals the truth, {other:.3g} for an untrained model, on {case}",
+        "0 where every prediction equals the truth, more otherwise",
+        "compare prediction and truth of the same field, time step and query points; leave optimum out if the term "
+        "measures something else",
     )

@@ -67,7 +67,7 @@ def check_metric(
         "points",
         "update() refuses all points: " + "; ".join(refusals),
         "at least one of: a grid of 1 to 3 axes, scattered points",
-        "refuse only what the figure is not defined for",
+        "refuse only data for which the metric is not defined",
     )
     for samples in tried if over_space else ():
         if samples.lengths is None and samples.case.data.grid_shape is None:
@@ -139,7 +139,7 @@ def _check_case(metric: Metric, samples: _Samples, reference: Reference | None, 
         torch.equal(before[0], samples.prediction) and torch.equal(before[1], samples.target),
         "arguments",
         f"update() changed prediction or target on {samples.case}",
-        "arguments as they were: other metrics use them too",
+        "unchanged arguments, because other metrics use them too",
         "use no in-place operation",
     )
     if reference is not None and samples.case.data.grid_shape is not None:
@@ -169,7 +169,7 @@ def _check_samples(metric: Metric, samples: _Samples, value: float) -> None:
         f"by_sample() gave {tuple(found.shape)} figures with the mean {mean:.8g} of {_SAMPLES} samples; compute() gave "
         f"{value:.8g}, on {samples.case}",
         "one figure for each sample, whose mean is the figure",
-        "let by_sample() return None where the figure is no mean over samples",
+        "let by_sample() return None if the figure is not a mean over samples",
     )
 
 
@@ -186,9 +186,9 @@ def _check_merge(metric: Metric, samples: _Samples, value: float) -> None:
     metric.reset()
     with answering(
         "merge",
-        f"when three that have seen 2, 1 and 2 samples are sent and put together, on {samples.case}",
-        "a metric that can be pickled, and takes in another of its kind",
-        "keep tensors and plain numbers only, and let merge() add those of the other",
+        f"when three metrics that have seen 2, 1 and 2 samples are sent and merged, on {samples.case}",
+        "a metric that can be pickled, and merges another of its class",
+        "keep only tensors and plain numbers, and let merge() add those of the other metric",
     ):
         for part in parts:
             metric.merge(pickle.loads(pickle.dumps(part)))
@@ -197,10 +197,10 @@ def _check_merge(metric: Metric, samples: _Samples, value: float) -> None:
         math.isclose(merged, value, rel_tol=1e-5, abs_tol=1e-7)
         and (by_sample is None or (own is not None and torch.allclose(own.double(), by_sample.double(), rtol=1e-5))),
         "merge",
-        f"{merged:.8g} of three that have seen 2, 1 and 2 samples, {value:.8g} of one that has seen all, on "
-        f"{samples.case}; or other figures of samples",
-        "the same figures: several processes each see some samples, and one puts together what they saw, in order",
-        "let merge() add all that update() keeps, that of the other after one's own",
+        f"{merged:.8g} from three metrics that have seen 2, 1 and 2 samples, {value:.8g} from one that has seen all, "
+        f"on {samples.case}; or the figures of samples differ",
+        "the same figures: several processes each see some samples, and one process merges them in order",
+        "let merge() append everything that update() of the other metric has kept",
     )
 
 
@@ -212,16 +212,16 @@ def _check_dealing(metric: Metric, samples: _Samples, value: float) -> None:
             "batches",
             f"{dealt:.8g} in batches of {', '.join(str(j - i) for i, j in pairwise(cuts))} samples, "
             f"{value:.8g} in one, on {samples.case}",
-            "the same figure, however samples are dealt out to batches (the last batch is often smaller)",
+            "the same figure for any division of samples into batches (the last batch is often smaller)",
             "keep sums over samples and their number, or a figure for each sample; not means of batches. If the "
-            "second figure is the larger, see that reset() forgets everything",
+            "second figure is larger, check that reset() clears everything",
         )
     again = _figure(metric, [samples.part(0, _SAMPLES)])
     require(
         again == value,
         "reset",
         f"{again:.8g} after {value:.8g} for the same samples, with reset() between, on {samples.case}",
-        "the same figure: reset() forgets all that was seen",
+        "the same figure, because reset() clears all earlier batches",
         "set every sum and counter to 0 in reset()",
     )
 
@@ -235,7 +235,7 @@ def _check_padding(metric: Metric, samples: _Samples, value: float) -> None:
         math.isclose(changed, value, rel_tol=1e-5),
         "padding",
         f"{changed:.8g} instead of {value:.8g} when predictions at padding change, on {samples.case}",
-        "a figure of the real points alone",
+        "a figure of only the real points",
         "leave out points where batch.points.mask_BN is False, and divide by batch.points.length_B1",
     )
     row = min(range(_SAMPLES), key=samples.lengths.__getitem__)
@@ -244,7 +244,7 @@ def _check_padding(metric: Metric, samples: _Samples, value: float) -> None:
         math.isclose(padded, alone, rel_tol=1e-5, abs_tol=1e-7),
         "padding",
         f"{padded:.8g} for a padded sample, {alone:.8g} for the same without padding, on {samples.case}",
-        "the same figure: padding adds nothing, nor to what sums are divided by",
+        "the same figure: padding must change neither sums nor their divisors",
         "divide sums over points by batch.points.length_B1, not by the tensor's size",
     )
     dealt = _figure(metric, [samples.alone(row) for row in range(_SAMPLES)])
@@ -253,7 +253,8 @@ def _check_padding(metric: Metric, samples: _Samples, value: float) -> None:
         "alone",
         f"{dealt:.8g} in batches of one sample without padding, {value:.8g} in one padded batch, on {samples.case}",
         "the same figure: it must not depend on validation.batch_size",
-        "keep a figure of each sample's real points; where samples count by their points, do so in every batch alike",
+        "compute a figure for each sample from its real points; if samples are weighted by their points, do this in "
+        "every batch",
     )
 
 
@@ -267,10 +268,10 @@ def _check_space(metric: Metric, samples: _Samples) -> None:
     require(
         math.isclose(measured, repeated, rel_tol=1e-4, abs_tol=1e-6),
         "space",
-        f"{measured:.8g} with points of measure 1 to 3, {repeated:.8g} with each point as often instead, on "
+        f"{measured:.8g} with points of measure 1 to 3, {repeated:.8g} with each point repeated that often instead, on "
         f"{samples.case}",
         "the same figure: where points have a measure (the area or volume of their cells), means are over space",
-        "multiply by batch.points.density_BN, where it is not None, before a mean over all N points; or declare "
+        "multiply by batch.points.density_BN, if it is not None, before a mean over all N points; or declare "
         "over_space=False",
     )
 
@@ -283,5 +284,5 @@ def _check_direction(metric: Metric, samples: _Samples, value: float) -> None:
         "direction",
         f"{perfect:.8g} for perfect predictions, {value:.8g} for wrong ones, on {samples.case}",
         f"perfect predictions are at least as good; lower_is_better is {metric.lower_is_better}",
-        "set lower_is_better: ClassVar[bool] = False where more is better",
+        "set lower_is_better: ClassVar[bool] = False if more is better",
     )

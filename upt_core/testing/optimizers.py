@@ -59,7 +59,7 @@ def check_optimizer(optimizer: Optimizer, *, steps: int = 30) -> None:
         all(torch.equal(value, before[name]) for name, value in model.state_dict().items()),
         "build",
         "build() changed weights of the model",
-        "weights as they were",
+        "unchanged weights",
         "initialise nothing there",
     )
     losses = [_train(model, built) for _ in range(steps)]
@@ -68,7 +68,7 @@ def check_optimizer(optimizer: Optimizer, *, steps: int = 30) -> None:
         "progress",
         f"a loss of {losses[0]:.4g} became {losses[-1]:.4g} in {steps} steps",
         "a lower loss",
-        "see that step() updates every group; try a smaller or larger learning rate",
+        "check that step() updates every group; try a smaller or larger learning rate",
     )
     _check_state(optimizer, model, built)
 
@@ -84,7 +84,7 @@ def _build(optimizer: Optimizer, model: nn.Module) -> Optimizers:
         "build",
         "on a model with linear, convolution, norm, embedding and frozen layers",
         "a list of torch optimizers",
-        "handle every sort of parameter; refuse with a ValueError only a model without any",
+        "handle every kind of parameter; raise ValueError only for a model without parameters",
     ):
         built = optimizer.build(model)
     require(
@@ -109,7 +109,8 @@ def _check_held(built: Optimizers, model: nn.Module) -> None:
         "parameters",
         "held are " + "; ".join(wrong),
         "every trainable parameter once, no frozen one",
-        "go through model.parameters(), leave out what has requires_grad False, and give each to one optimizer",
+        "go through model.parameters(), leave out parameters with requires_grad False, and give each of the others to "
+        "one optimizer",
     )
 
 
@@ -137,7 +138,7 @@ def _check_state(optimizer: Optimizer, model: nn.Module, built: Optimizers) -> N
     require(
         all(torch.equal(own[name], value) for name, value in other.state_dict().items()),
         "state",
-        "other weights after two steps that go on from state_dict()",
-        "the same weights, bit for bit: a resumed run is the same run",
-        "keep all that step() remembers in torch's optimizer state",
+        "other weights after two steps that continue from state_dict()",
+        "the same weights, bit for bit, because a resumed run must equal an uninterrupted one",
+        "keep everything that step() remembers in torch's optimizer state",
     )

@@ -80,9 +80,9 @@ def _check_answer(trial: Trial) -> None:
     require(
         isinstance(value, Tensor),
         "type",
-        f"an answer of type {type(value).__name__} on {trial.what}",
+        f"a result of type {type(value).__name__} on {trial.what}",
         "a torch.Tensor",
-        "return one tensor; work with torch, not with numpy, so that gradients and the device are kept",
+        "return one tensor; use torch, not numpy, to keep gradients and the device",
     )
     require(
         tuple(value.shape) == trial.shape,
@@ -96,7 +96,7 @@ def _check_answer(trial: Trial) -> None:
         "type",
         f"{value.dtype} on {trial.what}",
         "torch.float32, as the inputs are",
-        "give new tensors the type and device of an input, as value.new_zeros(…) does",
+        "give new tensors the type and device of an input, for example with value.new_zeros(…)",
     )
     require(
         bool(value.isfinite().all()),
@@ -109,8 +109,8 @@ def _check_answer(trial: Trial) -> None:
         all(torch.equal(*pair) for pair in zip(given, trial.inputs, strict=True)),
         "inputs",
         f"forward() changed its arguments on {trial.what}",
-        "arguments as they were: other terms use them too",
-        "use no in-place operation on what forward() is given",
+        "unchanged arguments, because other terms use them too",
+        "use no in-place operation on the arguments of forward()",
     )
 
 
@@ -118,7 +118,7 @@ def _check_gradients(trial: Trial) -> None:
     part = trial.part()
     value = trial.answer(part)
     weight = torch.rand(value.shape, generator=torch.Generator().manual_seed(0))
-    require(value.requires_grad, "gradient", f"the answer has no gradient on {trial.what}", "one", "remove .detach()")
+    require(value.requires_grad, "gradient", f"the result has no gradient on {trial.what}", "one", "remove .detach()")
     (value * weight).sum().backward()  # type: ignore[no-untyped-call]
     unused = [name for name, p in part.named_parameters() if p.requires_grad and p.grad is None]
     require(
@@ -134,7 +134,7 @@ def _check_gradients(trial: Trial) -> None:
         "finite gradient",
         f"the gradient of {', '.join(bad)} is not finite on {trial.what}",
         "finite gradients",
-        "guard divisions and roots where they meet 0",
+        "guard divisions and roots against 0",
     )
 
 
@@ -149,9 +149,9 @@ def _check_rows(trial: Trial) -> None:
         require(
             near(first, second),
             "rows",
-            f"the answer for row {kept} changes by {(first - second).abs().max().item():.2g} when other rows change, "
+            f"the result for row {kept} changes by {(first - second).abs().max().item():.2g} when other rows change, "
             f"on {trial.what}",
-            "an answer for each sample that does not depend on the others in the batch",
+            "a result for each sample that does not depend on the others in the batch",
             "normalise over channels (LayerNorm), not over the batch; look for a mean over axis 0",
         )
 
@@ -163,8 +163,8 @@ def _check_repeatable(trial: Trial) -> None:
     require(
         torch.equal(first, second) and torch.equal(state, torch.get_rng_state()),
         "repeatable",
-        f"in evaluation mode two answers differ, or the global random state moved, on {trial.what}",
-        "the same answer twice, without random numbers",
+        f"in evaluation mode two results differ, or the global random state changed, on {trial.what}",
+        "the same result twice, without random numbers",
         "use nn.Dropout, which evaluation mode switches off, and keep no state between calls",
     )
 
@@ -180,14 +180,14 @@ def _check_state(trial: Trial) -> None:
         raise ConformanceError(
             "state",
             f"{type(error).__name__} ({error}) when state_dict() goes through a file, on {trial.what}",
-            "tensors and plain data, which another part of the same arguments can load",
+            "tensors and plain data, which a part with the same arguments can load",
             "keep parameters and buffers in modules, under names that do not depend on the data",
         ) from error
     require(
         torch.equal(trial.answer(part), trial.answer(other)),
         "state",
-        f"another answer after state_dict() → file → load_state_dict() on {trial.what}",
-        "the same answer: a checkpoint holds all that forward() uses",
+        f"another result after state_dict() → file → load_state_dict() on {trial.what}",
+        "the same result: a checkpoint must hold everything that forward() uses",
         "make random or learned tensors parameters or buffers (register_buffer), not plain attributes",
     )
 
@@ -201,6 +201,6 @@ def _check_precision(trial: Trial) -> None:
         "bfloat16",
         f"shape {tuple(value.shape)}, largest {value.abs().max().item()} under autocast to bfloat16 on {trial.what}",
         f"finite values of shape {trial.shape}",
-        "cast to float32 where the range matters (norms, exponentials)",
+        "cast to float32 where large or small values matter (norms, exponentials)",
     )
     value.float().sum().backward()  # type: ignore[no-untyped-call]

@@ -53,5 +53,5 @@ def _check_growth(spy: Spy, point_set: PointSet, declared: Declared) -> None:
         "cost",
         f"a draw of {COUNT} of {point_set} makes a tensor of {spy.largest} elements",
         f"at most {int(limit)}: {ELEMENTS} for each query point and {declared.growth:g} for each point",
-        "do not permute, score or mask all points in a draw; declare growth=… if that is the method",
+        "do not permute, score or mask all points in a draw; declare growth=… if the method needs this",
     )

@@ -46,8 +46,8 @@ def draw(
         raise ConformanceError(
             "draw",
             f"{type(error).__name__} ({error}) at {count} of {what}{raised_in(error)}",
-            "a draw for every 1 ≤ count < N, on any grid, scattered points and padded rows",
-            "handle this case; a sampler for some kinds of points alone is checked with takes=…",
+            "a draw for every 1 ≤ count < N, on grids, scattered points and padded rows",
+            "handle this case; if the sampler takes only some kinds of points, pass takes=… to the check",
         ) from error
 
 
@@ -70,7 +70,7 @@ def check_count(sampler: Sampler, declared: Declared) -> None:
         queries.index_BQ is None,
         "count",
         f"an index of shape {_shape(queries.index_BQ)} for a single point",
-        "all points, without an index, where the count reaches their number",
+        "all points, without an index, if the count reaches their number",
         "do not override sample()",
     )
 
@@ -128,7 +128,7 @@ def _check_weight(queries: Queries, points: Points, count: int, where: str) -> N
         good,
         "weight",
         f"weight of shape {_shape(weight)}, type {weight.dtype}, on {weight.device} at {where}",
-        f"shape {shape}, type torch.float32, on {points.device}, or None where all are 1",
+        f"shape {shape}, type torch.float32, on {points.device}, or None if all are 1",
         "return one float32 weight for each query point",
     )
     require(
@@ -151,7 +151,7 @@ def _check_range(queries: Queries, point_set: PointSet, where: str) -> None:
             "range",
             f"numbers from {int(index_Q.min())} to {int(index_Q.max())} in row {row} at {where}",
             f"0 ≤ number < {length}, the real points of the row",
-            "draw below points.length_B1 (the real points of each row) where it is not None",
+            "draw below points.length_B1 (the real points of each row) if it is not None",
         )
 
 
@@ -165,7 +165,7 @@ def _check_distinct(queries: Queries, where: str) -> None:
             "distinct",
             f"{repeated} of {len(used)} query points in row {row} are repeated at {where}",
             "no point twice in a row",
-            "draw without replacement; a sampler that means to repeat points is checked with distinct=False",
+            "draw without replacement; if the sampler repeats points on purpose, pass distinct=False to the check",
         )
 
 

@@ -148,9 +148,9 @@ def _require(
     require(
         float(log_M[worst]) < -math.log(alarm),
         check,
-        f"{names[worst]} counts {seen / mean:.3f} times what it should: its weighted mean is {seen:.4f} over "
+        f"{names[worst]} is off by the factor {seen / mean:.3f}: its weighted mean is {seen:.4f} over "
         f"{len(value_RM)} draws of {trials.where}, {who}",
-        f"{mean:.4f}, its mean over all points; this far off by chance: probability below "
+        f"{mean:.4f}, its mean over all points; the probability of so large a difference by chance is below "
         f"{math.exp(-min(_MOST, float(log_M[worst]))):.1g}",
-        "correct the selection, or weight each query point by Q / (N π), π its probability to be drawn",
+        "correct the selection, or weight each query point by Q / (N π), with π its probability to be drawn",
     )

@@ -32,7 +32,7 @@ def check_randomness(sampler: Sampler, declared: Declared) -> None:
             _global_state() == before,
             "global random state",
             f"a draw of {point_set} advanced the global random state",
-            "torch's, numpy's and Python's global generators as they were",
+            "unchanged global generators of torch, numpy and Python",
             "pass generator=rng to every random function",
         )
         _seed_everything(2)
@@ -40,16 +40,16 @@ def check_randomness(sampler: Sampler, declared: Declared) -> None:
             same(first, draw(own, points, COUNT, 7, declared, point_set)),
             "same seed, same draw",
             f"another draw of {point_set} from an equal generator",
-            "the same query points: the generator, the arguments and the state decide",
+            "the same query points: they depend only on the generator, the arguments and the state",
             "keep no generator or counter in the sampler and read no global random state; use rng",
         )
         other = draw(own, points, COUNT, 8, declared, point_set)
         require(
             not torch.equal(_index(first), _index(other)),
-            "another seed, another draw",
+            "another draw for another seed",
             f"the same query points of {point_set} from another generator",
             "other query points at every step",
-            "draw with the rng that is passed in",
+            "draw with the rng that draw() receives",
         )
         _check_history(own, first, point_set, declared)
         _check_rows(first, point_set, declared)
@@ -81,7 +81,7 @@ def check_state(sampler: Sampler, declared: Declared) -> None:
         same(expected, draw(fresh, points, COUNT, 7, declared, point_set)),
         "state",
         "another draw after state_dict() → file → load_state_dict() into a fresh sampler",
-        "the draw that the saved sampler gave when its state was taken",
+        "the draw that the saved sampler gave when its state was saved",
         "save everything that observe() and refresh() change, as copies, and restore all of it",
     )
 
@@ -103,8 +103,8 @@ def _check_history(own: Sampler, first: Queries, point_set: PointSet, declared: 
         same(first, again),
         "history",
         f"another draw of {point_set} after draws from other points",
-        "the same query points: draws change nothing",
-        "change state only in observe() and refresh(); key every cache by what it depends on",
+        "the same query points, because draws must not change the state",
+        "change state only in observe() and refresh(); give every cache a key with everything that it depends on",
     )
 
 
@@ -115,8 +115,8 @@ def _check_rows(queries: Queries, point_set: PointSet, declared: Declared) -> No
         declared.shared_rows or not equal_rows,
         "rows",
         f"row 0 and row {equal_rows[0] if equal_rows else 0} of {point_set} got the same query points",
-        "different points for each sample of a batch: shared ones have a higher variance",
-        "draw a (B, Q) index; a sampler that means to share points is checked with shared_rows=True",
+        "different points for each sample of a batch, because shared points have a higher variance",
+        "draw a (B, Q) index; if the sampler shares points on purpose, pass shared_rows=True to the check",
     )
 
 

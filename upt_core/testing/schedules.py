@@ -44,8 +44,8 @@ def check_schedule(schedule: Schedule, *, low: float = -math.inf, high: float = 
     require(
         values == again and torch.equal(state, torch.get_rng_state()),
         "pure function",
-        "other values when the same progress is asked for a second time, in reverse order",
-        "a value that depends on the progress alone: a run that is resumed asks from the middle on",
+        "other values when the same progress is passed a second time, in reverse order",
+        "a value that depends only on the progress, because a resumed run starts in the middle",
         "compute it from progress.position or progress.step; keep no counter and draw no random numbers",
     )
     ranks = [_value(own, Progress(m.epoch, m.num_epochs, m.step, m.position, rank=1)) for m in moments]
@@ -70,7 +70,7 @@ def _moments(num_epochs: int) -> list[Progress]:
 
 def _value(schedule: Schedule, progress: Progress) -> float:
     with answering(
-        "call", f"at {progress}", "a value at every progress", "handle short runs and what lies after their end"
+        "call", f"at {progress}", "a value at every progress", "handle short runs, and progress after their end"
     ):
         value = schedule(progress)
     require(

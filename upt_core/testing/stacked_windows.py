@@ -12,7 +12,7 @@ from upt_core.testing.failure import answering, require
 from upt_core.trajectory import Trajectories, Trajectory
 
 _CHECK = "read_many"
-_CURE = "give the rows in the order of the windows, with the types of read(); or None where they are not alike"
+_CURE = "return the rows in the order of the windows, with the types of read(); or None if the windows differ in shape"
 
 
 def check_read_many(trajectories: Trajectories, looked_at: int, where: str) -> None:
@@ -31,9 +31,9 @@ def check_read_many(trajectories: Trajectories, looked_at: int, where: str) -> N
             require(
                 not what,
                 _CHECK,
-                f"{what} of window {window}, row {row} of read_many({windows}) of {where}, is another than read() "
-                "gives",
-                "every row bit for bit what read() gives for its window",
+                f"{what} of window {window}, row {row} of read_many({windows}) of {where}, differs from the result of "
+                "read()",
+                "every row equal bit for bit to the result of read() for its window",
                 _CURE,
             )
 

@@ -82,7 +82,7 @@ def _extension(registry: Registry, role: Role, name: str) -> dict[str, Any]:
     start = time.perf_counter()
     try:
         extension = registry.extension(role, name)
-        assert extension is not None, "the doctor asks for what is registered"
+        assert extension is not None, "the doctor examines what is registered"
         target = extension.load()
         import_s = time.perf_counter() - start
         _check(role)(target)

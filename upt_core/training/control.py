@@ -35,7 +35,7 @@ class Control:
             reason: one line for the person at the terminal; it is not empty.
         """
         if not reason:
-            raise ValueError("control.stop needs a reason, one line for the person at the terminal; got ''")
+            raise ValueError("control.stop needs a reason, one line for the terminal; got ''")
         self.stopped = reason
 
     def checkpoint(self) -> None:

@@ -99,7 +99,7 @@ class Guard:
             return
         name = next(name for names in self._processes.of_all(bad) for name in names)
         raise BadNumbersError(
-            f"weights: {name} holds NaN or infinity at step {step}; the state is not saved; lower "
+            f"weights: {name} has NaN or infinite values at step {step}; the state is not saved; lower "
             f"trainer.optimizer.lr or set trainer.clip_norm",
             step,
         )

@@ -41,8 +41,8 @@ class Inspection:
             self.guard.check()
             if scaler.is_enabled() and scaler.get_scale() < SMALLEST_SCALE:
                 raise UserError(
-                    "fp16: the factor of the loss fell to nothing, because gradients overflow at any; "
-                    "use trainer.precision: bf16 or fp32"
+                    "fp16: the loss scale fell to its minimum, because gradients overflow at every scale; use "
+                    "trainer.precision: bf16 or fp32"
                 )
         except BadNumbersError as error:
             self._keep_inputs(error)

@@ -146,8 +146,8 @@ class Keeping:
         path = self._saver.save_own_part(whole.state_dict(), self._token)
         if whole.processes.is_first:
             remark(
-                f"each process saves its part of the state after step {whole.state.step} in {path.parent}; where all "
-                f"have done so, a resume goes on from there"
+                f"each process saves its part of the state after step {whole.state.step} in {path.parent}; if all "
+                "succeed, a resume continues from there"
             )
 
     def _save_alone(self, tell: Tell) -> None:
@@ -157,8 +157,8 @@ class Keeping:
             return  # the checkpoint before is the one to go on from
         self._write(whole.state_alone(), tell)
         remark(
-            f"the state after step {whole.state.step} is saved by the first process alone: the others' random states "
-            f"(of dropout) and the means of the epoch so far are lost"
+            f"the state after step {whole.state.step} is saved only by the first process: the random states (of "
+            "dropout) of the other processes and the means of the epoch so far are lost"
         )
 
     def rewind(self, error: BadNumbersError) -> None:
@@ -170,7 +170,9 @@ class Keeping:
         whole = self._whole
         self._rewound += 1
         if self._rewound > MOST_REWINDS:
-            raise UserError(f"went back {MOST_REWINDS} times, and numbers became bad again: {error}") from error
+            raise UserError(
+                f"training was rewound {MOST_REWINDS} times, and values became NaN or infinite again: {error}"
+            ) from error
         found = whole.processes.of_first(self._newest)
         if found is None:
             raise error
@@ -182,7 +184,7 @@ class Keeping:
         self.mark()
         if whole.processes.is_first:
             factor = whole.control.lr_factor
-            remark(f"{error}; going on from step {whole.state.step} with {factor:g} times the learning rate")
+            remark(f"{error}; continuing from step {whole.state.step} with {factor:g} times the learning rate")
 
     def _newest(self) -> tuple[dict[str, Any], Path] | None:
         for _ in self._saver.finish():

@@ -113,8 +113,8 @@ class Listeners:
             return
         self._reported.add((id(listener), hook))
         remark(
-            f"{described(listener)} failed in {hook}: {type(error).__name__}: {error}; training goes on, and further "
-            f"failures of this hook are not reported"
+            f"{described(listener)} failed in {hook}: {type(error).__name__}: {error}; training continues, and "
+            "further failures of this hook are not reported"
         )
 
 
@@ -154,8 +154,8 @@ def _check_marked(listener: object, manager: pluggy.PluginManager) -> None:
         )
     if not heard:
         raise PluginError(
-            f"{described(listener)} listens to nothing; give an object with methods that are marked with "
-            f"@hookimpl and named after a hook: {', '.join(hooks)}"
+            f"{described(listener)} implements no hook; give an object with methods that are marked with @hookimpl "
+            f"and named after a hook: {', '.join(hooks)}"
         )
 
 

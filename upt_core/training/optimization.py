@@ -100,7 +100,7 @@ class Optimization:
             CheckpointError: it is of other optimizers.
         """
         if len(state["optimizers"]) != len(self.optimizers):
-            raise CheckpointError(f"{path}: was trained with another optimizer; use the configuration of its run")
+            raise CheckpointError(f"{path}: was trained with another optimizer; use the configuration of that run")
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             rates = [group["initial_lr"] for group in optimizer.param_groups]
             optimizer.load_state_dict(_cut(saved, optimizer))

@@ -153,7 +153,7 @@ class Saver:
     def _note(self, error: OSError | RuntimeError) -> None:
         reason = f"{self.folder}: no checkpoint could be written: {in_words(error, self.folder)}"
         if reason != self.failure and self._speaks:
-            remark(f"{reason}; training goes on, and it is tried again")
+            remark(f"{reason}; training continues, and upt will try again")
         self._failed_at, self.failure = self._clock(), reason
 
     def _replace(self, state: Mapping[str, Any], path: Path, keep: int) -> Path:
@@ -191,7 +191,7 @@ def newest(folder: Path) -> tuple[dict[str, Any], Path] | None:
         raise errors[0]
     if chosen is not None:
         for damaged in errors:
-            remark(f"{damaged}; going on from {chosen[1].name}, which is older")
+            remark(f"{damaged}; continuing from {chosen[1].name}, which is older")
     return chosen
 
 
@@ -213,7 +213,7 @@ def _newest_of(family: Sequence[Path], unread: list[CheckpointError]) -> tuple[d
             errors.append(error)
             continue
         for damaged in errors:
-            remark(f"{damaged}; going on from {path.name}, which is older")
+            remark(f"{damaged}; continuing from {path.name}, which is older")
         return state, path
     unread += errors
     return None

@@ -217,4 +217,6 @@ class Stepping:
         if self._whole.processes.is_first and state.skipped == 1:
             remark(f"step {state.step - 1} is skipped: {reason}; further ones are counted in skipped_steps")
         if state.skipped_in_a_row >= MOST_SKIPPED:
-            raise UserError(f"{MOST_SKIPPED} steps in a row were skipped, so training goes nowhere; the last: {reason}")
+            raise UserError(
+                f"{MOST_SKIPPED} steps in a row were skipped, so training makes no progress; the last: {reason}"
+            )

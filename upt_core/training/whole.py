@@ -190,7 +190,7 @@ class Whole:
 
     def _load_samplers(self, states: Mapping[str, Any], path: Path) -> None:
         if set(states) != set(self.bundle.samplers):
-            raise CheckpointError(f"{path}: was trained with other samplers; use the configuration of its run")
+            raise CheckpointError(f"{path}: was trained with other samplers; use the configuration of that run")
         for bundle in self.bundle.parts.values():
             bundle.forget()  # of a step that is taken back
         for stream, sampler in self.bundle.samplers.items():

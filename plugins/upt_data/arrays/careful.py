@@ -69,4 +69,4 @@ class CarefulSource(ArraySource):
         self._source.close()
 
     def _reading(self, what: str) -> Any:
-        return reading(f"{self._path}{what}: cannot be read", "the file is damaged; fetch it again")
+        return reading(f"{self._path}{what}: cannot be read", "the file is damaged; download or copy it again")

@@ -28,7 +28,7 @@ def as_seconds(values: Values, where: str) -> Values:
         seconds = [(value - values.reshape(-1)[0]).total_seconds() for value in values.reshape(-1)]
         return np.array(seconds, dtype=np.float64).reshape(values.shape)
     if values.dtype.kind not in "fiu":
-        raise DataError(f"{where}: expected times as numbers or dates, found {values.dtype}; store them as numbers")
+        raise DataError(f"{where}: expected times as numbers or dates, found {values.dtype}; store times as numbers")
     return values
 
 
@@ -90,8 +90,9 @@ def at_rest(array: Values, name: str, num_axes: int, where: str) -> Values:
         index = tuple(int(place) for place in np.unravel_index(apart[0], array.shape[:extra]))
         raise DataError(
             f"{where}, {name!r}: shape {array.shape} for {num_axes} axes: the coordinates move, first at index "
-            f"{index}; a grid has one place. Interpolate to one grid, or store points, of which each trajectory may "
-            f"have its own (data set points; moving: displacement makes the way from their first positions a field)"
+            f"{index}, but a grid must not move. Interpolate to one grid, or store points, which may differ between "
+            "trajectories (data set points; moving: displacement makes the displacement from the first positions a "
+            "field)"
         )
     return np.asarray(rows[0])
 
@@ -110,7 +111,9 @@ def _curvilinear(arrays: Sequence[Values], names: Sequence[str], stride: int, wh
         )
     for name, array in zip(names, arrays, strict=True):
         if array.dtype.kind not in "fiu" or not np.isfinite(array.astype(np.float64)).all():
-            raise DataError(f"{where}, {name!r}: coordinates need to be finite numbers; remove the points without any")
+            raise DataError(
+                f"{where}, {name!r}: coordinates must be finite numbers; remove the points without coordinates"
+            )
     strides = (slice(None, None, stride),) * len(arrays)
     kept = tuple(np.ascontiguousarray(array[strides], dtype=np.float64) for array in arrays)
     return Grid(kept, arrays[0].shape, stride, (False,) * len(arrays), regular=False)

@@ -69,10 +69,10 @@ def beside_time_step(arrays: NamedArrays, num_times: int) -> list[str]:
     try:
         times = np.asarray(as_seconds(values, where), dtype=np.float64)
     except DataError:
-        return [f"{where} holds {values.dtype}, no times; steps are as time_step says"]
+        return [f"{where} holds {values.dtype} and not times; time steps follow from time_step"]
     times = times.reshape(-1) if max(times.shape, default=1) == times.size else times
     if times.ndim not in (1, 2) or times.shape[-1] != num_times:
-        return [f"{where} has the shape {times.shape}, for {num_times} time steps; they are as time_step says"]
+        return [f"{where} has the shape {times.shape}, for {num_times} time steps; time steps follow from time_step"]
     steps = np.diff(times, axis=-1)
     if steps.size and (np.abs(steps - step) > SLACK * step).any():
         return [f"{where} has steps from {steps.min():g} to {steps.max():g}, but time_step says {step:g}, {use}"]
@@ -101,15 +101,15 @@ def _contradictions(arrays: NamedArrays, name: str, shape: tuple[int, ...], axis
     except (TypeError, ValueError):
         values = None
     if values is None:
-        return [f"{where} holds {stored.dtype}, no coordinates; the points lie where extent says"]
+        return [f"{where} holds {stored.dtype} and not coordinates; points follow from extent"]
     row = _along_one_axis(values)
     if row is None and sorted(values.shape) != sorted(shape):
         return [_of_no_size(where, stored, size)] if is_said else []  # an array that only has this name
     if row is None or not (np.diff(row) > 0).all() or (len(row) > 1 and not is_even(row)):
         raise DataError(
-            f"{arrays.where}, {name!r}: extent takes the points as evenly spaced and rising, but these coordinates, "
-            f"which go from {float(values.min()):g} to {float(values.max()):g}, are not; leave extent out, and they "
-            f"are used as they are"
+            f"{arrays.where}, {name!r}: extent assumes evenly spaced, rising points, but these coordinates, from "
+            f"{float(values.min()):g} to {float(values.max()):g}, are not evenly spaced or not rising; leave extent "
+            "out to use them unchanged"
         )
     if len(row) not in (size, size + 1):
         return [_of_no_size(where, stored, size)]
@@ -117,14 +117,14 @@ def _contradictions(arrays: NamedArrays, name: str, shape: tuple[int, ...], axis
     longest = axis_length(row) if len(row) == size and size > 1 else last - first  # one more: edges of the cells
     if size > 1 and not (1 - SLACK) * (last - first) <= extent <= (1 + SLACK) * longest:
         return [
-            f"{where} goes from {first:g} to {last:g}, but extent says a length of {extent:g}, which is used; leave it "
-            f"out to use the file's coordinates"
+            f"{where} goes from {first:g} to {last:g}, but extent gives a length of {extent:g}, which is used; leave "
+            "extent out to use the file's coordinates"
         ]
     return []
 
 
 def _of_no_size(where: str, values: Values, size: int) -> str:
-    return f"{where} has the shape {values.shape}, for {size} points; they lie where extent says"
+    return f"{where} has the shape {values.shape}, for {size} points; points follow from extent"
 
 
 def _along_one_axis(values: Array) -> Array | None:

@@ -37,7 +37,7 @@ def open_frames(folder: Path) -> FramesSource:
     frames = frames_of(folder)
     if not frames:
         raise DataError(
-            f"{folder}: holds no frames; expected .npy arrays or images, of one kind, one for each time step"
+            f"{folder}: contains no frames; expected .npy arrays or images of one kind, one for each time step"
         )
     return FramesSource(frames)
 
@@ -77,7 +77,8 @@ class FramesSource(ArraySource):
         value = _read(self._frames[number])
         if value.shape != self._shape:
             raise DataError(
-                f"{self._frames[number]}: has the shape {value.shape}, the first frame {self._shape}; make them alike"
+                f"{self._frames[number]}: has the shape {value.shape}, and the first frame {self._shape}; give all "
+                "frames the same shape"
             )
         if value.dtype.kind not in REAL:
             raise DataError(f"{self._frames[number]}: holds {value.dtype}; store real numbers, as in the first frame")
@@ -86,7 +87,7 @@ class FramesSource(ArraySource):
 
 def _read(path: Path) -> Values:
     """An array, or an image (rows, columns, channels)."""
-    with reading(f"{path}: not a whole frame", "write it again, or remove it and all after it", path):
+    with reading(f"{path}: not a complete frame", "write it again, or remove it and all later frames", path):
         if path.suffix.lower() in ARRAYS:
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
         with Image.open(path) as image:

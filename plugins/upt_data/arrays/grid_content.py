@@ -160,7 +160,8 @@ class GridContent(Content):
         where = f"{self.place.name}, measure: latitude"
         if self.latitude is None:
             raise DataError(
-                f"{where}: needs an axis called {' or '.join(LATITUDES)} with one coordinate for each of its points; "
+                f"{where}: latitude needs an axis called {' or '.join(LATITUDES)} with one coordinate for each of its "
+                "points; "
                 f"the axes are {', '.join(self._axes) or 'not known'}; name an array with the area of each cell instead"
             )
         at = self._axes.index(self.latitude)

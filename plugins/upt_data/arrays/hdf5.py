@@ -28,7 +28,9 @@ def careful_hdf5(path: Path, kind: type[Hdf5Source]) -> ArraySource:
     """A file as a source of this kind, which refuses what is damaged in it."""
     file = open_hdf5(path)
     try:
-        with reading(f"{path}: not a whole HDF5 file", "its groups cannot be listed; fetch it again", path):
+        with reading(
+            f"{path}: not a complete HDF5 file", "its groups cannot be listed; download or copy it again", path
+        ):
             return CarefulSource(path, kind(file))
     except DataError:
         file.close()

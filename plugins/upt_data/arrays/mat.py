@@ -30,7 +30,7 @@ def open_mat(path: Path) -> ArraySource:
     if h5py.is_hdf5(path):
         return careful_hdf5(path, MatlabHdf5Source)
     io = library("scipy.io", "mat", f"{path}: reading a .mat file of version 5")
-    with reading(f"{path}: not a whole .mat file", DAMAGED, path):
+    with reading(f"{path}: not a complete .mat file", DAMAGED, path):
         check_tags(path)
         content: dict[str, Any] = io.loadmat(path, squeeze_me=False, mat_dtype=False)
     arrays = {name: value for name, value in content.items() if not name.startswith("__")}

@@ -28,7 +28,7 @@ def open_netcdf(path: Path) -> ArraySource:
     """
     path = existing(path)
     xarray = library("xarray", "netcdf", f"{path}: reading a NetCDF file")
-    cure = "install its readers with pip install 'upt-core[netcdf]', or fetch the file again"
+    cure = "install its readers with pip install 'upt-core[netcdf]', or download or copy the file again"
     file: h5py.File | None = None
     with reading(f"{path}: not a NetCDF file that xarray reads", cure, path):
         if h5py.is_hdf5(path):

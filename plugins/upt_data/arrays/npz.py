@@ -28,7 +28,7 @@ def open_npz(path: Path) -> MemorySource:
     path = existing(path)
     cure = "it is truncated, damaged or of another format; write it with numpy.savez"
     with (
-        reading(f"{path}: not a whole .npz archive of plain arrays", cure, path),
+        reading(f"{path}: not a complete .npz archive of plain arrays", cure, path),
         path.open("rb") as stream,
         zipfile.ZipFile(stream) as archive,
     ):
@@ -44,7 +44,7 @@ def open_npy_folder(folder: Path) -> MemorySource:
     """
     arrays = {}
     for path in sorted(folder.glob("*.npy")):
-        with reading(f"{path}: not a whole .npy array of numbers", "write it with numpy.save", path):
+        with reading(f"{path}: not a complete .npy array of numbers", "write it with numpy.save", path):
             arrays[path.stem] = np.load(path, mmap_mode="r", allow_pickle=False)
     return MemorySource(arrays)
 

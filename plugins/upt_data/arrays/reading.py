@@ -78,7 +78,7 @@ class FileReading:
         values = self.arrays.whole(self.settings.time)
         times = read_times(values, f"{self.where}, {self.settings.time!r}")
         if values.dtype.kind == "M":
-            self._notes.append(f"{self.where}: times are dates; they become seconds since {values.reshape(-1)[0]}")
+            self._notes.append(f"{self.where}: times are dates and become seconds since {values.reshape(-1)[0]}")
         return times
 
     def _lengths_of(self, names: Sequence[str], coords: Sequence[Values], times: Array | None) -> Lengths:
@@ -108,9 +108,9 @@ class FileReading:
             found = placed_by_length(shape, lengths, constant)
         if found is None:
             raise DataError(
-                f"{self.where}, {array!r}: shape {shape} does not fit the times and axes, which ask for "
-                f"{_expected(shape, lengths, self.settings)}; correct 'axes' (one name for each axis of the grid, "
-                f"as [x, x] where two are alike), 'time' or 'dims'"
+                f"{self.where}, {array!r}: shape {shape} does not fit the times and axes, which need "
+                f"{_expected(shape, lengths, self.settings)}; correct 'axes' (one name for each axis of the grid, for "
+                "example [x, x] if two are alike), 'time' or 'dims'"
             )
         return found
 
@@ -122,8 +122,8 @@ class FileReading:
             over_time = found.time is None and shape[found.trajectory] == lengths.times
             if not over_time:
                 raise DataError(
-                    f"{self.where}, {name!r}: shape {shape}, for {num} trajectories; expected (*grid), or "
-                    f"with an axis of trajectories, of times, or of both before"
+                    f"{self.where}, {name!r}: shape {shape}, for {num} trajectories; expected (*grid), or an axis of "
+                    "trajectories, of times, or both, before the grid"
                 )
             found = Placement(None, found.trajectory, found.grid, found.channels)
         return Part((self.arrays.full(name),), found, found.num_channels(shape))
@@ -143,16 +143,16 @@ class FileReading:
         place = f"{self.where}, {array!r}"
         if kind == "c" and not self.settings.complex_channels:
             raise DataError(
-                f"{place} is complex; set complex: channels, which makes real and imaginary part two channels, or "
-                f"store the part that you mean"
+                f"{place} is complex; set complex: channels, which makes the real and imaginary parts two channels, "
+                "or store only one part"
             )
         if kind == "b" and field in self.settings.targets:
-            raise DataError(f"{place} is true or false, which cannot be predicted as a field; store it as 0.0 and 1.0")
+            raise DataError(f"{place} is Boolean and cannot be predicted as a field; store it as 0.0 and 1.0")
         if kind == "b":
-            self._notes.append(f"{place} is true or false; it becomes 1 and 0")
+            self._notes.append(f"{place} is Boolean and becomes 0 and 1")
         if kind not in "fiubc":
             dtype = self.arrays.dtype(array)
-            raise DataError(f"{place} holds {dtype}, which is no number; name an array of numbers")
+            raise DataError(f"{place} holds {dtype}, which are not numbers; name an array of numbers")
 
     def _num(self, placed: dict[str, Placement]) -> int:
         sizes = {
@@ -193,13 +193,15 @@ class FileReading:
         if times is not None and times.ndim == 2 and len(times) != num:
             raise DataError(
                 f"{self.where}, {self.settings.time!r}: has {len(times)} rows of times for {num} trajectories; give "
-                f"one row for each, or one for all"
+                "one row for each trajectory, or one for all"
             )
         if self.settings.time_step is None or self.settings.steady:
             return times
         sizes = {name: self.arrays.shape(name)[place.time] for name, place in placed.items() if place.time is not None}
         if len(set(sizes.values())) != 1:
-            raise DataError(f"{self.where}: the fields need one number of time steps, found {sizes}; correct 'dims'")
+            raise DataError(
+                f"{self.where}: all fields need the same number of time steps, found {sizes}; correct 'dims'"
+            )
         num_times = next(iter(sizes.values()))
         self._notes += beside_time_step(self.arrays, num_times)
         return np.arange(num_times) * self.settings.time_step
@@ -208,12 +210,12 @@ class FileReading:
         turned = [name for name, flipped in zip(names, grid.flipped, strict=False) if flipped]
         if turned:
             self._notes.append(
-                f"{self.where}: {' and '.join(map(repr, turned))} descends; the fields are turned along it"
+                f"{self.where}: {' and '.join(map(repr, turned))} descends, so the fields are flipped along it"
             )
         if not grid.regular:
             self._notes.append(
                 f"{self.where}: the grid of {' × '.join(map(str, grid.shape))} is curvilinear or unevenly spaced; its "
-                f"points are taken as scattered points (uneven: index takes it as a grid of its indices)"
+                "points become scattered points (with uneven: index, it stays a grid of its indices)"
             )
 
 

@@ -31,8 +31,8 @@ def open_zarr(path: Path) -> ArraySource:
         DataError: zarr is not installed, or the store is damaged.
     """
     zarr = library("zarr", "zarr", f"{path}: reading a zarr store")
-    cure = "it is damaged, or one array without a group; copy the whole folder again"
-    with reading(f"{path}: not a whole zarr group", cure, path), warnings.catch_warnings():
+    cure = "it is damaged, or is a single array without a group; copy the whole folder again"
+    with reading(f"{path}: not a complete zarr group", cure, path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of formats that are not final: what is read is checked here
         store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
         return CarefulSource(path, ZarrSource(zarr.open_group(store, mode="r")))

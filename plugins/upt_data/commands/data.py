@@ -35,8 +35,12 @@ def data() -> None:
 
 @data.command()
 @click.argument("files", nargs=-1, required=True, metavar=FILES, type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Write a picture of the first trajectory here (.png).")
+@click.option(
+    "--as", "name", metavar="NAME", help="The data set that reads the files; default: found from their content."
+)
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="Write a plot of the first trajectory to this file (.png)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_json: bool) -> None:
     """Show what upt finds in FILES (fields, axes, times, conditions, splits, memory), and the YAML that reads them."""
@@ -47,13 +51,13 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
     files, overrides = overrides_among(files)
     found = understand(files, name, overrides)
     if not as_json and found.arrays:
-        click.echo(heading("What the first file holds") + "\n" + table(found.arrays, ["ARRAY", "SHAPE", "TYPE"]) + "\n")
+        click.echo(heading("Content of the first file") + "\n" + table(found.arrays, ["ARRAY", "SHAPE", "TYPE"]) + "\n")
     yaml = dump_yaml({"data": {"name": found.name, **found.settings}})
     dataset = found.build()
     try:
         described = describe(dataset)
     except ValueError as error:
-        click.echo(f"{heading('A first guess, which does not fit yet')}\n{yaml}", err=True)
+        click.echo(f"{heading('A first guess, which does not fit the data yet')}\n{yaml}", err=True)
         raise error
     if as_json:
         click.echo(json.dumps({"data": {"name": found.name, **found.settings}, **described}, indent=2, default=str))
@@ -80,7 +84,9 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
     show_default=True,
     help="The file to write; an existing file is kept.",
 )
-@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
+@click.option(
+    "--as", "name", metavar="NAME", help="The data set that reads the files; default: found from their content."
+)
 def init(files: tuple[Path, ...], output: Path, name: str | None) -> None:
     """Write an experiment on FILES, with a model, sampler, losses and length that suit these data."""
     from upt_core.commands import typed, write_new
@@ -109,7 +115,9 @@ def _rows(described: dict[str, object]) -> list[tuple[str, object]]:
 
 @data.command()
 @click.argument("files", nargs=-1, required=True, metavar=FILES, type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
+@click.option(
+    "--as", "name", metavar="NAME", help="The data set that reads the files; default: found from their content."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(files: tuple[Path, ...], name: str | None, as_json: bool) -> None:
     """Find problems of the data: NaN, constant fields, duplicates, leaks between splits, outliers.
@@ -134,8 +142,12 @@ def check(files: tuple[Path, ...], name: str | None, as_json: bool) -> None:
 @data.command()
 @click.argument("files", nargs=-1, required=True, metavar=FILES, type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="The data set that reads them; default: found from the content.")
-@click.option("--chunk-mb", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Size of a chunk.")
+@click.option(
+    "--as", "name", metavar="NAME", help="The data set that reads the files; default: found from their content."
+)
+@click.option(
+    "--chunk-mb", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Size of a chunk of the store."
+)
 def convert(files: tuple[Path, ...], out: Path, name: str | None, chunk_mb: float) -> None:
     """Write the data of FILES, or of an experiment's YAML file, to OUT.zarr: one store, in chunks of few time steps.
 

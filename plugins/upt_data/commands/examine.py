@@ -85,7 +85,7 @@ class _State:
         known, known_place = self._first.setdefault(digest.hexdigest(), (split, place))
         if known_place != place:
             kind = "duplicate" if known == split else "leak"
-            yield Finding(kind, place, f"begins exactly as {known_place}")
+            yield Finding(kind, place, f"begins exactly like {known_place}")
 
     def constant_fields(self) -> Iterator[Finding]:
         """Channels that have one value everywhere."""

@@ -47,7 +47,7 @@ def propose_grid(source: ArraySource, name: str, only_file: bool = True) -> dict
     if steady and not fields:
         raise DataError(
             "no array looks like a field on a grid: (trajectories, times, *grid), or steady (trajectories, *grid); "
-            f"the file has {source.described()}; give data.inputs and what is missing of data.time_step and data.extent"
+            f"the file has {source.described()}; set data.inputs, and data.time_step and data.extent if needed"
         )
     if not fields:
         _refuse_scattered(source, full)

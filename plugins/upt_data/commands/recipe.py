@@ -98,9 +98,9 @@ def experiment(settings: Section, dataset: Dataset) -> str:
     facts = facts_of(dataset)
     if facts.cloud and "history" in inspect.signature(type(dataset)).parameters:
         settings = {**settings, "history": 2}
-    text = [f"# An experiment on {settings['name']} data, as upt begins with data of this kind."]
+    text = [f"# An experiment on {settings['name']} data, upt's usual start for data of this kind."]
     text += [
-        "# upt check FILE looks it over, upt train FILE trains it; upt init writes every key with its meaning.",
+        "# upt check FILE checks it, upt train FILE trains it; upt init writes every key with its meaning.",
         "",
     ]
     for key, section, said in _sections(facts, settings):
@@ -152,15 +152,15 @@ def _approximator(facts: Facts, dim: int) -> Section:
 
 
 def _about_model(facts: Facts) -> list[str]:
-    said = ["Tokens keep their place, one for a few points along each axis. More, or a larger dim, keep more detail."]
+    said = [
+        "Tokens keep their place, one for a few points along each axis. More tokens, or a larger dim, keep more detail."
+    ]
     if facts.cloud:
         said = [
-            "So many points hold more than a latent can: the operator answers with the given state and what changes."
+            "So many points hold more detail than the latent can: the operator predicts the change of the given state."
         ]
     elif facts.data.num_axes > 1 and all(facts.data.periodic):
-        said.append(
-            "Where the law differs from place to place (a fixed forcing), give the approximator positions: true."
-        )
+        said.append("If the law varies in space (a fixed forcing), give the approximator positions: true.")
     if facts.data.num_axes == 1 and not facts.data.steady:
         said.append("Waves that travel without damping need all modes: half as many as there are tokens, and one.")
     return said
@@ -169,13 +169,14 @@ def _about_model(facts: Facts) -> list[str]:
 def _sampler(facts: Facts) -> tuple[Section | None, list[str]]:
     data, queries = facts.data, QUERIES[facts.data.num_axes]
     if facts.points <= queries:
-        return None, ["Where the losses look: at all points; so few are worth no choice."]
+        return None, ["Query points of the losses: all points, because there are few."]
     stratified = {"name": "stratified", "num_queries": min(4 * queries if facts.cloud else queries, facts.points // 2)}
     if data.grid_of_targets is None or data.grid_shape is None:
         return stratified, []
     said = [
-        "Where the losses look. Jittered: between the points of the grid, too, so that the operator is right there.",
-        "Fields with shocks or noise finer than the grid do better without: the base alone.",
+        "Query points of the losses. Jittered: also between the points of the grid, so that the operator is accurate "
+        "there.",
+        "For fields with shocks, or noise finer than the grid, the base alone is better.",
     ]
     return {"name": "jittered", "share": 1.0 if data.num_axes == 1 else 0.5, "base": stratified}, said
 

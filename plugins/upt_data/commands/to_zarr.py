@@ -31,13 +31,13 @@ def to_zarr(dataset: Dataset, out: Path, chunk_mb: float) -> dict[str, Any]:
     """
     zarr = library("zarr", "zarr", "writing a zarr store")
     if out.suffix != ".zarr":
-        raise UserError(f"{out}: the store's name should end with .zarr")
+        raise UserError(f"{out}: the name of the store must end in .zarr")
     if out.exists():
-        raise UserError(f"{out}: is there already; remove it, or choose another name")
+        raise UserError(f"{out}: already exists; remove it, or choose another name")
     spec = dataset.spec()
     if spec.targets_apart:
         raise UserError(
-            "inputs and targets are at points of their own, which one store cannot hold; convert each alone"
+            "inputs and targets have different points, which one store cannot hold; convert each data set separately"
         )
     splits: tuple[Split, ...] = get_args(Split)
     parts = (
@@ -47,7 +47,9 @@ def to_zarr(dataset: Dataset, out: Path, chunk_mb: float) -> dict[str, Any]:
     )
     grids = {part.grid_shape(i) for part in parts if isinstance(part, FileTrajectories) for i in range(len(part))}
     if len(grids) > 1:
-        raise UserError("the files have several grids, which one store cannot hold; convert those of each grid alone")
+        raise UserError(
+            "the files have several grids, which one store cannot hold; convert the files of each grid separately"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zarr warns of data types whose form is not final; upt reads them
         group = zarr.open_group(out, mode="w")
@@ -129,7 +131,8 @@ class _Grid(_Writer):
             return {}
         if any(other is None or not torch.equal(other, first) for other in own):
             raise UserError(
-                "the files have different areas or volumes of cells, of which one store holds one; convert each alone"
+                "the files have different areas or volumes of cells, but a store holds only one set; convert each "
+                "file separately"
             )
         self.put(MEASURE, first.reshape(shape).numpy(), dimension_names=list(letters))
         return {"measure": MEASURE}
@@ -157,7 +160,9 @@ class _Ragged(_Writer):
 
     def write(self) -> dict[str, Any]:
         if len(set(self.lengths)) > 1:
-            raise UserError("trajectories at scattered points need one number of time steps to be converted")
+            raise UserError(
+                "trajectories at scattered points can be converted only if all have the same number of time steps"
+            )
         beginnings = [part.read(index, 0, 1) for part, index in self.pairs]
         ends = np.cumsum([0, *(len(one.coords_NX) for one in beginnings)])
         self.put("pos", np.concatenate([one.coords_NX.numpy() for one in beginnings]))
@@ -181,7 +186,9 @@ class _Ragged(_Writer):
         if not known:
             return {}
         if len(known) < len(measures):
-            raise UserError("some trajectories have areas or volumes of cells and others none; convert each kind alone")
+            raise UserError(
+                "some trajectories have areas or volumes of cells and others have none; convert each kind separately"
+            )
         self.put(MEASURE, torch.cat(known).numpy())
         return {"measure": MEASURE}
 

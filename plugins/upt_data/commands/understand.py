@@ -48,7 +48,7 @@ BY_SUFFIX = {
 }
 ENDINGS = (*BY_SUFFIX, *Mesh.suffixes, ".pt", ".pth", ".yaml", ".yml")
 
-DOUBT = "periodic: [{}] is a guess from values: those at both ends of an axis are alike; correct it if that is chance"
+DOUBT = "periodic: [{}] is a guess, because values at both ends of an axis are similar; correct it if this is chance"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def overrides_among(arguments: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[
     overrides = tuple(str(one) for one in arguments if _is_override(one))
     files = tuple(one for one in arguments if str(one) not in overrides)
     if not files:
-        raise UserError(f"{overrides[0]}: a setting, but no file was named; write the files before it")
+        raise UserError(f"{overrides[0]}: this is a setting, and no file was named; write the files before it")
     return files, overrides
 
 
@@ -144,7 +144,7 @@ def _check_alike(files: Sequence[Path], first: Path) -> None:
         if _format(other) != own:
             raise UserError(
                 f"{first} is read as {own}, {other} as {_format(other)}: a data set reads files of one format; name "
-                f"those of one format, by a pattern such as 'DIR/*{first.suffix}' (for inputs in one format and "
+                f"files of one format, with a pattern such as 'DIR/*{first.suffix}' (for inputs in one format and "
                 f"targets in another, see the data set 'paired')"
             )
 
@@ -198,7 +198,8 @@ def _name(path: Path) -> str:
         return "mesh"
     if suffix not in BY_SUFFIX:
         raise UserError(
-            f"{path}: no data set is known for files of this ending; known are {', '.join(sorted(BY_SUFFIX))}, .pt and "
+            f"{path}: no data set reads files with this ending; known endings are {', '.join(sorted(BY_SUFFIX))}, .pt "
+            "and "
             f"{', '.join(Mesh.suffixes)}; name one with --as"
         )
     return _name_of_hdf5(path) if BY_SUFFIX[suffix] == "hdf5" else BY_SUFFIX[suffix]

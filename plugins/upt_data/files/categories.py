@@ -37,7 +37,7 @@ class Categories:
         if text.strip() not in known:
             raise DataError(
                 f"{where}: {name!r} is {text.strip()!r}, but 'categories' has {', '.join(known)}; correct one of them "
-                f"(a model knows no other values than those that it was trained on)"
+                "(a model can use only the values that it was trained on)"
             )
         return float(known.index(text.strip()))
 

@@ -60,15 +60,17 @@ class Cells:
                 continue
             if values.tobytes() != content.extra(self.said, other).tobytes():
                 raise DataError(
-                    f"{where}: trajectories {number} and {other} have the same points and different values; the cells "
-                    f"around a point are the same in all trajectories; store one value for each point"
+                    f"{where}: trajectories {number} and {other} have the same points and different values; the cell "
+                    "around a point must be the same in all trajectories; store one value for each point"
                 )
 
 
 def _checked(values: Values, where: str) -> Tensor:
     """Values (T, N) of a single time as a measure."""
     if len(values) != 1:
-        raise DataError(f"{where}: has {len(values)} time steps; cells do not change; store one value for each point")
+        raise DataError(
+            f"{where}: has {len(values)} time steps; cells must not change in time; store one value for each point"
+        )
     if values.dtype.kind not in "fiu":
         raise DataError(f"{where}: holds {values.dtype}; expected areas or volumes, as numbers")
     measure_N = torch.from_numpy(np.array(values[0], dtype=np.float64))

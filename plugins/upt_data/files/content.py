@@ -105,8 +105,8 @@ class Content(ABC):
             DataError: there is none of this name, or it does not fit.
         """
         raise DataError(
-            f"{self.place.name}: {name!r} cannot be read from such files beside the fields; name an .npy file with one "
-            f"value for each point"
+            f"{self.place.name}: {name!r} cannot be read from files of this format; name an .npy file with one value "
+            "for each point"
         )
 
     def is_shared(self, name: str) -> bool:
@@ -134,8 +134,8 @@ class Content(ABC):
             DataError: the points are not on such a grid.
         """
         raise DataError(
-            f"{self.place.name}: measure: latitude needs a grid with an axis of latitudes, which such files have not; "
-            f"name an .npy file with the area of each cell"
+            f"{self.place.name}: measure: latitude needs a grid with an axis of latitudes, which files of this format "
+            "do not have; name an .npy file with the area of each cell"
         )
 
     def placed(self, values: Values, where: str, number: int) -> Values:
@@ -156,8 +156,8 @@ class Content(ABC):
     def cure(self) -> str:
         """What to do about values that are not finite."""
         return (
-            "remove the trajectory from the file, end it before this time step, or, where NaN marks the holes of a "
-            "domain, set holes: nan"
+            "remove the trajectory from the file, end it before this time step, or, if NaN marks holes in the domain, "
+            "set holes: nan"
         )
 
     def remarks(self) -> list[str]:

@@ -186,7 +186,7 @@ class FileDataset(Dataset):
 
     def _history(self, content: Content) -> int:
         if content.steady and self._selection.history > 1:
-            raise DataError(f"{content.place.name}: a steady problem has no time, and so no history; leave it out")
+            raise DataError(f"{content.place.name}: a steady problem has no time, and so no history; leave history out")
         return self._selection.history
 
     def trajectories(self, split: Split) -> Trajectories:
@@ -226,12 +226,12 @@ class FileDataset(Dataset):
         found = _once([(content.place.name, text) for content in contents for text in content.remarks()])
         if len(self._grids) > 1:
             sizes = ", ".join("×".join(map(str, grid or ())) for grid in self._grids)
-            found.append(f"the files have several grids ({sizes}): the samples of a batch are on one of them")
+            found.append(f"the files have several grids ({sizes}): all samples of a batch are on the same grid")
         latitude = contents[0].latitude
         if latitude is not None and self._cells is None:
             found.append(
-                f"{latitude!r} holds latitudes, and means are over points: measure: latitude makes them means over the "
-                f"sphere"
+                f"{latitude!r} holds latitudes, but means are over points: set measure: latitude for means over the "
+                "sphere"
             )
         return list(dict.fromkeys(found))
 
@@ -380,14 +380,16 @@ class FileDataset(Dataset):
         values = [value for value in found.values() if isinstance(value, float)]
         if len(values) < len(found) > 1:
             raise DataError(
-                f"{content.place.name}: {name!r} stands in {' and '.join(found)}, and for each time in one of them; "
-                f"leave one out"
+                f"{content.place.name}: {name!r} is given in {' and '.join(found)}, and for each time in one of them; "
+                "keep only one"
             )
         if not values:
             return next(iter(found.values()))
         if max(values) - min(values) > 1e-6 * max(map(abs, values)):
             said = ", ".join(f"{place} says {value:g}" for place, value in found.items())
-            raise DataError(f"{content.place.name}, trajectory {number}: {name!r} is not clear: {said}; correct one")
+            raise DataError(
+                f"{content.place.name}, trajectory {number}: {name!r} is ambiguous: {said}; correct one of them"
+            )
         return values[0]
 
 
@@ -416,8 +418,8 @@ def _check_alike(first: Content, other: Content) -> None:
     ):
         if theirs != ours:
             raise DataError(
-                f"{other.place.name}: has the {what} {theirs}, but {first.place.name} has {ours}; the files of a data "
-                f"set need to be alike; leave this one out"
+                f"{other.place.name}: has the {what} {theirs}, but {first.place.name} has {ours}; all files of a data "
+                "set must agree; leave this one out"
             )
 
 

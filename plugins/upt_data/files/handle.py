@@ -51,7 +51,7 @@ class Handle(Generic[S]):
         if self._stamp is not None and stamp != self._stamp:
             raise DataError(
                 f"{self.path}: changed while it was read (from {self._stamp[0]} to {stamp[0]} bytes, or written "
-                f"again); restore the file and resume the run, or begin a new run"
+                f"again); restore the file and resume the run, or start a new run"
             )
         self._stamp = stamp
         if self._source is None or self._process != os.getpid():

@@ -58,7 +58,7 @@ class Holes:
         else:
             value_TN = content.extra(self.mask, number)
         if value_TN.dtype.kind not in "biuf" or not bool(np.isfinite(value_TN).all()):
-            raise DataError(f"{where}: holds other values than true and false, or numbers; correct 'holes'")
+            raise DataError(f"{where}: expected true and false, or numbers; correct 'holes'")
         return np.asarray((value_TN == 0 if self.of_values else value_TN != 0).any(axis=0))
 
 
@@ -161,14 +161,17 @@ class Perforated(Content):
     def cure(self) -> str:
         """Holes do not move."""
         return (
-            "a hole keeps its place during a trajectory, and the mask covers it at all times: name an array or .npy "
-            "file of every point that is ever without a value in 'holes', or end the trajectory before this time step"
+            "a hole must keep its place during a trajectory: name in 'holes' an array or .npy file that marks every "
+            "point without a value at any time, or end the trajectory before this time step"
         )
 
     def remarks(self) -> list[str]:
         """How many points are left."""
         left, total = self.num_points(0), self.whole.num_points(0)
-        text = f"{self.place.name}: {total - left} of the {total} points of its first trajectory are holes and left out"
+        text = (
+            f"{self.place.name}: {total - left} of the {total} points of its first trajectory are holes and are "
+            "left out"
+        )
         return [*self.whole.remarks(), f"{text}; the others are scattered points"]
 
     def _values_at(self, number: int) -> Bools:
@@ -177,8 +180,8 @@ class Perforated(Content):
             values_N = ~self._holes.of(self.whole, number)
             if not values_N.any():
                 raise DataError(
-                    f"{self.place.name}, trajectory {number}: every point is a hole; remove it, or correct 'holes' "
-                    f"(a mask that is true where there are values is named as 'not NAME')"
+                    f"{self.place.name}, trajectory {number}: every point is a hole; remove the trajectory, or "
+                    "correct 'holes' (write 'not NAME' for a mask that is true where there are values)"
                 )
             digest = hashlib.blake2b(np.packbits(values_N).tobytes(), digest_size=16).digest()
             first = self._first.setdefault((self.whole.point_set(number), digest), number)

@@ -68,7 +68,7 @@ def find_files(
         resolved = place.path.resolve()
         if resolved in seen:
             raise DataError(
-                f"{place.path}: the file is listed twice; its trajectories would be in two splits at once; name it once"
+                f"{place.path}: the file is listed twice; its trajectories could be in two splits; list it once"
             )
         seen.add(resolved)
     return places
@@ -88,14 +88,14 @@ def _places(
     path: Path, suffixes: Sequence[str], is_one: Callable[[Path], bool], what: str, categories: Categories
 ) -> list[Place]:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
-        raise DataError(f"{path}: upt reads local files only; fetch it first, and give the place where it is then")
+        raise DataError(f"{path}: upt reads only local files; download it first, and give the local path")
     if is_one(path):
         return [Place(path)]
     if path.is_dir():
         return _of_folder(path, suffixes, is_one, what)
     if PARAMETER.search(str(path)) or glob.has_magic(str(path)):
         return _of_pattern(str(path), is_one, categories)
-    found = "it is no whole one" if path.exists() else "it does not exist"
+    found = "it is not a complete one" if path.exists() else "it does not exist"
     raise DataError(
         f"{path}: expected a {what}, but {found}; correct the data set's path (now relative to {Path.cwd()})"
     )
@@ -135,14 +135,15 @@ def _parameters(path: Path, pattern: str, categories: Categories) -> dict[str, f
     if not names:
         return {}
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"{pattern}: {repeated[0]!r} stands there twice; give each number a name of its own")
+        raise DataError(f"{pattern}: {repeated[0]!r} occurs twice; give each number a different name")
     plain = [re.escape(part).replace(r"\*\*/", ".*").replace(r"\*", ".*").replace(r"\?", ".") for part in parts[0::2]]
     kinds = [WORD if name in categories else NUMBER for name in names]
     expression = plain[0] + "".join(f"({kind}){part}" for kind, part in zip(kinds, plain[1:], strict=True))
     match = re.fullmatch(expression, str(path))
     if match is None:
         raise DataError(
-            f"{path}: there is no number where the pattern {pattern!r} has {{{'}, {'.join(names)}}}; rename the file, "
+            f"{path}: there is no number at the place where the pattern {pattern!r} has {{{'}, {'.join(names)}}}; "
+            "rename the file, "
             f"or choose a pattern that leaves it out"
         )
     return {

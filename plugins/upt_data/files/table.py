@@ -37,7 +37,7 @@ class ParameterTable:
         for line, row in enumerate(rows):
             key = self._key(row, line)
             if key in self._rows:
-                raise DataError(f"{self.path}, row {line + 2}: {self._named(*key)} is there twice; keep one row")
+                raise DataError(f"{self.path}, row {line + 2}: {self._named(*key)} occurs twice; keep one row")
             self._rows[key] = row
 
     def text(self, file: Path, number: int, name: str, step: int = 0) -> str | None:
@@ -70,8 +70,8 @@ class ParameterTable:
         if not math.isfinite(value):
             which = self._named(*self._place(file, number, step))
             raise DataError(
-                f"{self.path}, column {name!r}, {which}: expected a finite number, found {text!r}; write "
-                f"one, or name only the other columns in 'conditions'"
+                f"{self.path}, column {name!r}, {which}: expected a finite number, found {text!r}; correct it, or "
+                "leave this column out of 'conditions'"
             )
         return value
 
@@ -82,7 +82,7 @@ class ParameterTable:
                 rows = list(reader)
                 columns = [name.strip() for name in reader.fieldnames or []]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{self.path}: not a table of text ({error}); write a CSV file") from error
+            raise DataError(f"{self.path}: not a text table ({error}); write a CSV file") from error
         if not rows or not set(columns) - {FILE, TRAJECTORY, STEP}:
             raise DataError(
                 f"{self.path}: expected a first row of names, 'file' among them, and a row for each file; found the "

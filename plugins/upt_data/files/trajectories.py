@@ -169,7 +169,7 @@ class FileTrajectories:
             parts = []
             for rows in asked.values():
                 content = pieces[rows[0]].content
-                with reading(f"{_where(content, name)}: cannot be read", "fetch the file again"):
+                with reading(f"{_where(content, name)}: cannot be read", "download or copy the file again"):
                     parts.append(content.read_many(name, [(pieces[row].number, steps[row]) for row in rows]))
             value = _merged(parts, list(asked.values()))
             expected = (pieces[0].content.num_points(pieces[0].number), pieces[0].content.channels[name])
@@ -206,7 +206,9 @@ class FileTrajectories:
 
     def _field(self, piece: Piece, name: str, steps: slice, num_steps: int) -> Tensor:
         content, number = piece.content, piece.number
-        with reading(f"{_where(content, name)}, trajectory {number}: cannot be read", "fetch the file again"):
+        with reading(
+            f"{_where(content, name)}, trajectory {number}: cannot be read", "download or copy the file again"
+        ):
             value = content.read(name, number, steps)
         expected = (content.num_points(number), content.channels[name])
         if value.shape[1:] != expected or len(value) not in (1, num_steps):
@@ -216,8 +218,8 @@ class FileTrajectories:
             )
         if value.dtype.kind not in REAL:
             raise DataError(
-                f"{_where(content, name)}, trajectory {number}: holds {value.dtype}, which are no real numbers; store "
-                f"numbers, or name another array"
+                f"{_where(content, name)}, trajectory {number}: holds {value.dtype}, which are not real numbers; "
+                "store real numbers, or name another array"
             )
         kept_TNC = _tensor(value)
         if not surely_finite(kept_TNC):

@@ -43,8 +43,8 @@ class Ramp(Budget):
         """
         if end_epoch is not None and end_epoch < start_epoch:
             raise ValueError(
-                f"end_epoch ({end_epoch}) is before start_epoch ({start_epoch}); the ratio is {start_ratio:g} before "
-                f"the one and {end_ratio:g} from the other on"
+                f"end_epoch ({end_epoch}) is before start_epoch ({start_epoch}); make end_epoch larger; the ratio is "
+                f"{start_ratio:g} before start_epoch and {end_ratio:g} from end_epoch on"
             )
         super().__init__(base, multiple)
         self.start_ratio, self.end_ratio = start_ratio, end_ratio

@@ -29,7 +29,9 @@ def write_curves(runs: Sequence[RunData], names: Sequence[str], path: Path) -> P
         try:
             fig.savefig(path, format="png")
         except OSError as error:
-            raise UserError(f"{path}: the picture cannot be written: {error.strerror}; name another file") from error
+            raise UserError(
+                f"{path}: the plot cannot be written: {error.strerror}; name another file with --plot"
+            ) from error
     return path
 
 

@@ -60,13 +60,13 @@ def write_page(found: Comparison, path: Path) -> Path:
     sense, words = verdict(found)
     text = PAGE.format(
         css=CSS,
-        title=f"{len(found.runs)} runs beside each other",
+        title=f"{len(found.runs)} runs side by side",
         status=breakable(shown(", ".join(found.titles))),
         verdict=f'<p class="verdict {sense}">{breakable(shown(words))}</p>' + _remark(found),
         runs=_runs(found, path),
         seeds=_seeds(found),
         results=_numbers("Test split, best checkpoint", found.metrics, found)
-        or "<p>No run is finished. The test split is measured at the end of a run.</p>",
+        or "<p>No run is finished. The test split is evaluated at the end of a run.</p>",
         curves=_curves(found),
         differences=_differences("Configuration, where it differs", found.config, found.names),
         examples=_examples(found),
@@ -75,7 +75,9 @@ def write_page(found: Comparison, path: Path) -> Path:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path}: the page cannot be written: {error.strerror}; name another file") from error
+        raise UserError(
+            f"{path}: the page cannot be written: {error.strerror}; name another file with --page"
+        ) from error
     return path
 
 
@@ -183,7 +185,7 @@ def _curves(found: Comparison) -> str:
     drawn = {theme.suffix: _drawn(found, theme) for theme in ALL_THEMES}
     if any(value is None for value in drawn.values()):
         return ""
-    caption = "Metrics of the validation split over the epochs, of each run."
+    caption = "Metrics on the validation split over the epochs, for each run."
     return f"<section><h2>Validation</h2>{picture(lambda theme: drawn[theme.suffix] or '', caption)}</section>"
 
 

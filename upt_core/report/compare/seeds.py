@@ -80,11 +80,11 @@ def over_seeds(found: Comparison, made: Sequence[Group], metric: str, lower: boo
         f"{best} has the {'lowest' if lower else 'highest'} mean {metric} on the test split: {summary(own)} over "
         f"{_seeds(own)}. {second} has {summary(others)} over {_seeds(others)}."
     )
-    alone = " One seed of a configuration says little." if min(len(own), len(others)) == 1 else ""
+    alone = " A single seed is weak evidence." if min(len(own), len(others)) == 1 else ""
     if apart:
         runs = "Each of these runs is" if len(own) > 1 else "This run is"
         return "better", f"{words} {runs} better than each run of {second}.{alone}"
-    return "even", f"{words} The ranges overlap, so these seeds do not decide which is better.{alone}"
+    return "even", f"{words} The ranges overlap, so these seeds do not show which is better.{alone}"
 
 
 def _seeds(values: Sequence[float]) -> str:

@@ -112,4 +112,4 @@ def test_what_is_wrong_in_the_old_form_has_its_place_there(upt: Upt) -> None:
     result = upt("check", "old.yaml", "trainer.epochs=")
     assert "error: old.yaml:5:39: training.lambda_inv_enc: expected a number; got 'much'" in result.stderr
     Path("old.yaml").write_text(OLD)
-    assert "'=3' is no override" in upt("check", "old.yaml", "=3").stderr
+    assert "'=3' is not an override" in upt("check", "old.yaml", "=3").stderr

@@ -48,7 +48,7 @@ def train_with_a_break(tasks: int) -> None:
         os.kill(task, signal.SIGUSR2)
     job.results()
     log = job.paths.stdout.read_text() + job.paths.stderr.read_text()
-    assert "go on with" in log
+    assert "continue with" in log
     assert "continuing runs/" in log
     assert "Requeued job" in log
 

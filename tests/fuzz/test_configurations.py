@@ -161,7 +161,7 @@ def test_a_huge_override(registry: Registry) -> None:
     said = {
         f"trainer.epochs={'9' * 100_000}": "trainer.epochs",
         f"{'a.' * 50_000}b=1": "the key has 50001 parts; expected at most 50",
-        "x" * 1_000_000: "is no override",
+        "x" * 1_000_000: "is not an override",
         f"model={'[' * 50_000}": "nested too deeply",
     }
     for text, expected in said.items():

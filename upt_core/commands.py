@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from upt_core.report.style import THEMES, Theme, figure, spans_decades
     from upt_core.report.view import View, view_of
     from upt_core.run.built import Built
+    from upt_core.run.compiled import compile_parts
     from upt_core.run.dataset import dataset_of_section, section_with
     from upt_core.run.folder import RESULTS
     from upt_core.seeding import generator, stream_seed
@@ -67,6 +68,7 @@ _MODULE_OF = {
     "report.style": ("THEMES", "Theme", "figure", "spans_decades"),
     "report.view": ("View", "view_of"),
     "run.built": ("Built",),
+    "run.compiled": ("compile_parts",),
     "run.dataset": ("dataset_of_section", "section_with"),
     "run.folder": ("RESULTS",),
     "seeding": ("generator", "stream_seed"),
@@ -104,6 +106,7 @@ __all__ = [
     "as_plain",
     "autocast",
     "blocks_of",
+    "compile_parts",
     "count",
     "dataset_of_section",
     "dump_yaml",

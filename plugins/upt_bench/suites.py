@@ -93,6 +93,11 @@ SUITES: Mapping[str, Suite] = {
         "From 256 to 16,384 tokens of width 64. Takes about five minutes.",
         ("attention",),
     ),
+    "device": Suite(
+        "What the device makes of training: precisions, torch.compile, CUDA graphs, gathers, the decoder's roofline.",
+        "On CUDA and on the CPU; CUDA graphs are left out on the CPU. Takes about five minutes, mostly to compile.",
+        ("precisions", "compiled_steps", "cuda_graphs", "gathers", "roofline"),
+    ),
     "inverse": Suite(
         "Effect of inverse_decoding on the error, for each value of its option `reads`.",
         "Test errors after equal processor time on three data sets. Takes about a quarter of an hour.",

@@ -71,6 +71,7 @@ BENCHMARKS: Mapping[str, Shown] = {
     "step": Shown((), COMMON, ("inverse-decoding.md",)),
     "loop": Shown((), COMMON, ("speed.md",)),
     "scaling": Shown((), COMMON, ("speed.md",)),
+    "device": Shown((), COMMON, ("speed.md",)),
     "attention": Shown((), {**COMMON, "times": curve("attention", "attention", ["tokens"], "ms")}, ("models.md",)),
     "optimizers": Shown((), COMMON, ("speed.md",)),
     "start": Shown((), COMMON, ("speed.md",)),

@@ -59,5 +59,5 @@ def train_upt(experiment: Experiment) -> UptTrained:
             with trainer.ema.applied():
                 weights = {name: value.clone() for name, value in built.bundle.model.state_dict().items()}
             built.bundle.model.load_state_dict(weights)
-    built.bundle.eval()
+    built.bundle.eval().to("cpu")  # wherever it was trained, it is judged on the host, as all others
     return UptTrained(built, trainer.state.step, trainer.state.spent)

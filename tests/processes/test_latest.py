@@ -71,4 +71,6 @@ def test_a_failure_in_one_process_is_told_once_by_it(two: Found) -> None:
     first, second = (each["no prediction"] for each in two)
     assert first["ended"] == second["ended"] == ("", "")
     assert FAILED not in first["said"]
-    assert second["said"].count(f"{FAILED}OSError: the disk of this process is gone (process 1); training goes") == 1
+    assert (
+        second["said"].count(f"{FAILED}OSError: the disk of this process is gone (process 1); training continues") == 1
+    )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from upt_core.data.prepared import PreparedData
     from upt_core.errors import Problem
     from upt_core.figures import count
+    from upt_core.gather import gather_points
     from upt_core.kinds import FixedValue
     from upt_core.loss_bundle import LossBundle, WeightedTerm
     from upt_core.operator.mean_field import mean_field
@@ -58,6 +59,7 @@ _MODULE_OF = {
     "data.prepared": ("PreparedData",),
     "errors": ("Problem",),
     "figures": ("count",),
+    "gather": ("gather_points",),
     "kinds": ("FixedValue",),
     "loss_bundle": ("LossBundle", "WeightedTerm"),
     "operator.evaluate": ("mean_field",),
@@ -111,6 +113,7 @@ __all__ = [
     "dataset_of_section",
     "dump_yaml",
     "figure",
+    "gather_points",
     "generator",
     "heading",
     "installed",

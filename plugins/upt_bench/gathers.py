@@ -10,7 +10,7 @@ from torch import Tensor
 from upt_bench.clock import Action, times
 from upt_bench.results import Figure, Results
 from upt_bench.setting import Setting
-from upt_core.gather import gather_points
+from upt_core.commands import gather_points
 
 OWN = "gather_points"
 

@@ -347,7 +347,8 @@ WRONG: dict[str, tuple[Sampler, str]] = {
 BIASED: dict[str, tuple[Choose, str]] = {
     "blocks": (
         by_row(lambda *row: block_row(*row, distinct=True)),
-        r"unbiased mean: the field '.*' is off by the factor [\d.]+: .* over 2000 draws of 24 of a grid of 9 × 7, all rows",
+        r"unbiased mean: the field '.*' is off by the factor [\d.]+: .* over 2000 draws of 24 of a grid of 9 × 7, "
+        r"all rows",
     ),
     "gaps": (
         by_row(gap_row),

@@ -142,5 +142,5 @@ def test_stages(upt: Upt) -> None:
     Path("tiny.yaml").write_text(Path("tiny.yaml").read_text() + STAGES)
     text = upt("check", "tiny.yaml").output
     assert "Losses of stage autoencoder\n" in text
-    assert "Losses of stage dynamics (held fixed: encoder, decoder)\n" in text
+    assert "Losses of stage dynamics (frozen: encoder, decoder)\n" in text
     assert "3 epochs of 4 batches of 64" in text.partition("Training of stage dynamics")[2]

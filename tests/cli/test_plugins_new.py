@@ -153,7 +153,7 @@ def test_names_that_cannot_be_used_are_refused(
 @pytest.mark.parametrize("asked", ["Blue-Noise", "BlueNoise", "blue noise"])
 def test_names_are_repaired(upt: Upt, asked: str) -> None:
     said = upt("plugins", "new", "sampler", asked).output
-    assert f"{asked!r} is written 'blue_noise'" in said
+    assert f"{asked!r} is written as 'blue_noise'" in said
     assert Path("upt-blue-noise/upt_blue_noise/blue_noise.py").is_file()
 
 

@@ -138,7 +138,7 @@ def test_a_folder_goes_on_where_it_was_left(run: Path, upt: Upt) -> None:
     first = upt("predict", "waves", "new.npz", "-o", "out")
     assert "out/new.npz: 2 samples" in first.output
     both = upt("predict", "waves", "new.npz", "fine.npz", "-o", "out")
-    assert "1/2  out/new.npz: is complete already" in both.output
+    assert "1/2  out/new.npz: is already complete" in both.output
     assert "2/2  out/fine.npz: 2 samples" in both.output
     other = upt("predict", "waves", "new.npz", "-o", "out", "--steps", "2")
     assert "out/new.npz: 2 samples, 2 time steps" in other.output

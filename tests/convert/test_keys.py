@@ -211,7 +211,7 @@ def test_one_stage_goes_over_training(converted: Convert) -> None:
     found = converted(MINIMAL + "  lr: 1e-2\nstages: {operator: {epochs: 7, optimizer: {name: adamw, lr: 1e-4}}}\n")
     assert found.document.data["trainer"]["epochs"] == 7
     assert found.document.data["trainer"]["optimizer"] == {"name": "adamw", "lr": 1e-4}
-    assert "training.epochs: 20 → not used: stages.operator.epochs says it" in str(found.report)
+    assert "training.epochs: 20 → not used: stages.operator.epochs sets it" in str(found.report)
     assert not found.report.lost
 
 

@@ -155,7 +155,7 @@ def test_groups_of_a_file_are_its_splits(tmp_path: Path) -> None:
     data = Hdf5(path=tmp_path / "sim.h5", axes=["x", "x"], group="train", valid_group="valid")
     assert [len(data.trajectories(split)) for split in ("train", "valid", "test")] == [7, 8, 1]  # type: ignore[arg-type]
     assert (data.spec().grid_shape, data.spec().channels) == ((4, 4), 1)
-    with pytest.raises(DataError, match=r"'train/u': shape \(8, 6, 4, 4\) does not fit .*as \[x, x\]"):
+    with pytest.raises(DataError, match=r"'train/u': shape \(8, 6, 4, 4\) does not fit .*for example \[x, x\]"):
         Hdf5(path=tmp_path / "sim.h5", inputs=["train/u"]).spec()
 
 

@@ -40,8 +40,14 @@ def well(path: Path, change: Any) -> TheWell:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda file: file.__delitem__("dimensions/x"), r"lists the axes x, but has no array dimensions/x; fetch the"),
-        (lambda file: file.attrs.update({"n_trajectories": 0}), "n_trajectories is 0, not a number from 1; fetch the"),
+        (
+            lambda file: file.__delitem__("dimensions/x"),
+            r"lists the axes x, but has no array dimensions/x; download or copy the",
+        ),
+        (
+            lambda file: file.attrs.update({"n_trajectories": 0}),
+            "n_trajectories is 0, not a number from 1; download or copy the",
+        ),
         (lambda file: file.attrs.update({"n_trajectories": "many"}), "n_trajectories is many, not a number from 1"),
         (lambda file: file["dimensions"].attrs.clear(), "'dimensions': lacks the attribute spatial_dims; the file is"),
         (

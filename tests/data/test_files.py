@@ -118,7 +118,7 @@ def test_a_table_has_a_row_for_each_file_or_trajectory(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("file,nu\nnu_a.npz,1\n", "there is no row for nu_b.npz; add it"),
-        ("file,nu\nnu_a.npz,1\nnu_a.npz,2\n", "row 3: nu_a.npz is there twice"),
+        ("file,nu\nnu_a.npz,1\nnu_a.npz,2\n", "row 3: nu_a.npz occurs twice; keep one row"),
         ("file,nu\nnu_a.npz,calm\nnu_b.npz,1\n", "column 'nu', nu_a.npz: expected a finite number, found 'calm'"),
         ("file,nu\nnu_a.npz,1,2\n", "row 2: expected 2 cells as in the first row"),
         ("file\nnu_a.npz\n", "expected a first row of names, 'file' among them, .*found the columns file and 1 rows"),

@@ -364,5 +364,5 @@ def test_a_parameter_that_is_told_twice_is_refused(tmp_path: Path) -> None:
     as_npz(tmp_path / "a", arrays_of(Wanted(parameter=True)))
     path = tmp_path / "table.csv"
     path.write_text("trajectory,step,nu\n" + "\n".join(f"{n},{s},1" for n in range(NUM) for s in range(TIMES)))
-    with pytest.raises(DataError, match=r"'nu' stands in the table and the file, and for each time in one of them"):
+    with pytest.raises(DataError, match=r"'nu' is given in the table and the file, and for each time in one of them"):
         Npz(path=tmp_path / "a.npz", table=path, conditions=["nu"]).trajectories("train")

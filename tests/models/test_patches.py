@@ -28,8 +28,8 @@ def test_no_value_is_lost(shape: tuple[int, ...], patch: tuple[int, ...]) -> Non
 def test_patch_must_tile_the_grid() -> None:
     with pytest.raises(
         ValueError,
-        match=r"a grid of \[16, 10\] points cannot be cut into patches of \[4, 4\]: axis 1 has 10 points, no multiple "
-        r"of 4; use a patch of 1, 2, 5, 10 there",
+        match=r"a grid of \[16, 10\] points cannot be cut into patches of \[4, 4\]: axis 1 has 10 points, "
+        r"which is not a multiple of 4; use a patch of 1, 2, 5, 10 there",
     ):
         check_patch((16, 10), (4, 4))
 

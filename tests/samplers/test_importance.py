@@ -263,7 +263,7 @@ def test_state_through_a_file(grid: Any) -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (Importance(block=16), "saved with block 16, but this sampler has 32; set block as it was"),
+        (Importance(block=16), "saved with block 16, but this sampler has 32; set block as in the saved run"),
         (Importance(metric="gradient", block=32), "saved with metric 'gradient', but this sampler has 'error'"),
     ],
 )

@@ -114,7 +114,7 @@ AT_ONCE: dict[str, tuple[Callable[[StackedWindows], StackedWindows], str]] = {
     "rows in another order": (turned, r"read_many: field 'u' of window \(0, 0, 2\), row 0 of read_many"),
     "another type": (
         lambda found: replace(found, fields={"u": found.fields["u"].double()}),
-        "field 'u' of window .* is another than read",
+        "field 'u' of window .* differs from the result of read",
     ),
     "later times": (lambda found: replace(found, time_BT=found.time_BT + 1), "time_BT of"),
     "another condition": (

@@ -368,12 +368,12 @@ BIASED: dict[str, tuple[Choose, str]] = {
 }
 
 BIASED_UNPADDED: dict[str, tuple[Choose, str]] = {
-    "unweighted importance": (unweighted_importance, r"unbiased mean: the field '.*' counts"),
+    "unweighted importance": (unweighted_importance, r"unbiased mean: the field '.*' is off by the factor"),
     "naive weights": (
         naive_weights,
-        r"unbiased mean: the field '.*' counts (?s:.*)\n    cure: correct the selection, or weight",
+        r"unbiased mean: the field '.*' is off by the factor (?s:.*)\n    cure: correct the selection, or weight",
     ),
-    "self-normalised weights": (self_normalised, r"unbiased mean: the field '.*' counts .* over 2000"),
+    "self-normalised weights": (self_normalised, r"unbiased mean: the field '.*' is off by the factor .* over 2000"),
 }
 
 

@@ -309,7 +309,9 @@ def test_points_a_metric_cannot_use_are_refused():
         figure(SpectralRmse(), PADDED[0])
     with pytest.raises(ValueError, match=r"spectrum_error needs a regular grid; these points are scattered"):
         figure(SpectrumError(), PADDED[0])
-    with pytest.raises(ValueError, match=r"spectral_rmse begins at wavenumber 13, but \(6, 5\) points resolve only 2"):
+    with pytest.raises(
+        ValueError, match=r"spectral_rmse begins at wavenumber 13, but \(6, 5\) points resolve only up to 2"
+    ):
         figure(SpectralRmse("high"), GRID[0])
     with pytest.raises(
         ValueError, match=r"found no point at the sides .*axes: non_periodic.*; raise tolerance, or leave"

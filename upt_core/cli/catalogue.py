@@ -109,7 +109,7 @@ def _sections() -> str:
     """A table for the root and for each section."""
     parts = []
     for path, model in _models("", ExperimentSettings):
-        rows = [_row(name, field, path) for name, field in model.model_fields.items()]
+        rows = [_row(field.alias or name, field, path) for name, field in model.model_fields.items()]
         title = f"`{path}`" if path else "The root"
         said = inspect.cleandoc(model.__doc__ or "")
         parts.append(f"### {title}\n\n{said}\n\n" + _table(["key", "type", "default", "meaning"], rows))

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 @click.argument("inputs", nargs=-1, metavar="[INPUT|data.KEY=VALUE]...", shell_complete=input_files)
 @click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), help="Split of the operator's own data.")
 @click.option("--steps", type=click.IntRange(min=1), help="Time steps to predict; default: as many as the data have.")
-@click.option("--space", type=click.Choice(["latent", "physical"]), default="latent", show_default=True)
+@click.option(
+    "--space",
+    type=click.Choice(["latent", "physical"]),
+    default="latent",
+    show_default=True,
+    help="Continue from each latent, or encode each prediction again.",
+)
 @click.option(
     "--at", type=click.Path(path_type=Path), help="Points to predict at, in physical units: .npy, .npz or .csv."
 )
@@ -45,7 +51,9 @@ if TYPE_CHECKING:
     "--plot", type=click.Path(path_type=Path), help="Write a plot (.png); for several time steps also a film."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Samples predicted at a time."
+)
 @click.option("--chunk", type=click.IntRange(min=1), default=1 << 16, help="Points decoded at a time.")
 @click.option("--task", help="The task, if the run has several.")
 def predict(

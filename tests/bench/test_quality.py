@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -188,8 +190,23 @@ def test_wrong_names_are_answered_with_the_right_ones(tmp_path: Path) -> None:
 
 def test_without_real_data_the_tasks_that_need_none_are_left() -> None:
     cells = cells_of(None, None, "0,1", None, False, None)
-    assert {cell.task for cell in cells} == {"burgers1d", "burgers3d"}
-    assert [cell.operator for cell in cells if cell.seed == 1] == 2 * ["fno", "fno-soap", "upt"]
+    made = {
+        "burgers1d",
+        "burgers3d",
+        *(name for name, task in TASKS.items() if task.package and find_spec(task.package)),
+    }
+    assert {cell.task for cell in cells} == made
+    assert [cell.operator for cell in cells if cell.seed == 1] == len(made) * ["fno", "fno-soap", "upt"]
+
+
+def test_a_task_whose_package_is_missing_says_what_to_install() -> None:
+    task = replace(TASKS["apebench_kdv"], package="no_such_package")
+    assert not task.is_there(None)
+    with pytest.raises(UserError) as caught:
+        task.overrides(None)
+    assert str(caught.value) == (
+        "the task apebench_kdv needs the package no_such_package; run: pip install 'upt-core[no_such_package]'"
+    )
 
 
 @pytest.mark.parametrize("operator", [name for name, own in OPERATORS.items() if own.trained])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +170,19 @@ def frame_files(folder: Path) -> dict[str, Any]:
     return {"path": str(folder / "frames")}
 
 
+def apebench_scenario(folder: Path) -> dict[str, Any]:
+    for package in ("apebench", "exponax", "jax"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed: the extra apebench")
+    sizes = {"num_points": 8, "num_train_samples": 6, "num_test_samples": 2}
+    times = {"train_temporal_horizon": 3, "test_temporal_horizon": 3}
+    return {"scenario": "diff_burgers", "options": sizes | times}
+
+
 SMALL_GRID = {"num_trajectories": 8, "points": 16, "num_times": 5}
 CASES: dict[tuple[Kind, str], Case] = {
     ("dataset", "advection1d"): Case(SMALL_GRID),
+    ("dataset", "apebench"): Case(apebench_scenario),
     ("dataset", "burgers1d"): Case(SMALL_GRID),
     ("dataset", "burgers2d"): Case({"num_trajectories": 6, "points": 8, "num_times": 4}),
     ("dataset", "burgers3d"): Case({"num_trajectories": 6, "points": 4, "num_times": 4}),

@@ -101,6 +101,7 @@ MAKE: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 WITHOUT = {
     "advection1d": "generated",
+    "apebench": "generated",
     "burgers1d": "generated",
     "bundled": "is around another data set",
     "paired": "is around two data sets",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -92,6 +94,16 @@ def frames(folder: Path) -> str:
     return str(folder / "case")
 
 
+def scenario() -> list[str]:
+    """A small size of one of APEBench's."""
+    for package in ("apebench", "exponax", "jax"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed: the extra apebench")
+    sizes = {"num_points": 16, "num_train_samples": 6, "num_test_samples": 2, "num_warmup_steps": 3}
+    times = {"train_temporal_horizon": 4, "test_temporal_horizon": 4}
+    return [f"data.options={json.dumps(sizes | times)}"]
+
+
 OWN: dict[str, Callable[[Path], list[str]]] = {
     "advection_darcy.yaml": lambda folder: [
         *["tasks.advection.data.num_trajectories=8", f"tasks.darcy.data.path={darcy_pt(folder)}"],
@@ -116,6 +128,10 @@ OWN: dict[str, Callable[[Path], list[str]]] = {
         *["data.num_trajectories=8", "data.points_min=60", "data.points_max=90", "data.num_times=4"],
         *lattice(4, 4),
     ],
+    **{
+        f"benchmarks/apebench_{name}.yaml": lambda folder, tokens=tokens: [*scenario(), *lattice(*tokens)]
+        for name, tokens in (("kdv", (4,)), ("ks", (4,)), ("burgers", (4, 4)), ("turbulence", (4, 4)))
+    },
     "benchmarks/burgers1d.yaml": lambda folder: [
         *["data.num_trajectories=12", "data.points=64", "data.num_times=6", *lattice(16)],
     ],

@@ -27,7 +27,7 @@ def cells_of(
     Raises:
         UserError: a name is unknown, a seed is no number, or a task's file is missing.
     """
-    named_tasks = _named("tasks", tasks, TASKS, [name for name, task in TASKS.items() if _there(task.file, data)])
+    named_tasks = _named("tasks", tasks, TASKS, [name for name, task in TASKS.items() if task.is_there(data)])
     named_operators = _named("operators", operators, OPERATORS, MAIN)
     for name in named_tasks:
         TASKS[name].overrides(data)
@@ -43,10 +43,6 @@ def cells_of(
         and not (TASKS[task].scattered and OPERATORS[operator].on_grid)
         and (TASKS[task].moves or not OPERATORS[operator].moved)
     ]
-
-
-def _there(file: str | None, data: Path | None) -> bool:
-    return file is None or (data is not None and (data / file).exists())
 
 
 def _named(option: str, text: str | None, known: Iterable[str], default: Iterable[str]) -> list[str]:

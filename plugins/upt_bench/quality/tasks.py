@@ -5,6 +5,7 @@ from __future__ import annotations
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import upt_core
@@ -28,6 +29,7 @@ class Task:
         symmetric: whether the configuration shows symmetric images of the training trajectories.
         scattered: whether points are scattered, which Fourier neural operators do not take.
         moves: whether the configuration's sampler moves query points off the grid (``jittered``).
+        package: that makes the data; None: upt needs none.
         placed: whether the equation or its walls tell places apart; then U-Nets and residual networks are given places.
     """
 
@@ -44,18 +46,28 @@ class Task:
     scattered: bool = False
     moves: bool = True
     placed: bool = False
+    package: str | None = None
 
     def config(self) -> Path:
         """The configuration, in a checkout or an installation."""
         places = [Path(upt_core.__file__).parents[1] / "configs", Path(sysconfig.get_path("data"), "share/upt/configs")]
         return next(path for place in places if (path := place / "benchmarks" / f"{self.name}.yaml").is_file())
 
+    def is_there(self, data: Path | None) -> bool:
+        """Whether its file and package are."""
+        found = self.package is None or find_spec(self.package) is not None
+        return found and (self.file is None or (data is not None and (data / self.file).exists()))
+
     def overrides(self, data: Path | None) -> list[str]:
         """What the configuration needs to find its file.
 
         Raises:
-            UserError: the task needs a folder of real data.
+            UserError: the task needs a folder of real data, or a package that is not installed.
         """
+        if self.package and find_spec(self.package) is None:
+            raise UserError(
+                f"the task {self.name} needs the package {self.package}; run: pip install 'upt-core[{self.package}]'"
+            )
         if self.file is None:
             return []
         if data is None or not (data / self.file).exists():
@@ -71,6 +83,10 @@ def _goals(one: float, physical: float | None = None, latent: float | None = Non
 
 
 _FEW = ("data.num_trajectories=10",)
+_SMALL_APE = (
+    *("data.options.num_train_samples=8", "data.options.num_test_samples=2"),
+    *("data.options.train_temporal_horizon=4", "data.options.test_temporal_horizon=4"),
+)
 TASKS = {
     task.name: task
     for task in (
@@ -158,6 +174,27 @@ TASKS = {
             small=("data.num_trajectories=10",),
             scattered=True,
             moves=False,
+        ),
+        *(
+            Task(
+                f"apebench_{name}",
+                f"{title}, APEBench",
+                None,
+                modes,
+                width,
+                small=(
+                    *_SMALL_APE,
+                    f"data.options.num_points={16 if modes < 32 else 32}",
+                    f"model.latent.tokens={tokens}",
+                ),
+                package="apebench",
+            )
+            for name, title, modes, width, tokens in (
+                ("kdv", "Korteweg-de Vries", 32, 32, [8]),
+                ("ks", "Kuramoto-Sivashinsky", 32, 32, [8]),
+                ("burgers", "Burgers 64²", 24, 24, [4, 4]),
+                ("turbulence", "decaying turbulence 64²", 24, 24, [4, 4]),
+            )
         ),
         Task("cfd_cloud", "flow past cylinders, 32,392 points", "pointcloud/cfd", 0, 0, scattered=True, moves=False),
     )

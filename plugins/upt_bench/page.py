@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from upt_bench import claims, loss_tables, neighbour_tables, sampler_tables
+from upt_bench.quality import geometric
 from upt_bench.quality import tables as quality_tables
 from upt_bench.results import Results
 from upt_bench.table import curve, figures_markdown, markdown, shown
@@ -88,7 +89,7 @@ BENCHMARKS: Mapping[str, Shown] = {
             ),
         },
     ),
-    "quality": Shown(("results.md", "which-loss.md"), {**COMMON, **quality_tables.TABLES}),
+    "quality": Shown(("results.md", "which-loss.md"), {**COMMON, **quality_tables.TABLES, "apebench": geometric.table}),
 }
 
 

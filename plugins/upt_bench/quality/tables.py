@@ -234,6 +234,7 @@ MEASURED = (
     *("burgers1d", "pdebench_burgers", "pdebench_advection", "diffusion_reaction"),
     *("kolmogorov", "darcy", "kuramoto_sivashinsky", "shallow_water"),
     *("burgers3d", "scattered_burgers", "cfd_cloud"),
+    *("apebench_kdv", "apebench_ks", "apebench_burgers", "apebench_turbulence"),
 )
 """Tasks that the documentation has results of."""
 SHORT = 20.0
@@ -243,7 +244,7 @@ ABLATED = (
     *("kolmogorov", "diffusion_reaction", "shallow_water"),
 )
 """Tasks with comparisons of losses."""
-WEIGHED = ("burgers1d", "pdebench_advection", "kolmogorov", "diffusion_reaction")
+WEIGHED = ABLATED
 """Tasks with comparisons of weights and frequencies of losses."""
 SAMPLED = ("burgers1d", "kolmogorov")
 """Tasks with comparisons of samplers."""

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from torch import nn
 
 from upt_bench.commands import bench
+from upt_bench.quality import geometric
 from upt_bench.quality.cell import Cell, keep, measure
 from upt_bench.quality.errors import energy_of_shells, relative_error_BT, spectrum_error
 from upt_bench.quality.halfway import halfway, halfway_coords
@@ -171,6 +172,20 @@ def test_what_is_measured_is_not_measured_again(tmp_path: Path) -> None:
     path.write_text(json.dumps(kept))
     assert CliRunner().invoke(bench, arguments, catch_exceptions=False).exit_code == 0
     assert Results.load(tmp_path / "results.json").curves["quality"][0]["one_step"] == 0.125
+
+
+def test_rollouts_of_apebench_are_compared_by_the_geometric_mean_of_the_first_hundred_steps() -> None:
+    common = {"task": "apebench_kdv", "budget": 60.0, "one_step": 0.1}
+    upt = common | {"operator": "upt", "rollout_physical_by_step": [0.1, 0.4], "rollout_latent_by_step": [0.2, 0.2]}
+    long = common | {"operator": "ape-fno", "rollout_physical_by_step": [0.01] * 100 + [1e6]}
+    other = upt | {"task": "burgers1d"}
+    assert geometric.table(Results(curves={"quality": [upt, long, other, upt | {"split": "valid"}]})).splitlines() == [
+        "| operator | Korteweg-de Vries |",
+        "| --- | --- |",
+        "| FNO of APEBench, AdamW | 0.01 |",
+        "| upt, physical | 0.2 |",
+        "| upt, latent | 0.2 |",
+    ]
 
 
 def test_several_values_show_their_range() -> None:

@@ -19,18 +19,20 @@ STEPS = 100
 def table(results: Results) -> str:
     """Operators as lines, APEBench's data sets as columns; rollouts of upt in both spaces."""
     rows = [row for row in results.curves["quality"] if is_result(row)]
-    tasks = [
-        task for task in TASKS.values() if task.package == "apebench" and any(r["task"] == task.name for r in rows)
-    ]
+    tasks = [task for task in TASKS.values() if task.package == "apebench"]
+    tasks = [task for task in tasks if any(row["task"] == task.name for row in rows)]
     lines = []
     for operator in OPERATORS.values():
         for space in ("physical", "latent"):
-            own = [[r for r in rows if (r["task"], r["operator"]) == (task.name, operator.name)] for task in tasks]
-            found = [geometric(of_task, space) for of_task in own]
+            found = [geometric([row for row in rows if _is_of(row, task.name, operator.name)], space) for task in tasks]
             if any(found):
                 title = f"{operator.title}, {space}" if operator.name == "upt" else operator.title
                 lines.append([title, *(shown(values) for values in found)])
     return markdown(["operator", *(task.title.partition(",")[0] for task in tasks)], lines)
+
+
+def _is_of(row: Row, task: str, operator: str) -> bool:
+    return (row["task"], row["operator"]) == (task, operator)
 
 
 def geometric(rows: Sequence[Row], space: str) -> list[float]:

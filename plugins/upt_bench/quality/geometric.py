@@ -24,15 +24,15 @@ def table(results: Results) -> str:
     lines = []
     for operator in OPERATORS.values():
         for space in ("physical", "latent"):
-            found = [geometric([row for row in rows if _is_of(row, task.name, operator.name)], space) for task in tasks]
+            found = [geometric(_of(rows, task.name, operator.name), space) for task in tasks]
             if any(found):
                 title = f"{operator.title}, {space}" if operator.name == "upt" else operator.title
                 lines.append([title, *(shown(values) for values in found)])
     return markdown(["operator", *(task.title.partition(",")[0] for task in tasks)], lines)
 
 
-def _is_of(row: Row, task: str, operator: str) -> bool:
-    return (row["task"], row["operator"]) == (task, operator)
+def _of(rows: Sequence[Row], task: str, operator: str) -> list[Row]:
+    return [row for row in rows if (row["task"], row["operator"]) == (task, operator)]
 
 
 def geometric(rows: Sequence[Row], space: str) -> list[float]:

@@ -41,7 +41,8 @@ class Frames(FileDataset):
             becomes the condition of this name).
         fields: name → number of channels, in the order of the frames' last axis; by default one field ``u``.
         targets: names of the fields that are predicted; the others are given, such as a forcing. By default all.
-        extent: physical length of each axis; by default 1.
+        extent: physical length of each axis; by default 1 for the axis with the most points and the same spacing along
+            the others, so that pixels are square.
         time_step: physical time from frame to frame.
         periodic: whether the domain wraps around; one value, or one for each axis.
         conditions: numbers in the folders' names or columns of ``table`` that become conditions; by default all.
@@ -146,7 +147,7 @@ class Frames(FileDataset):
         return [GridContent(place, handle, 1, variables, grid, times, axes=names)]
 
     def _axes(self, size: tuple[int, ...], place: Place) -> tuple[Array, ...]:
-        extent = [1.0] * len(size) if self._extent is None else self._extent
+        extent = self._extent_of(size)
         if len(extent) != len(size) or not 1 <= len(size) <= 3:
             raise DataError(
                 f"{place.path}: frames have {len(size)} axes of points {size}, 'extent' has {len(extent)}; give one "
@@ -158,13 +159,19 @@ class Frames(FileDataset):
             for number, (points, length, wrap) in enumerate(zip(size, extent, wraps, strict=True))
         )
 
+    def _extent_of(self, size: Sequence[int]) -> tuple[float, ...]:
+        """What is given; else 1 along the axis with the most points, the same spacing along the others."""
+        return tuple(points / max(size) for points in size) if self._extent is None else tuple(self._extent)
+
     def _names(self, content: Content) -> tuple[tuple[str, ...], tuple[str, ...]]:
         names = tuple(content.channels)
         return names, those_predicted(names, self._predicted, content.place.name)
 
     def _domain(self, contents: Sequence[Content]) -> Domain:
         found = grid_domain(contents, lambda num: periodic_axes(self._periodic, num, self._selection.name))
-        extent = (1.0,) * len(found.extent) if self._extent is None else tuple(self._extent)
+        first = contents[0]
+        assert isinstance(first, GridContent)
+        extent = self._extent_of(first.grid.file_shape)
         return Domain(extent, found.periodic, found.grid_shape, (0.0,) * len(extent))
 
 

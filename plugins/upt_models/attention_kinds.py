@@ -86,7 +86,7 @@ def window_remarks(window: tuple[int, ...] | None, data: DataSpec, latent: Laten
         )
     if depth == 1 and any(size < tokens for size, tokens, _ in axes):
         found.append(
-            "depth is 1, so no windows are shifted and tokens of two windows never hear each other; use at least 2"
+            "depth is 1, so no windows are shifted and tokens of different windows never interact; use at least 2"
         )
     return of_axes + "; ".join(found) if found else ""
 

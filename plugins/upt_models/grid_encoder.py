@@ -36,8 +36,8 @@ class GridEncoder(Encoder):
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
         mlp_ratio: hidden size of the MLPs, as a multiple of the width.
-        attention: how patches look at each other. ``full``: each at all, at a cost that grows with the square of their
-            number; ``linear``: all are heard through one sum, at a cost in proportion to their number.
+        attention: how patches attend to each other. ``full``: each to all, at a cost that grows with the square of
+            their number; ``linear``: to all through one sum over them, at a cost in proportion to their number.
         frequencies: whole frequencies of the Fourier features of the patch centres.
     """
 

@@ -1,4 +1,4 @@
-"""Linear attention: every token hears all others through one sum over the tokens, so that the cost is linear in them.
+"""Linear attention: every token attends to all through one sum over them, so that the cost is linear in them.
 
 Source: S. Cao, Choose a Transformer: Fourier or Galerkin (arXiv 2105.14995), attention without a softmax, of Fourier
 type; here queries and keys are scaled to one size instead of a learned norm.
@@ -17,7 +17,7 @@ def linear_attention(query_BHLd: Tensor, key_BHLd: Tensor, value_BHLd: Tensor, m
     The sum kᵀ v is one matrix (d, d) of each head, so the cost is L · d².
 
     Args:
-        mask_BL: True where a token may be heard; None: everywhere.
+        mask_BL: True where a token may be attended to; None: everywhere.
     """
     tokens, width = query_BHLd.shape[-2:]
     query_BHLd, key_BHLd = rms_norm(query_BHLd, (width,)), rms_norm(key_BHLd, (width,))

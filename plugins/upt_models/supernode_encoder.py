@@ -47,8 +47,8 @@ class SupernodeEncoder(Encoder):
         depth: number of transformer blocks before pooling. Good: 2 to 4.
         heads: attention heads; they must divide the width.
         mlp_ratio: hidden size of the MLPs, as a multiple of the width.
-        attention: how supernodes look at each other. ``full``: each at all, at a cost that grows with the square of S;
-            ``linear``: all are heard through one sum, at a cost in proportion to S.
+        attention: how supernodes attend to each other. ``full``: each to all, at a cost that grows with the square of
+            S; ``linear``: to all through one sum over them, at a cost in proportion to S.
         frequencies: whole frequencies of the Fourier features of the supernodes' positions.
     """
 

@@ -34,9 +34,9 @@ class Transformer(Approximator):
     The cost of full attention grows with the square of the number of tokens; windowed and linear attention cost as much
     for each token, however many there are. Windows are shifted by half a window in every second block, so a signal
     travels about a window in two blocks. On periodic axes they wrap around; if they divide the axis, a state that is
-    shifted by whole windows has the shifted answer, and other shifts have not. In linear attention each token hears all
-    others through one sum (arXiv 2105.14995), with plane waves as rotary positions; shifts change nothing. All three
-    have weights of the same shapes, so a model can start from one that was trained with another.
+    shifted by whole windows has the shifted answer, and other shifts have not. In linear attention each token attends
+    to all through one sum over them (arXiv 2105.14995), with plane waves as rotary positions; shifts change nothing.
+    All three have weights of the same shapes, so a model can start from one that was trained with another.
 
     Args:
         width: width of the blocks; None: that of the latent tokens, on a lattice at least 64.
@@ -48,8 +48,8 @@ class Transformer(Approximator):
             or the new tokens.
         positions: whether tokens on a lattice get learned positions besides; None: if an axis is open. Set it to true
             if the equations depend on the position in a periodic domain (a fixed forcing, an obstacle).
-        attention: ``full``: each token looks at all; ``windowed``: at those of its window on the lattice; ``linear``:
-            all are heard through one sum. Good: ``full`` up to about 100 tokens, then one of the others.
+        attention: ``full``: each token attends to all; ``windowed``: to those of its window on the lattice; ``linear``:
+            to all through one sum over them. Good: ``full`` up to about 100 tokens, then one of the others.
         window: tokens of a window along each axis, one number for all axes or one for each, for ``windowed`` alone. It
             need not divide the lattice; an axis with fewer tokens is one window. None: 16, 8 or 4 in 1, 2 or 3
             dimensions.

@@ -152,7 +152,7 @@ def test_a_file_without_fields_is_refused_in_words(command: str) -> None:
 
 def test_info_says_what_was_understood() -> None:
     archive(lat=X[::-1], nu=np.arange(10.0))
-    text = upt("info", "a.npz", "--picture", "a.png")
+    text = upt("info", "a.npz", "--plot", "a.png")
     rows = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line.split()}
     assert rows["u"] == "(10, 6, 16) float64"
     assert (rows["inputs"], rows["points"], rows["conditions"]) == ("u", "16", "nu")

@@ -37,6 +37,12 @@ def test_folders_of_arrays(tmp_path: Path) -> None:
         assert window.coords_NX[1].tolist() == [0.0, 0.5]
 
 
+def test_pixels_are_square_by_default(tmp_path: Path) -> None:
+    data = Frames(path=folders(tmp_path), fields={"u": 3}, space_stride=2)
+    assert data.spec().extent == (1.0, 4 / 6)
+    assert data.trajectories("train").read(0, 0, 2).coords_NX[[1, 2]].tolist() == [[0.0, 2 / 6], [2 / 6, 0.0]]
+
+
 def test_a_folder_of_images_is_one_trajectory(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 4, 3), dtype=np.uint8)
     for step, frame in enumerate(pixels):

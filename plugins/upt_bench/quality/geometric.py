@@ -1,4 +1,4 @@
-"""APEBench's figure for a rollout: the geometric mean over time steps, which neither the first nor the last dominates."""
+"""APEBench's figure for a rollout: the geometric mean over time steps, so that neither end dominates."""
 
 from __future__ import annotations
 

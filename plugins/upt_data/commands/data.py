@@ -39,10 +39,10 @@ def data() -> None:
     "--as", "name", metavar="NAME", help="The data set that reads the files; default: found from their content."
 )
 @click.option(
-    "--picture", type=click.Path(path_type=Path), help="Write a plot of the first trajectory to this file (.png)."
+    "--plot", type=click.Path(path_type=Path), help="Write a plot of the first trajectory to this file (.png)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_json: bool) -> None:
+def info(files: tuple[Path, ...], name: str | None, plot: Path | None, as_json: bool) -> None:
     """Show what upt finds in FILES (fields, axes, times, conditions, splits, memory), and the YAML that reads them."""
     from upt_core.commands import dump_yaml
     from upt_data.commands.description import describe
@@ -67,11 +67,11 @@ def info(files: tuple[Path, ...], name: str | None, picture: Path | None, as_jso
         )
         click.echo(f"\n{heading('To train on it')}\n{yaml}", nl=False)
     _say(found.doubt)
-    if picture is not None:
+    if plot is not None:
         from upt_data.commands.picture import draw
 
-        draw(dataset, picture)
-        click.echo(f"\npicture: {picture}", err=as_json)
+        draw(dataset, plot)
+        click.echo(f"\nplot: {plot}", err=as_json)
 
 
 @data.command()

@@ -40,7 +40,9 @@ def test_folders_of_arrays(tmp_path: Path) -> None:
 def test_pixels_are_square_by_default(tmp_path: Path) -> None:
     data = Frames(path=folders(tmp_path), fields={"u": 3}, space_stride=2)
     assert data.spec().extent == (1.0, 4 / 6)
-    assert data.trajectories("train").read(0, 0, 2).coords_NX[[1, 2]].tolist() == [[0.0, 2 / 6], [2 / 6, 0.0]]
+    places_NX = data.trajectories("train").read(0, 0, 2).coords_NX
+    assert places_NX[1].tolist() == pytest.approx([0, 2 / 6])
+    assert places_NX[2].tolist() == pytest.approx([2 / 6, 0])
 
 
 def test_a_folder_of_images_is_one_trajectory(tmp_path: Path) -> None:

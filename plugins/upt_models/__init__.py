@@ -30,4 +30,6 @@ def register_approximators(register: Register) -> None:
 def register_decoders(register: Register) -> None:
     """Decoders: latent tokens and query points → fields."""
     register("perceiver", "upt_models.perceiver_decoder:PerceiverDecoder")
+    register("anchored", "upt_models.anchored_decoder:AnchoredDecoder")
     register("basis", "upt_models.basis_decoder:BasisDecoder")
+    register("near", "upt_models.near_decoder:NearDecoder")

@@ -6,6 +6,8 @@ Queries that start as the embedded positions of anchors, with keys that start eq
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -24,3 +26,14 @@ def anchor_positions(tokens: int, num_axes: int) -> Tensor:
         ratio = (1 + ratio) ** (1 / (num_axes + 1))
     step_X = torch.tensor([ratio ** -(axis + 1) for axis in range(num_axes)], dtype=torch.float64)
     return ((0.5 + (number_L.unsqueeze(1) + 1) * step_X) % 1).float()
+
+
+@torch.no_grad()
+def starting_positions(embed: Callable[[Tensor], Tensor], tokens: int, num_axes: int) -> Tensor:
+    """Embedded anchors (L, D), of the size of normalised latent tokens, at which a decoder's tokens start.
+
+    Args:
+        embed: coordinates (L, X) → (L, D).
+    """
+    embedded_LD = embed(anchor_positions(tokens, num_axes))
+    return embedded_LD / embedded_LD.std()

@@ -11,6 +11,12 @@ from torch import Tensor, nn
 from upt_models.checks import check_axes, check_frequencies
 
 
+def once_if_shared(coords_BQX: Tensor) -> Tensor:
+    """One row (1, Q, X) where all rows are the same memory; else the points as they are."""
+    shared = coords_BQX.shape[0] > 1 and coords_BQX.stride(0) == 0
+    return coords_BQX[:1] if shared else coords_BQX
+
+
 class FourierFeatures(nn.Module):
     """Sines and cosines of coordinates in [0, 1]: (…, X) → (…, F), always in float32.
 

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+SMALL_HEAD = 0.1
+"""Size of a decoder's first weights, relative to Xavier's: training starts near the mean of the normalised fields."""
+
 
 def initialise(module: nn.Module) -> None:
     """Linear layers: Xavier's uniform weights, zero biases."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from upt_core import DataSpec, Decoder, LatentSpec
-from upt_models.anchors import anchor_positions
+from upt_models.anchors import starting_positions
 from upt_models.blocks import CrossBlock
-from upt_models.fourier import FourierFeatures
-from upt_models.initialise import initialise, scale_
+from upt_models.fourier import FourierFeatures, once_if_shared
+from upt_models.initialise import SMALL_HEAD, initialise, scale_
 from upt_models.mlp import MLP
-
-SMALL_HEAD = 0.1
-"""Size of the head's first weights, relative to Xavier's: training starts near the mean of the normalised fields."""
 
 
 class PerceiverDecoder(Decoder):
@@ -54,7 +50,7 @@ class PerceiverDecoder(Decoder):
         self.head = nn.Linear(width, data.channels)
         initialise(self)
         scale_([self.head], SMALL_HEAD)
-        self.token_positions_LD = nn.Parameter(self._anchors(latent.tokens))
+        self.token_positions_LD = nn.Parameter(starting_positions(self._embedded, latent.tokens, data.num_axes))
         blocks = [CrossBlock(width, width, heads, mlp_ratio, depth) for _ in range(depth)]
         for block in blocks:
             block.attention.match_keys_()
@@ -66,17 +62,13 @@ class PerceiverDecoder(Decoder):
         Raises:
             ValueError: the query points have another number of axes than the data set.
         """
-        shared = coords_BQX.shape[0] > 1 and coords_BQX.stride(0) == 0
-        x_BQD = self.embed(self.features(coords_BQX[:1] if shared else coords_BQX))
-        x_BQD = x_BQD.expand(latent_BLD.shape[0], -1, -1)
+        x_BQD = self._embedded(once_if_shared(coords_BQX)).expand(latent_BLD.shape[0], -1, -1)
         tokens_BLD = self.embed_latent(latent_BLD) + self.token_positions_LD
         for block in self.blocks:
             x_BQD = block(x_BQD, tokens_BLD)
         decoded_BQC: Tensor = self.head(self.norm(x_BQD))
         return decoded_BQC
 
-    @torch.no_grad()
-    def _anchors(self, tokens: int) -> Tensor:
-        """Embedded positions (L, D), of the size of normalised latent tokens, at which the tokens start."""
-        embedded_LD: Tensor = self.embed(self.features(anchor_positions(tokens, self.features.num_axes)))
-        return embedded_LD / embedded_LD.std()
+    def _embedded(self, coords_BQX: Tensor) -> Tensor:
+        embedded_BQD: Tensor = self.embed(self.features(coords_BQX))
+        return embedded_BQD

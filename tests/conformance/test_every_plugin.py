@@ -214,6 +214,8 @@ CASES: dict[tuple[Kind, str], Case] = {
     ("approximator", "spectral"): Case({"depth": 1, "modes": 3, "width": 8}, {"on_lattice": True}),
     ("approximator", "convolution"): Case({"depth": 1, "width": 8}, {"on_lattice": True}),
     ("decoder", "perceiver"): Case({"depth": 1}),
+    ("decoder", "anchored"): Case({"anchors": 8, "depth": 1}),
+    ("decoder", "near"): Case({"heads": 2}, {"on_lattice": True}),
     ("decoder", "basis"): Case({"functions": 3}, {"on_lattice": True}),
     ("loss", "boundary"): Case({}, {"optimum": True, "unbiased": True}),
     ("loss", "conservation"): Case({}, {"optimum": True}),

@@ -72,7 +72,7 @@ class AnchoredDecoder(Decoder):
         Raises:
             ValueError: the query points have another number of axes than the data set.
         """
-        anchors, rows = len(self.anchor_coords_AX), len(latent_BLD)
+        anchors, rows = self.anchor_coords_AX.shape[0], latent_BLD.shape[0]
         points = [self._embedded(coords) for coords in (self.anchor_coords_AX, once_if_shared(coords_BQX))]
         x_BPD = torch.cat([part.expand(rows, -1, -1) for part in points], dim=1)
         x_BPD = self.read(x_BPD, self.embed_latent(latent_BLD) + self.token_positions_LD)

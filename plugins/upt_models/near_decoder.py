@@ -40,8 +40,7 @@ class Beside:
 
     def take(self, value_BLD: Tensor) -> Tensor:
         """Values of the tokens: (B, Q, S, D)."""
-        taken = take_tokens(value_BLD, self.index_BQS.flatten(1))
-        return taken.view(len(taken), *self.index_BQS.shape[1:], -1)
+        return take_tokens(value_BLD, self.index_BQS.flatten(1)).unflatten(1, self.index_BQS.shape[1:])
 
 
 class NearDecoder(Decoder):

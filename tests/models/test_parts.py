@@ -13,19 +13,22 @@ from torch import Tensor, nn
 
 import upt_models
 from upt_core import Approximator, DataSpec, Decoder, Encoder, LatentSpec, Points
+from upt_models.anchored_decoder import AnchoredDecoder
 from upt_models.grid_encoder import GridEncoder
+from upt_models.near_decoder import NearDecoder
 from upt_models.perceiver_decoder import PerceiverDecoder
 from upt_models.supernode_encoder import SupernodeEncoder
 from upt_models.transformer import Transformer
 
-PARTS = (GridEncoder, SupernodeEncoder, Transformer, PerceiverDecoder)
+PARTS = (GridEncoder, SupernodeEncoder, Transformer, PerceiverDecoder, AnchoredDecoder, NearDecoder)
 Call = Callable[[nn.Module], Tensor]
 
 
 @pytest.fixture
 def build(make_spec: Callable[..., DataSpec], latent: LatentSpec) -> Callable[[type[nn.Module]], nn.Module]:
-    options: dict[type, dict[str, Any]] = {SupernodeEncoder: {"supernodes": 16}}
-    return lambda part: part(make_spec(), latent, **options.get(part, {}))
+    options: dict[type, dict[str, Any]] = {SupernodeEncoder: {"supernodes": 16}, AnchoredDecoder: {"anchors": 9}}
+    lattice = LatentSpec.on_lattice((3, 2), latent.dim)
+    return lambda part: part(make_spec(), lattice if part is NearDecoder else latent, **options.get(part, {}))
 
 
 @pytest.fixture
@@ -114,7 +117,9 @@ def test_every_part_is_registered() -> None:
         "transformer": "upt_models.transformer:Transformer",
         "spectral": "upt_models.spectral:Spectral",
         "convolution": "upt_models.convolution:Convolution",
+        "anchored": "upt_models.anchored_decoder:AnchoredDecoder",
         "basis": "upt_models.basis_decoder:BasisDecoder",
+        "near": "upt_models.near_decoder:NearDecoder",
         "perceiver": "upt_models.perceiver_decoder:PerceiverDecoder",
     }
     assert issubclass(PerceiverDecoder, Decoder)

@@ -50,6 +50,10 @@ def with_attention(attention: str, **settings: Any) -> dict[str, Any]:
     return LATTICE | {"approximator": approximator}
 
 
+def with_decoder(name: str, **settings: Any) -> dict[str, Any]:
+    return LATTICE | {"decoder": {"name": name, "width": 8, "heads": 2, "depth": 1, **settings}}
+
+
 class Untraceable:
     """A decoder whose way depends on a value, which no traced program can follow."""
 
@@ -69,8 +73,11 @@ def run_alone() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [{}, LATTICE, with_attention("windowed", window=3), with_attention("linear")],
-    ids=["attention", "lattice", "windowed", "linear"],
+    [
+        *({}, LATTICE, with_attention("windowed", window=3), with_attention("linear")),
+        *(with_decoder("near"), with_decoder("anchored", anchors=6)),
+    ],
+    ids=["attention", "lattice", "windowed", "linear", "near", "anchored"],
 )
 def test_it_runs_without_upt_and_answers_the_same(make: Make, model: dict[str, Any]) -> None:
     operator = trained(make, **model)

@@ -53,8 +53,9 @@ class NearDecoder(Decoder):
     follows each read. Tokens are not normalised, so amplitudes are kept. A query costs S · width + width² in each
     block, for any number of tokens.
 
-    Use it if the fields are no linear function of the latent, and if decoding must not depend on far tokens. ``basis``
-    is faster, and more accurate on most data at equal time (docs/models.md). Needs ``latent.tokens`` as a list.
+    Use it if the fields are no linear function of the latent, and if decoding must not depend on far tokens. On grids
+    ``basis`` is faster and more accurate at equal time; on scattered points both are equal (docs/models.md). Needs
+    ``latent.tokens`` as a list.
 
     Args:
         width: width of the query points; None: that of the latent tokens, at least 32.

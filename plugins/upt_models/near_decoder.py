@@ -40,7 +40,7 @@ class Beside:
 
     def take(self, value_BLD: Tensor) -> Tensor:
         """Values of the tokens: (B, Q, S, D)."""
-        return take_tokens(value_BLD, self.index_BQS.flatten(1)).unflatten(1, self.index_BQS.shape[1:])
+        return torch.unflatten(take_tokens(value_BLD, self.index_BQS.flatten(1)), 1, self.index_BQS.shape[1:])
 
 
 class NearDecoder(Decoder):

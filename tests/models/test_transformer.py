@@ -271,5 +271,5 @@ def test_remarks_on_windows(make_spec: Make) -> None:
     assert "windows of 8 x 4 tokens on a lattice of 8 x 4: one window holds all tokens" in remark(window=[8, 4])
     assert "larger than the lattice along axis 1, where one window is the whole axis" in remark(window=[2, 8])
     assert "do not divide the periodic axis 0, so one window is smaller there" in remark(window=[3, 2])
-    assert "depth is 1, so no windows are shifted and tokens of two windows never" in remark(window=2, depth=1)
+    assert "depth is 1, so no windows are shifted and tokens of different windows never" in remark(window=2, depth=1)
     assert "divide" not in on_lattice(make_spec, False, attention="windowed", window=[3, 3]).remark()

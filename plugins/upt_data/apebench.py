@@ -30,14 +30,14 @@ CURE = "; install it with pip install 'upt-core[apebench]'"
 
 
 class ApeBench(Dataset):
-    """The trajectories of a scenario of APEBench: 46 equations on periodic boxes in one to three dimensions.
+    """The trajectories of a scenario of APEBench: equations on periodic boxes in one to three dimensions.
 
     Training and test trajectories are APEBench's own, number for number, as its package makes them with exponax: by
     default 50 trajectories of 51 states to train on and 30 of 201 states to test on, 160 points along each axis.
     Validation takes some of the training trajectories. A scalar field is called ``u``, a velocity ``velocity``, the two
     substances of Gray-Scott ``u`` and ``v``; Poisson's equation has ``f`` and ``u``. They are solved on the CPU, in a
-    process of its own; in one dimension in seconds, in two with 160 points in up to some minutes. Needs
-    ``pip install 'upt-core[apebench]'``.
+    process of its own: seconds in one dimension, half a minute for ``phy_decay_turb`` in two, and far longer where the
+    scenario has many warm-up steps in two dimensions (``phy_kolm_flow``). Needs ``pip install 'upt-core[apebench]'``.
 
     Source: Koehler, Niedermayr, Westermann, Thuerey, "APEBench: A Benchmark for Autoregressive Neural Emulators of
     PDEs" (NeurIPS 2024).
@@ -65,7 +65,7 @@ class ApeBench(Dataset):
     ) -> None:
         self.scenario = scenario
         self.dims = dims
-        self.options = dict(options)
+        self.options = _plain(options)
         self.valid_fraction = valid_fraction
         self.seed = seed
         self.history = history
@@ -119,6 +119,20 @@ class ApeBench(Dataset):
         return cached_arrays("apebench", asked | _versions(), GENERATOR_VERSION, lambda: _answer(asked))
 
 
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, which are numbers, texts and lists of them.
+
+    Raises:
+        ValueError: one is something else, such as a date.
+    """
+    for name, value in options.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise ValueError(f"options.{name}: got {value!r}; expected a finite number, a text or a list") from None
+    return dict(options)
+
+
 def _versions() -> dict[str, object]:
     """Of the packages.
 
@@ -142,12 +156,15 @@ def _answer(asked: dict[str, object]) -> Arrays:
         path = Path(folder) / "answer.npz"
         command = [sys.executable, "-m", "upt_data.apebench_scenarios", str(path)]
         around = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        if asked["what"] != "about":
+            said = f"apebench: solving {asked['scenario']} ({asked['what']}); the cache keeps the solution"
+            print(said, file=sys.stderr, flush=True)
         done = subprocess.run(command, input=json.dumps(asked), env=around, capture_output=True, text=True, check=False)
         if done.returncode == REFUSED:
             raise ValueError(done.stdout.strip())
         if done.returncode:
-            said = done.stdout if done.returncode == FAILED else done.stderr
-            reason = (said.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            text = done.stdout if done.returncode == FAILED else done.stderr
+            reason = (text.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             raise DataError(f"apebench: {asked['scenario']} cannot be solved with these options: {reason}")
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}

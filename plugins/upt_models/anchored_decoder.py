@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
-from upt_core import DataSpec, Decoder, LatentSpec
-from upt_models.anchors import anchor_positions, starting_positions
-from upt_models.blocks import CrossBlock
-from upt_models.fourier import FourierFeatures, once_if_shared
-from upt_models.initialise import SMALL_HEAD, initialise, scale_
-from upt_models.mlp import MLP
+from upt_core import DataSpec, LatentSpec
+from upt_models.anchors import anchor_positions
+from upt_models.fourier import once_if_shared
+from upt_models.perceiver_decoder import PerceiverDecoder
 
 
-class AnchoredDecoder(Decoder):
+class AnchoredDecoder(PerceiverDecoder):
     """Query points read anchors that have read the latent and each other: (B, L, D) and (B, Q, X) → (B, Q, C).
 
-    A anchors, evenly spread over the box, and the query points read the latent tokens by cross-attention. In each of
-    ``depth`` blocks all of them then read the anchors, with the same weights: a query point at an anchor has the
-    anchor's answer. Query points do not see each other, so the cost grows with Q · A, and the answer at a point does
-    not depend on the others. On periodic axes the output is exactly periodic.
+    A anchors, evenly spread over the box, and the query points read the latent tokens by cross-attention, as in the
+    decoder ``perceiver``. In each of ``depth`` blocks all of them then read the anchors, with the same weights: a query
+    point at an anchor has the anchor's answer. Query points do not see each other, so the cost grows with Q · A, and
+    the answer at a point does not depend on the others. On periodic axes the output is exactly periodic.
 
-    Use it for fields in which far points depend on each other beyond what the tokens hold. For tokens on a lattice,
-    ``basis`` is far more accurate at equal time (docs/models.md).
+    Measured, it is behind ``perceiver`` at equal time, and both are far behind ``basis`` for tokens on a lattice
+    (docs/models.md).
 
     Source: B. Alkin et al., AB-UPT (arXiv 2502.09692), anchor attention; there anchors are points of the data.
 
@@ -49,22 +47,11 @@ class AnchoredDecoder(Decoder):
         mlp_ratio: PositiveFloat = 2.0,
         frequencies: list[PositiveInt] = [1, 2, 4, 8, 16],  # noqa: B006 (a schema needs a plain default; it is only read)
     ) -> None:
-        super().__init__()
-        width = latent.dim if width is None else width
-        self.features = FourierFeatures(data.periodic, frequencies)
-        self.embed = MLP(self.features.num_features, width, width)
-        self.embed_latent = nn.Linear(latent.dim, width) if width != latent.dim else nn.Identity()
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, data.channels)
-        initialise(self)
-        scale_([self.head], SMALL_HEAD)
+        super().__init__(
+            data, latent, width=width, depth=depth + 1, heads=heads, mlp_ratio=mlp_ratio, frequencies=frequencies
+        )
         self.anchor_coords_AX: Tensor
         self.register_buffer("anchor_coords_AX", anchor_positions(anchors, data.num_axes), persistent=False)
-        self.token_positions_LD = nn.Parameter(starting_positions(self._embedded, latent.tokens, data.num_axes))
-        blocks = [CrossBlock(width, width, heads, mlp_ratio, depth + 1) for _ in range(depth + 1)]
-        for block in blocks:
-            block.attention.match_keys_()
-        self.read, self.blocks = blocks[0], nn.ModuleList(blocks[1:])
 
     def forward(self, latent_BLD: Tensor, coords_BQX: Tensor) -> Tensor:
         """decoded_BQC, all channels of ``DataSpec.fields``, normalised.
@@ -75,12 +62,9 @@ class AnchoredDecoder(Decoder):
         anchors, rows = self.anchor_coords_AX.shape[0], latent_BLD.shape[0]
         points = [self._embedded(coords) for coords in (self.anchor_coords_AX, once_if_shared(coords_BQX))]
         x_BPD = torch.cat([part.expand(rows, -1, -1) for part in points], dim=1)
-        x_BPD = self.read(x_BPD, self.embed_latent(latent_BLD) + self.token_positions_LD)
+        context_BLD = self._tokens(latent_BLD)
         for block in self.blocks:
-            x_BPD = block(x_BPD, x_BPD[:, :anchors])
+            x_BPD = block(x_BPD, context_BLD)
+            context_BLD = x_BPD[:, :anchors]
         decoded_BQC: Tensor = self.head(self.norm(x_BPD[:, anchors:]))
         return decoded_BQC
-
-    def _embedded(self, coords_BQX: Tensor) -> Tensor:
-        embedded_BQD: Tensor = self.embed(self.features(coords_BQX))
-        return embedded_BQD

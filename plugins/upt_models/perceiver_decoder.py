@@ -63,11 +63,15 @@ class PerceiverDecoder(Decoder):
             ValueError: the query points have another number of axes than the data set.
         """
         x_BQD = self._embedded(once_if_shared(coords_BQX)).expand(latent_BLD.shape[0], -1, -1)
-        tokens_BLD = self.embed_latent(latent_BLD) + self.token_positions_LD
+        tokens_BLD = self._tokens(latent_BLD)
         for block in self.blocks:
             x_BQD = block(x_BQD, tokens_BLD)
         decoded_BQC: Tensor = self.head(self.norm(x_BQD))
         return decoded_BQC
+
+    def _tokens(self, latent_BLD: Tensor) -> Tensor:
+        tokens_BLD: Tensor = self.embed_latent(latent_BLD) + self.token_positions_LD
+        return tokens_BLD
 
     def _embedded(self, coords_BQX: Tensor) -> Tensor:
         embedded_BQD: Tensor = self.embed(self.features(coords_BQX))

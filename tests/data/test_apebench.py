@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from upt_core import DataError, Experiment, FieldSpec, Trajectories
 from upt_core.errors import UserError
 from upt_data import apebench
 from upt_data.apebench import PACKAGES, ApeBench
+from upt_data.symmetric import Symmetric
 
 TINY = {"num_train_samples": 10, "num_test_samples": 2, "train_temporal_horizon": 3, "test_temporal_horizon": 4}
 SMALL = TINY | {"num_points": 16}
@@ -131,6 +133,11 @@ def test_poisson_is_steady() -> None:
             ("diff_kdv", 1, {"gammas": [1.0, 2.0]}),
             "options.gammas: diff_kdv computes it from its other attributes; set one of those instead",
         ),
+        (("diff_kdv", 1, {"dispersion_gamma": float("nan")}), "options.dispersion_gamma: got nan; expected a finite"),
+        (
+            ("diff_kdv", 1, {"num_points": datetime.date(2026, 1, 1)}),
+            "options.num_points: got datetime.date(2026, 1, 1); expected a finite number, a text or a list",
+        ),
         (("phy_gs", 1), "GrayScott is only supported for 2D and 3D"),
     ],
 )
@@ -158,6 +165,34 @@ def test_solutions_that_cannot_be_trained_on_are_refused() -> None:
         DataError, match=r"^apebench: diff_kdv cannot be solved with these options: KeyError: 'sawtooth'$"
     ):
         unknown.trajectories("train")
+
+
+@needs_it
+@pytest.mark.slow
+def test_another_cache_has_the_same_bytes_and_solving_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A run that goes on where the cache is gone, or on another machine, must see the same data."""
+    found = []
+    for name in ("a", "b", "b"):
+        monkeypatch.setenv("UPT_CACHE", str(tmp_path / name))
+        found.append(whole(ApeBench("diff_ks", 1, SMALL | {"num_warmup_steps": 3}).trajectories("train"), "u"))
+    assert len({value.numpy().tobytes() for value in found}) == 1
+    assert capfd.readouterr().err == 2 * "apebench: solving diff_ks (train); the cache keeps the solution\n"
+
+
+@needs_it
+@pytest.mark.slow
+def test_images_of_a_velocity_turn_its_components(tmp_path: Path) -> None:
+    """Around it, ``symmetric`` mirrors the second component with the second axis."""
+    base = ApeBench("diff_burgers", 2, SMALL)
+    images = Symmetric(base, flips=[1], vectors=["velocity"])
+    plain, mirrored = (whole(one.trajectories("train"), "velocity") for one in (base, images))
+    assert len(mirrored) == 2 * len(plain)
+    field_BTXYC = plain.unflatten(2, (16, 16))
+    expected = field_BTXYC.flip(3).roll(1, 3) * torch.tensor([1.0, -1.0])  # the point at 0 stays in its place
+    found = {value.numpy().tobytes() for value in mirrored}
+    assert {value.flatten(1, 2).numpy().tobytes() for value in expected} <= found
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +223,7 @@ def test_a_wrong_option_is_located_in_the_file(tmp_path: Path) -> None:
     text = "data: {name: apebench, scenario: diff_kdv, options: {num_points: no}}\n"
     rest = "model: {latent: {tokens: [8], dim: 4}, encoder: patches, approximator: spectral, decoder: basis}\n"
     path.write_text(
-        f"{text}{rest}losses: {{forward: forward}}\nvalidation: {{metrics: {{}}}}\n"
+        f"{text}{rest}losses: {{forward: forward}}\nvalidation: {{metrics: {{e: rmse}}}}\n"
         "trainer: {epochs: 1, optimizer: adamw}\n"
     )
     with pytest.raises(UserError, match=r"(?s)wrong.yaml:1.*data.*num_points: got False; expected a whole number"):

@@ -40,11 +40,24 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Built]:
+MODELS: dict[str, dict[str, Any]] = {
+    "perceiver": {},
+    "anchored": {"decoder": {"name": "anchored", "anchors": 8, "depth": 1}},
+    "near": {
+        "latent": {"tokens": [3, 3], "dim": 8},
+        "encoder": {"name": "lattice"},
+        "approximator": {"name": "spectral", "width": 8, "depth": 1, "modes": 2},
+        "decoder": {"name": "near", "width": 8, "heads": 2},
+    },
+}
+"""What is changed in the model, for each decoder that reads by attention."""
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Built]:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("clouds")
-    experiment = Experiment.from_dict(SETTINGS)
+    experiment = Experiment.from_dict(SETTINGS | {"model": SETTINGS["model"] | MODELS[request.param]})
     experiment.train(folder)
     built = experiment.build_all(experiment.prepare_all())
     experiment.load_weights(built, folder / "checkpoints" / "best.pt")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.models.smoothness import check_smooth
 from upt_core import DataSpec, LatentSpec
 from upt_models.near_decoder import NearDecoder, _attend
 
@@ -27,15 +28,7 @@ def test_value_and_slope_are_continuous_across_the_whole_domain(
     periodic: tuple[bool, ...], depth: int, make_spec: Make
 ) -> None:
     decoder, latent_BLD = decoder_of(make_spec, periodic, depth)
-    steps, axes = 4001, len(periodic)
-    line = torch.rand(axes).expand(steps, axes).clone()
-    for axis in range(axes):
-        moving = line.clone()
-        moving[:, axis] = torch.linspace(0, 1, steps)
-        value_QC = decoder.double()(latent_BLD.double(), moving.double().expand(2, -1, -1))[0]
-        slope_QC = value_QC.diff(dim=0) * (steps - 1)
-        assert value_QC.diff(dim=0).abs().max() < 0.1
-        assert slope_QC.diff(dim=0).abs().max() < 0.05 * slope_QC.abs().max()
+    check_smooth(decoder, latent_BLD, len(periodic), bend=0.05)
 
 
 def test_it_is_periodic_where_the_data_are(make_spec: Make) -> None:

@@ -53,10 +53,16 @@ class Task:
         places = [Path(upt_core.__file__).parents[1] / "configs", Path(sysconfig.get_path("data"), "share/upt/configs")]
         return next(path for place in places if (path := place / "benchmarks" / f"{self.name}.yaml").is_file())
 
+    @property
+    def _installed(self) -> bool:
+        return self.package is None or find_spec(self.package) is not None
+
+    def _is_in(self, data: Path | None) -> bool:
+        return self.file is None or (data is not None and (data / self.file).exists())
+
     def is_there(self, data: Path | None) -> bool:
         """Whether its file and package are."""
-        found = self.package is None or find_spec(self.package) is not None
-        return found and (self.file is None or (data is not None and (data / self.file).exists()))
+        return self._installed and self._is_in(data)
 
     def overrides(self, data: Path | None) -> list[str]:
         """What the configuration needs to find its file.
@@ -64,13 +70,13 @@ class Task:
         Raises:
             UserError: the task needs a folder of real data, or a package that is not installed.
         """
-        if self.package and find_spec(self.package) is None:
+        if not self._installed:
             raise UserError(
                 f"the task {self.name} needs the package {self.package}; run: pip install 'upt-core[{self.package}]'"
             )
         if self.file is None:
             return []
-        if data is None or not (data / self.file).exists():
+        if data is None or not self._is_in(data):
             raise UserError(
                 f"the task {self.name} needs the file {self.file} in a folder of real data; name the folder with --data"
             )
@@ -83,10 +89,16 @@ def _goals(one: float, physical: float | None = None, latent: float | None = Non
 
 
 _FEW = ("data.num_trajectories=10",)
-_SMALL_APE = (
-    *("data.options.num_train_samples=8", "data.options.num_test_samples=2"),
-    *("data.options.train_temporal_horizon=4", "data.options.test_temporal_horizon=4"),
-)
+
+
+def _of_apebench(name: str, title: str, modes: int, width: int, small: tuple[str, str]) -> Task:
+    """A task whose trajectories APEBench makes; ``small`` has the points and tokens of a quick run."""
+    sizes = {"num_points": small[0], "num_train_samples": 8, "num_test_samples": 2}
+    sizes |= {"train_temporal_horizon": 4, "test_temporal_horizon": 4}
+    quick = (*(f"data.options.{key}={value}" for key, value in sizes.items()), f"model.latent.tokens={small[1]}")
+    return Task(f"apebench_{name}", f"{title}, APEBench", None, modes, width, small=quick, package="apebench")
+
+
 TASKS = {
     task.name: task
     for task in (
@@ -175,27 +187,10 @@ TASKS = {
             scattered=True,
             moves=False,
         ),
-        *(
-            Task(
-                f"apebench_{name}",
-                f"{title}, APEBench",
-                None,
-                modes,
-                width,
-                small=(
-                    *_SMALL_APE,
-                    f"data.options.num_points={16 if modes < 32 else 32}",
-                    f"model.latent.tokens={tokens}",
-                ),
-                package="apebench",
-            )
-            for name, title, modes, width, tokens in (
-                ("kdv", "Korteweg-de Vries", 32, 32, [8]),
-                ("ks", "Kuramoto-Sivashinsky", 32, 32, [8]),
-                ("burgers", "Burgers 64²", 24, 24, [4, 4]),
-                ("turbulence", "decaying turbulence 64²", 24, 24, [4, 4]),
-            )
-        ),
+        _of_apebench("kdv", "Korteweg-de Vries", 32, 32, ("32", "[8]")),
+        _of_apebench("ks", "Kuramoto-Sivashinsky", 32, 32, ("32", "[8]")),
+        _of_apebench("burgers", "Burgers 64²", 24, 24, ("16", "[4, 4]")),
+        _of_apebench("turbulence", "decaying turbulence 64²", 24, 24, ("16", "[4, 4]")),
         Task("cfd_cloud", "flow past cylinders, 32,392 points", "pointcloud/cfd", 0, 0, scattered=True, moves=False),
     )
 }

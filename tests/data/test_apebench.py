@@ -226,5 +226,5 @@ def test_a_wrong_option_is_located_in_the_file(tmp_path: Path) -> None:
         f"{text}{rest}losses: {{forward: forward}}\nvalidation: {{metrics: {{e: rmse}}}}\n"
         "trainer: {epochs: 1, optimizer: adamw}\n"
     )
-    with pytest.raises(UserError, match=r"(?s)wrong.yaml:1.*data.*num_points: got False; expected a whole number"):
+    with pytest.raises(UserError, match=r"(?s)wrong.yaml:1.*data.*num_points: got 'no'; expected a whole number"):
         Experiment.from_yaml(path).build()

@@ -246,7 +246,10 @@ ABLATED = (
 """Tasks with comparisons of losses."""
 WEIGHED = ABLATED
 """Tasks with comparisons of weights and frequencies of losses."""
-SAMPLED = ("burgers1d", "kolmogorov")
+SAMPLED = (
+    *("burgers1d", "kolmogorov", "kuramoto_sivashinsky"),
+    *("pdebench_advection", "shallow_water", "pdebench_burgers"),
+)
 """Tasks with comparisons of samplers."""
 TABLES: dict[str, Callable[[Results], str]] = {
     "quality": summary,
